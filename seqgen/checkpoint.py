@@ -1,0 +1,252 @@
+"""The model file: one safetensors file with everything in it.
+
+    model/<name>       the weights of seqgen.models.parameters, the best so far: all that sampling needs
+    training/<name>    what training needs to go on (latest weights, optimizer, carried state);
+                       absent from a finished model
+    metadata           {"seqgen": JSON of Card, in one string}
+
+Safetensors holds numbers and text only: loading a file from a stranger runs no code. The JSON holds
+a SHA-256 over itself and the model's tensors, and one over the training tensors, so that damage is
+seen. Names, shapes and types are checked against the contract before anything is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqgen.config import ModelConfig, from_json, to_json
+from seqgen.errors import CheckpointError, SeqgenError
+from seqgen.files import reason, write_atomically
+from seqgen.models.parameters import Weights, shapes
+from seqgen.tokenization import Tokenizer
+
+__all__ = ["FORMAT_VERSION", "SUFFIX", "Card", "Checkpoint", "load", "load_training", "newest", "save"]
+
+FORMAT_VERSION = 1
+SUFFIX = ".safetensors"
+METADATA_KEY = "seqgen"
+MODEL = "model/"
+TRAINING = "training/"
+# A header larger than this is no model of ours, whatever it says.
+MAX_HEADER_BYTES = 64 << 20
+
+Tensors = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is known of a model besides its weights.
+
+    Attributes:
+        model: the network's shape.
+        tokenizer: how text becomes ids.
+        kind: ``abc`` (music) or ``text``.
+        corpus: name, digest, and sizes of what it learnt from.
+        recipe: the training configuration.
+        metrics: ``step``, ``bits_per_char``, ``nats_per_char`` … of the weights in the file.
+        versions: of seqgen and of what trained it.
+        created: ISO 8601 date and time, UTC.
+        progress: where an interrupted training stands; None once it has ended.
+        digest: SHA-256 of the above and the weights; set by save.
+    """
+
+    model: ModelConfig
+    tokenizer: Tokenizer
+    kind: str
+    corpus: dict[str, Any]
+    recipe: dict[str, Any]
+    metrics: dict[str, Any]
+    versions: dict[str, str]
+    created: str
+    progress: dict[str, Any] | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model read back: its card, its weights, and the file it came from."""
+
+    card: Card
+    weights: Weights
+    path: Path = field(compare=False)
+
+
+def save(
+    path: str | PathLike[str],
+    card: Card,
+    weights: Weights,
+    training: Tensors | None = None,
+) -> Card:
+    """Write a model file, durably and all at once; returns the card with its digest.
+
+    Raises:
+        CheckpointError: a number is not finite (such weights must not reach the disk).
+        OutputError: the file can't be written; the one that was there before is untouched.
+    """
+    from safetensors.numpy import save as serialise
+
+    tensors: dict[str, NDArray[Any]] = {}
+    for prefix, group in ((MODEL, weights), (TRAINING, training or {})):
+        for name, tensor in group.items():
+            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+                raise CheckpointError(f"{path}: not saved: {prefix}{name} holds NaN or infinity")
+            tensors[prefix + name] = np.ascontiguousarray(tensor)
+    values = _card_to_json(card)
+    values["training_digest"] = _digest({}, training) if training else None
+    values["digest"] = _digest(values, weights)
+    metadata = {METADATA_KEY: json.dumps(values, ensure_ascii=False, allow_nan=False)}
+    write_atomically(path, serialise(tensors, metadata=metadata))
+    return dataclasses.replace(card, digest=values["digest"])
+
+
+def load(path: str | PathLike[str]) -> Checkpoint:
+    """Read a model: its card and weights, without what training keeps beside them.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, damaged, foreign, of another version, or
+            its tensors are not those of the network it says it holds.
+    """
+    card, weights, _ = _read(Path(path), with_training=False)
+    return Checkpoint(card, weights, Path(path))
+
+
+def load_training(path: str | PathLike[str]) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
+    """Read a model and the tensors that training needs to go on; see load."""
+    card, weights, training = _read(Path(path), with_training=True)
+    return Checkpoint(card, weights, Path(path)), training
+
+
+def newest(folder: Path) -> Path:
+    """The model written last in a folder.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    models = [path for path in folder.glob(f"*{SUFFIX}") if path.is_file()]
+    if not models:
+        raise CheckpointError(
+            f"no model in {folder}/ yet: train one with `seqgen train`, or name one with -m"
+        )
+    return max(models, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def _read(path: Path, *, with_training: bool) -> tuple[Card, Weights, dict[str, NDArray[Any]]]:
+    from safetensors import SafetensorError, safe_open
+
+    _require_model_file(path)
+    try:
+        with safe_open(path, framework="np") as file:
+            values = _metadata(path, file.metadata())
+            card = _card_from_json(path, values)
+            names = list(file.keys())
+            _check_contract(path, card.model, names, file)
+            weights = {name: file.get_tensor(MODEL + name) for name in shapes(card.model)}
+            training = {
+                name.removeprefix(TRAINING): file.get_tensor(name)
+                for name in names
+                if with_training and name.startswith(TRAINING)
+            }
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path}: is damaged or is no model file ({error})") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be read: {reason(error)}") from error
+    if _digest(values, weights) != card.digest:
+        raise CheckpointError(f"{path}: is damaged: its contents don't match its digest")
+    if training and _digest({}, training) != values["training_digest"]:
+        raise CheckpointError(
+            f"{path}: what training keeps in it is damaged; --force starts afresh"
+        )
+    return card, weights, training
+
+
+def _require_model_file(path: Path) -> None:
+    try:
+        if not path.is_file():
+            what = "is not a regular file" if path.exists() else "no such model"
+            raise CheckpointError(f"{path}: {what}; train one with `seqgen train`, or see -m")
+        with path.open("rb") as file:
+            head = file.read(9)
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be read: {reason(error)}") from error
+    # Eight bytes of header length, then the header's opening brace.
+    length = int.from_bytes(head[:8], "little")
+    if len(head) < 9 or head[8:9] != b"{" or length > MAX_HEADER_BYTES:
+        raise CheckpointError(f"{path}: is not a seqgen model")
+
+
+def _metadata(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
+    text = (metadata or {}).get(METADATA_KEY)
+    if text is None:
+        raise CheckpointError(f"{path}: is a safetensors file, but not a seqgen model")
+    values = json.loads(text)
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: has format version {version}, this seqgen reads {FORMAT_VERSION}; "
+            + ("upgrade seqgen" if isinstance(version, int) and version > 0 else "train it anew")
+        )
+    return values  # type: ignore[no-any-return]
+
+
+def _check_contract(path: Path, model: ModelConfig, names: list[str], file: Any) -> None:
+    expected = {MODEL + name: shape for name, shape in shapes(model).items()}
+    found = {name for name in names if not name.startswith(TRAINING)}
+    for name in sorted(found ^ expected.keys()):
+        what = "is missing" if name in expected else "does not belong"
+        raise CheckpointError(f"{path}: is damaged: the tensor {name} {what}")
+    for name, shape in expected.items():
+        part = file.get_slice(name)
+        if tuple(part.get_shape()) != shape or part.get_dtype() != "F32":
+            raise CheckpointError(
+                f"{path}: is damaged: the tensor {name} is {part.get_dtype()} "
+                f"{part.get_shape()}, not F32 {list(shape)}"
+            )
+
+
+def _digest(values: Mapping[str, Any], tensors: Tensors | None) -> str:
+    digest = hashlib.sha256()
+    framed = {key: value for key, value in values.items() if key != "digest"}
+    digest.update(json.dumps(framed, sort_keys=True).encode())
+    for name, tensor in sorted((tensors or {}).items()):
+        digest.update(f"\n{name} {tensor.dtype.str} {tensor.shape}\n".encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return digest.hexdigest()
+
+
+def _card_to_json(card: Card) -> dict[str, Any]:
+    values = {f.name: getattr(card, f.name) for f in dataclasses.fields(Card)}
+    values["model"] = to_json(card.model)
+    values["tokenizer"] = card.tokenizer.to_json()
+    return {"format_version": FORMAT_VERSION, **values}
+
+
+def _card_from_json(path: Path, values: dict[str, Any]) -> Card:
+    names = {f.name for f in dataclasses.fields(Card)}
+    if set(values) != names | {"format_version", "training_digest"}:
+        raise CheckpointError(f"{path}: is damaged: its description is incomplete")
+    try:
+        model = from_json(ModelConfig, values["model"])
+        tokenizer = Tokenizer.from_json(values["tokenizer"])
+    except (SeqgenError, TypeError) as error:
+        raise CheckpointError(f"{path}: is damaged: {error}") from error
+    if tokenizer.size != model.vocabulary:
+        raise CheckpointError(
+            f"{path}: is damaged: {tokenizer.size} tokens for a vocabulary of {model.vocabulary}"
+        )
+    types = {"corpus": dict, "recipe": dict, "metrics": dict, "versions": dict}
+    types |= {"kind": str, "created": str, "digest": str}
+    for name, kind in types.items():
+        if not isinstance(values[name], kind):
+            raise CheckpointError(f"{path}: is damaged: its {name} is no {kind.__name__}")
+    known = {name: values[name] for name in names}
+    return Card(**{**known, "model": model, "tokenizer": tokenizer})

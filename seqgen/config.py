@@ -1,0 +1,199 @@
+"""What a model is, how it is trained and how it is sampled: plain values that validate themselves.
+
+Each dataclass is stored in the model file as JSON, so its field names are part of the file format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+
+from seqgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = [
+    "Architecture",
+    "ModelConfig",
+    "Precision",
+    "SamplingConfig",
+    "TrainingConfig",
+    "from_json",
+    "to_json",
+]
+
+Architecture = Literal["lstm", "transformer"]
+Precision = Literal["float32", "bfloat16"]
+
+# Bounds on what a file may ask us to allocate; far above anything a laptop trains.
+MAX_LAYERS = 64
+MAX_WIDTH = 16_384
+MAX_VOCABULARY = 1 << 20
+MAX_CONTEXT = 1 << 20
+
+
+T = TypeVar("T", bound="DataclassInstance")
+
+
+def to_json(config: DataclassInstance) -> dict[str, Any]:
+    """The fields of a configuration, for the model file."""
+    return dataclasses.asdict(config)
+
+
+def from_json(kind: type[T], values: object) -> T:
+    """The configuration that to_json gave.
+
+    Raises:
+        UsageError: a field is unknown, missing, or out of its range.
+    """
+    names = [field.name for field in dataclasses.fields(kind)]
+    if not isinstance(values, dict) or set(values) != set(names):
+        raise UsageError(f"{kind.__name__} must hold exactly {', '.join(names)}")
+    return kind(**values)
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise UsageError(message)
+
+
+def _whole(name: str, value: object, low: int, high: int) -> None:
+    ok = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    _require(ok, f"{name} must be a whole number from {low} to {high}, not {value}")
+
+
+def _real(name: str, value: object, low: float, high: float, *, open_low: bool = False) -> None:
+    ok = (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and (low < value if open_low else low <= value)
+        and value <= high
+    )
+    interval = f"above {low:g}" if open_low else f"at least {low:g}"
+    _require(ok, f"{name} must be {interval} and at most {high:g}, not {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The shape of a network: everything that decides the names and shapes of its weights.
+
+    Args:
+        arch: ``lstm`` (recurrent) or ``transformer`` (decoder-only attention).
+        vocabulary: number of tokens.
+        layers: LSTM layers, or Transformer blocks.
+        hidden: width of the LSTM's state, or of the Transformer's residual stream.
+        embedding: width of the token embedding (``transformer``: equal to ``hidden``).
+        heads: attention heads, dividing ``hidden`` into even head widths (``lstm``: 0).
+        context: tokens of the window it is trained on, which is as far as attention reaches.
+    """
+
+    arch: Architecture
+    vocabulary: int
+    layers: int
+    hidden: int
+    embedding: int
+    heads: int
+    context: int
+
+    def __post_init__(self) -> None:
+        _require(
+            self.arch in get_args(Architecture),
+            f"arch must be one of {', '.join(get_args(Architecture))}, not {self.arch}",
+        )
+        _whole("vocabulary", self.vocabulary, 2, MAX_VOCABULARY)
+        _whole("layers", self.layers, 1, MAX_LAYERS)
+        _whole("hidden", self.hidden, 1, MAX_WIDTH)
+        _whole("embedding", self.embedding, 1, MAX_WIDTH)
+        _whole("context", self.context, 2, MAX_CONTEXT)
+        if self.arch == "transformer":
+            _whole("heads", self.heads, 1, self.hidden)
+            _require(
+                self.hidden % (2 * self.heads) == 0,
+                f"hidden ({self.hidden}) must be a multiple of twice the heads ({self.heads}), "
+                "since rotary positions turn pairs of coordinates",
+            )
+            _require(self.embedding == self.hidden, "a transformer's embedding equals its hidden")
+        else:
+            _require(self.heads == 0, "an lstm has no heads")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How a network is trained; together with the corpus it decides every update.
+
+    Args:
+        steps: updates in all, fixed before the first.
+        batch_size: sequences an update.
+        seq_length: tokens of each sequence (the window of backpropagation through time).
+        learning_rate: at its peak, after the warm-up.
+        warmup_steps: updates over which the rate rises to its peak; it then falls to zero.
+        weight_decay: AdamW's, on matrices only.
+        clip_norm: global norm that gradients are scaled down to.
+        dropout: share of activations dropped between layers.
+        evaluate_every, checkpoint_every: updates between evaluations and between saves.
+        patience: evaluations without improvement after which training stops.
+        seed: decides initial weights, order of the data and dropout.
+        precision: of the matrix products (weights and sums are float32).
+    """
+
+    steps: int
+    batch_size: int
+    seq_length: int
+    learning_rate: float
+    warmup_steps: int
+    weight_decay: float
+    clip_norm: float
+    dropout: float
+    evaluate_every: int
+    checkpoint_every: int
+    patience: int
+    seed: int
+    precision: Precision
+
+    def __post_init__(self) -> None:
+        _whole("steps", self.steps, 1, 1 << 40)
+        _whole("batch-size", self.batch_size, 1, 1 << 20)
+        _whole("seq-length", self.seq_length, 2, MAX_CONTEXT)
+        _real("learning-rate", self.learning_rate, 0, 10, open_low=True)
+        _whole("warmup-steps", self.warmup_steps, 0, self.steps)
+        _real("weight-decay", self.weight_decay, 0, 10)
+        _real("clip-norm", self.clip_norm, 0, 1e9, open_low=True)
+        _real("dropout", self.dropout, 0, 0.95)
+        _whole("evaluate-every", self.evaluate_every, 1, 1 << 40)
+        _whole("checkpoint-every", self.checkpoint_every, 1, 1 << 40)
+        _whole("patience", self.patience, 1, 1 << 40)
+        _whole("seed", self.seed, 0, (1 << 63) - 1)
+        _require(self.precision in get_args(Precision), "precision is float32 or bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingConfig:
+    """How the next token is drawn; the filters apply in the order of these fields.
+
+    Args:
+        temperature: divides the logits; 0 takes the likeliest token always.
+        top_k: keep the k likeliest tokens; 0 keeps all.
+        top_p: keep the fewest likeliest tokens that hold this probability together.
+        min_p: keep tokens at least this share as likely as the likeliest.
+        max_tokens: tokens drawn at most.
+        stop: end before this text.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    max_tokens: int = 2000
+    stop: str | None = None
+
+    def __post_init__(self) -> None:
+        _real("temperature", self.temperature, 0, 1000)
+        _whole("top-k", self.top_k, 0, MAX_VOCABULARY)
+        _real("top-p", self.top_p, 0, 1, open_low=True)
+        _real("min-p", self.min_p, 0, 1)
+        _whole("max-tokens", self.max_tokens, 1, 1 << 40)
+        _require(self.stop is None or self.stop != "", "the stop text must not be empty")

@@ -1,0 +1,159 @@
+"""From what a user names (files, folders, patterns, ``-``, collections) to a corpus."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from seqgen.corpus import catalog
+from seqgen.corpus.documents import Corpus, Document, Kind
+from seqgen.corpus.tunes import find_tunes
+from seqgen.errors import InputError
+from seqgen.files import STDIN, read_text
+
+__all__ = ["load"]
+
+TEXT_SUFFIXES = frozenset(
+    {".abc", ".adoc", ".asc", ".htm", ".html", ".markdown", ".md", ".org", ".rst", ".tex", ".text"}
+    | {".txt", ".xml"}
+)
+"""What counts as text when a folder is searched; a file named by itself may be called anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path | str
+    source: str
+    encoding: str
+    found_in_folder: bool = False
+
+
+def load(sources: Sequence[str], *, encoding: str = "utf-8") -> Corpus:
+    """Read everything named into one corpus.
+
+    A source is a file; a folder, searched with its subfolders for files with a text suffix, hidden
+    ones apart; a pattern such as ``tunes/**/*.abc`` that the shell left as it was; ``-`` for
+    standard input; or a catalogued collection. What exists as a path wins over a collection of that
+    name. Files are read in the order of the sources, sorted within each, and each file once.
+
+    Whether a file holds tunes or text is decided by its contents (see
+    :func:`seqgen.corpus.tunes.find_tunes`), and all files must agree. ABC is divided into tunes;
+    text is kept as decoded, line ends and all, without a byte-order mark. A file of white space
+    alone is refused when named and passed over in a folder.
+
+    Args:
+        sources: what the user named; none means the collection ``catalog.DEFAULT``.
+        encoding: of all files and standard input, other than catalogued collections (UTF-8).
+    Raises:
+        InputError: a source is missing, empty, binary, in another encoding, or neither a file nor a
+            collection; or some files hold tunes and others text.
+    """
+    named = list(sources) or [catalog.DEFAULT]
+    files = _distinct([file for source in named for file in _files(source, encoding)])
+    tunes: list[Document] = []
+    texts: list[Document] = []
+    with_tunes: list[str] = []
+    for file in files:
+        text = read_text(file.path, encoding=file.encoding)
+        found = find_tunes(text, suffix=Path(file.source).suffix)
+        if found:
+            with_tunes.append(file.source)
+            tunes += (Document(tune, file.source, len(tune) + 1) for tune in found)
+        elif text.strip():
+            texts.append(Document(text, file.source, len(text)))
+        elif not file.found_in_folder:
+            raise InputError("is empty; name a file with tunes or text", path=file.source)
+    if tunes and texts:
+        _refuse_mixture(with_tunes, [document.source for document in texts])
+    if not tunes and not texts:
+        raise InputError("holds no text: every file in it is empty", path=", ".join(named))
+    kind: Kind = "abc" if tunes else "text"
+    return Corpus(_name(named, files), kind, tuple(tunes or texts))
+
+
+def _files(source: str, encoding: str) -> list[_File]:
+    """The files that one source stands for, at least one."""
+    if source == STDIN:
+        return [_File(STDIN, STDIN, encoding)]
+    # os.path rather than Path: these say False, not ValueError, for what can't be a path at all.
+    if os.path.isdir(source):  # noqa: PTH112
+        return _files_in_folder(source, encoding)
+    if os.path.lexists(source):
+        return [_File(source, source, encoding)]
+    if (entry := catalog.find(source)) is not None:
+        return [
+            _File(path, f"{entry.name}/{path.name}", "utf-8", found_in_folder=True)
+            for path in catalog.files(entry)
+        ]
+    if any(character in source for character in "*?["):
+        # pathlib's own patterns match hidden files and refuse absolute ones; a shell does neither.
+        matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207
+        if not matches:
+            raise InputError("no file matches this pattern", path=source)
+        return [file for match in matches for file in _files(match, encoding)]
+    near = catalog.nearest(source)
+    hint = f"did you mean {near}? " if near else ""
+    raise InputError(
+        f"is neither a file nor a catalogued corpus; {hint}`seqgen corpus list` names them",
+        path=source,
+    )
+
+
+def _files_in_folder(folder: str, encoding: str) -> list[_File]:
+    def fail(error: OSError) -> NoReturn:
+        # Left to itself, os.walk would pass over what it may not read.
+        raise InputError(f"can't be read: {error.strerror}", path=error.filename) from error
+
+    files = []
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and path.suffix.lower() in TEXT_SUFFIXES:
+                files.append(_File(path, str(path), encoding, found_in_folder=True))
+    if not files:
+        raise InputError("no .abc, .txt or other text file in this folder", path=folder)
+    return files
+
+
+def _distinct(files: list[_File]) -> list[_File]:
+    """Each file once, where it comes first: sources may overlap."""
+    seen: dict[object, _File] = {}
+    for file in files:
+        try:
+            status = Path(file.path).stat()
+            identity: object = (status.st_dev, status.st_ino)
+        except OSError:  # standard input, or what read_text will refuse in words
+            identity = file.path
+        seen.setdefault(identity, file)
+    return list(seen.values())
+
+
+def _refuse_mixture(with_tunes: list[str], with_text: list[str]) -> NoReturn:
+    def some(sources: list[str]) -> str:
+        rest = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
+        return ", ".join(sources[:3]) + rest
+
+    raise InputError(
+        f"these hold ABC tunes: {some(with_tunes)}; but these hold text: {some(with_text)}; "
+        "a model learns one kind: name those files alone, such as 'folder/**/*.abc'"
+    )
+
+
+def _name(named: list[str], files: list[_File]) -> str:
+    if len(named) > 1:
+        return "corpus"
+    source = named[0]
+    if source == STDIN:
+        return "stdin"
+    if os.path.isdir(source):  # noqa: PTH112
+        name = Path(source).resolve().name
+    elif not os.path.lexists(source) and (entry := catalog.find(source)) is not None:
+        name = entry.name
+    else:
+        name = Path(files[0].source).stem if len(files) == 1 else ""
+    return name.strip(".") or "corpus"

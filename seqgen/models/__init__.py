@@ -1,0 +1,1 @@
+"""The networks: their weights' contract, their training form (Keras) and their decoding (NumPy)."""

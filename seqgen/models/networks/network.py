@@ -1,0 +1,97 @@
+"""What both networks share: their variables, matrix products and dropout."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqgen.config import ModelConfig, Precision
+from seqgen.models import parameters
+
+__all__ = ["Network"]
+
+# Up to this vocabulary a product with one-hot rows is faster than a gather: the gradient of a
+# gather scatters row by row, the gradient of a product is one more product.
+ONE_HOT_VOCABULARY = 1024
+
+
+class Network(keras.layers.Layer):
+    """A Keras layer from token ids to logits.
+
+    Args:
+        config: the shape; its weights are made at once, as zeros, under their contract names.
+        dropout: share of activations dropped in training, between layers and before the logits.
+        precision: of the matrix products; weights, sums and states are float32.
+    """
+
+    def __init__(self, config: ModelConfig, *, dropout: float, precision: Precision) -> None:
+        super().__init__(name=config.arch, autocast=False)
+        self.config = config
+        self.dropout = dropout
+        self.compute_type = tf.as_dtype(precision)
+        self.weight = {
+            name: self.add_weight(
+                name=name.replace(".", "_"), shape=shape, initializer="zeros", dtype="float32"
+            )
+            for name, shape in parameters.shapes(config).items()
+        }
+        self.built = True
+
+    @abstractmethod
+    def call(
+        self, ids: tf.Tensor, state: tf.Tensor | None = None, key: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Logits of the next token after every position.
+
+        Args:
+            ids: tokens, (batch, time) int32; the boundary token starts a new document.
+            state: what zero_state gave or the last call returned; None starts afresh.
+            key: (2,) int32 that decides the dropout; None drops nothing.
+        Returns:
+            Logits, (batch, time, vocabulary) float32, and the state after the last position.
+        """
+
+    @abstractmethod
+    def zero_state(self, batch: int) -> tf.Tensor:
+        """The state before the first token, (layers, 2, batch, hidden) float32; empty if none."""
+
+    def import_weights(self, weights: parameters.Weights) -> None:
+        """Take over weights under their contract names."""
+        for name, variable in self.weight.items():
+            variable.assign(weights[name])
+
+    def export_weights(self) -> parameters.Weights:
+        """Copies of the weights under their contract names."""
+        return {name: np.array(variable) for name, variable in self.weight.items()}
+
+    def product(self, x: tf.Tensor, kernel: Any, **transposes: bool) -> tf.Tensor:
+        """Matrix product at the chosen precision, float32 out."""
+        x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
+        if self.compute_type == tf.float32:
+            return tf.matmul(x, kernel, **transposes)
+        low = tf.matmul(
+            tf.cast(x, self.compute_type), tf.cast(kernel, self.compute_type), **transposes
+        )
+        return tf.cast(low, tf.float32)
+
+    def look_up(self, table: Any, ids: tf.Tensor) -> tf.Tensor:
+        """Rows of a table, (..., width) for ids of shape (...)."""
+        table = tf.convert_to_tensor(table)
+        vocabulary, width = table.shape
+        if vocabulary > ONE_HOT_VOCABULARY:
+            return tf.gather(table, ids)
+        rows = self.product(tf.one_hot(tf.reshape(ids, [-1]), vocabulary), table)
+        return tf.reshape(rows, tf.concat([tf.shape(ids), [width]], 0))
+
+    def drop(self, x: tf.Tensor, key: tf.Tensor | None, place: int) -> tf.Tensor:
+        """Inverted dropout whose mask is a function of ``key`` and ``place`` alone."""
+        if key is None or self.dropout == 0.0:
+            return x
+        # Stateless, so that a resumed run drops what the uninterrupted one would have dropped.
+        seed = key + tf.constant([0, place << 20], tf.int32)
+        kept = tf.random.stateless_uniform(tf.shape(x), seed) >= self.dropout
+        return tf.where(kept, x * (1.0 / (1.0 - self.dropout)), 0.0)

@@ -1,0 +1,135 @@
+"""Bar lines, endings, and whether bars fill their metre."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+from typing import TypeAlias
+
+from seqgen.music.diagnostics import Severity
+from seqgen.music.score import BarLine, Item, Meter, PartMark, Rest
+
+__all__ = ["BarStart", "OpenBar", "Report", "check_bars", "parse_bar_line", "parse_passes"]
+
+Report: TypeAlias = Callable[[str, Severity, str, int, int], None]
+"""Called with a diagnostic's code, severity, message, offset and length."""
+
+BarStart = BarLine("none")
+
+_MAX_PASSES = 64
+
+
+@dataclass(slots=True)
+class OpenBar:
+    """A bar while its voice is read: its layers can still take lyrics, its right line repeat dots.
+
+    Args:
+        layers: the items and length of each.
+        offset: of its first character; end: of its bar line.
+        meter: in force at its end.
+    """
+
+    left: BarLine
+    right: BarLine
+    layers: list[tuple[list[Item], Fraction]]
+    ending: tuple[int, ...]
+    ending_text: str
+    offset: int
+    end: int
+    meter: Meter
+
+
+def parse_bar_line(text: str) -> tuple[BarLine, tuple[int, ...]]:
+    """A bar line's meaning and the passes of the ending that begins after it (4.8 to 4.10)."""
+    marks = text.rstrip("0123456789,-")
+    numbers = text[len(marks) :]
+    closes = len(marks) - len(marks.lstrip(":"))
+    opens = marks.count(":") - closes
+    if closes == len(marks):  # :: alone is both
+        opens = closes = max(1, closes // 2)
+    core = marks.replace(":", "")
+    if core == "[|]":
+        style = "invisible"
+    elif core.startswith("."):
+        style = "dotted"
+    elif "]" in core:
+        style = "final"
+    elif "[" in core:
+        style = "start"
+    else:
+        style = "double" if len(core) > 1 else "thin"
+    line = BarLine(
+        style,
+        min(closes + 1, _MAX_PASSES) if closes else 0,
+        min(opens + 1, _MAX_PASSES) if opens else 0,
+    )
+    return line, parse_passes(numbers)
+
+
+def parse_passes(numbers: str) -> tuple[int, ...]:
+    """The passes an ending is played on: ``1,3`` or ``1-3`` (4.10); those above 64 are dropped."""
+    passes: set[int] = set()
+    for part in numbers.split(","):
+        ends = [int(end[:4]) for end in part.split("-") if end]
+        if ends:
+            passes.update(range(ends[0], min(ends[-1], _MAX_PASSES) + 1))
+    return tuple(sorted(number for number in passes if 0 < number <= _MAX_PASSES))
+
+
+def check_bars(bars: list[OpenBar], report: Report) -> None:
+    """Report every bar that doesn't fill its metre, and every overlay unlike its bar.
+
+    A bar at the edge of a section (the tune's ends, a repeat, a double bar, a part) may be short:
+    an upbeat and the bar that completes it stand there. Pieces that only a dotted or invisible bar
+    line, or none, divides make one bar.
+    """
+    pieces: list[OpenBar] = []
+    for index, bar in enumerate(bars):
+        length = bar.layers[0][1]
+        for _, other in bar.layers[1:]:
+            if other != length:
+                report(
+                    "overlay",
+                    Severity.WARNING,
+                    f"a layer after & lasts {_in_units(other, bar.meter)}, its bar "
+                    f"{_in_units(length, bar.meter)}; they should last equally long",
+                    bar.offset,
+                    max(1, bar.end - bar.offset),
+                )
+        pieces.append(bar)
+        if bar.right.style in ("dotted", "invisible", "none") and index + 1 < len(bars):
+            continue
+        _check_bar(pieces, report)
+        pieces = []
+
+
+def _check_bar(pieces: list[OpenBar], report: Report) -> None:
+    meter = pieces[-1].meter
+    full = meter.duration
+    length = sum((piece.layers[0][1] for piece in pieces[1:]), pieces[0].layers[0][1])
+    if full is None or length in (full, 0):
+        return
+    items = pieces[0].layers[0][0]
+    if any(isinstance(item, Rest) and item.bars for item in items):
+        return
+    at_edge = _is_edge(pieces[0].left) or _is_edge(pieces[-1].right)
+    if length < full and (at_edge or any(isinstance(item, PartMark) for item in items)):
+        return
+    report(
+        "bar-length",
+        Severity.WARNING,
+        f"this bar lasts {_in_units(length, meter)}, the metre is {meter}",
+        pieces[0].offset,
+        max(1, pieces[-1].end - pieces[0].offset),
+    )
+
+
+def _is_edge(line: BarLine) -> bool:
+    return line.style != "thin" or line.closes > 0 or line.opens > 0
+
+
+def _in_units(duration: Fraction, meter: Meter) -> str:
+    unit = lcm(duration.denominator, meter.unit)
+    return f"{duration.numerator * (unit // duration.denominator)}/{unit}"

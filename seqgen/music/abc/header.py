@@ -1,0 +1,306 @@
+"""A tune's header, from ``X:`` to ``K:``, and the fields that a file sets for all its tunes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import NamedTuple, TypeVar
+
+from seqgen.music.abc.bars import Report
+from seqgen.music.abc.fields import (
+    VoiceField,
+    default_unit,
+    parse_key,
+    parse_meter,
+    parse_tempo,
+    parse_unit,
+    parse_voice,
+)
+from seqgen.music.abc.lexer import Kind, Lexeme
+from seqgen.music.abc.notation import SHORTHANDS
+from seqgen.music.diagnostics import Severity
+from seqgen.music.score import Clef, Directive, Field, Key, Meter, Tempo, Tune, Voice
+
+__all__ = ["Defaults", "FieldLine", "Header", "attempt", "field_at", "read_header"]
+
+_T = TypeVar("_T")
+
+
+class FieldLine(NamedTuple):
+    """A field with the ``+:`` lines that continue it (3.3).
+
+    Args:
+        name: its letter; value: without comment and outer spaces.
+        offset: of the value (of the field where it has none).
+        next: index of the lexeme after its line end.
+    """
+
+    name: str
+    value: str
+    offset: int
+    next: int
+
+
+def field_at(lexemes: Sequence[Lexeme], index: int) -> FieldLine:
+    """Read the field whose name is the lexeme at ``index``."""
+    name = lexemes[index].text[0]
+    offset = lexemes[index].offset
+    values: list[str] = []
+    end = len(lexemes)
+    while True:
+        index += 1
+        while index < end and lexemes[index].kind is not Kind.NEWLINE:
+            if lexemes[index].kind is Kind.VALUE:
+                values.append(lexemes[index].text)
+                if len(values) == 1:
+                    offset = lexemes[index].offset
+            index += 1
+        index += 1
+        if index >= end or lexemes[index].text != "+:":
+            return FieldLine(name, " ".join(values), offset, index)
+
+
+def attempt(
+    read: Callable[[str], _T], value: str, code: str, report: Report, offset: int
+) -> _T | None:
+    """``read(value)``; a ValueError becomes an error diagnostic and None."""
+    try:
+        return read(value)
+    except ValueError as error:
+        report(code, Severity.ERROR, f"{error}", offset, max(1, len(value)))
+        return None
+
+
+def _header_lines(lexemes: Sequence[Lexeme], index: int) -> Iterator[FieldLine | Lexeme]:
+    while index < len(lexemes):
+        lexeme = lexemes[index]
+        if lexeme.kind is Kind.FIELD:
+            line = field_at(lexemes, index)
+            index = line.next
+            yield line
+        else:
+            index += 1
+            if lexeme.kind in (Kind.DIRECTIVE, Kind.TEXT):
+                yield lexeme
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the file's header sets for every tune (2.2.2)."""
+
+    fields: tuple[FieldLine, ...] = ()
+    directives: tuple[Directive, ...] = ()
+
+    @classmethod
+    def read(cls, lexemes: Sequence[Lexeme]) -> Defaults:
+        """Read the lines before the first tune; anything that is no field is free text."""
+        fields: list[FieldLine] = []
+        directives: list[Directive] = []
+        for line in _header_lines(lexemes, 0):
+            if isinstance(line, FieldLine):
+                # K: would end a header, and is the tune's own.
+                if line.name not in "KXVPWw+":
+                    fields.append(line)
+            elif line.kind is Kind.DIRECTIVE:
+                directives.append(Directive(line.text[2:].strip()))
+        return cls(tuple(fields), tuple(directives))
+
+
+@dataclass(slots=True)
+class Header:
+    """What a tune's header says; ``body`` is the index of the first lexeme of its music."""
+
+    number: str = ""
+    titles: list[str] = field(default_factory=list)
+    key: Key = field(default_factory=Key)
+    clef: Clef = field(default_factory=Clef)
+    meter: Meter = Meter((), 1)
+    unit: Fraction = Fraction(1, 8)
+    tempo: Tempo | None = None
+    parts: str = ""
+    voices: dict[str, VoiceField] = field(default_factory=dict)
+    symbols: dict[str, str] = field(default_factory=lambda: dict(SHORTHANDS))
+    macros: dict[str, str] = field(default_factory=dict)
+    fields: list[Field] = field(default_factory=list)
+    directives: list[Directive] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    body: int | None = None
+
+    def tune(
+        self, voices: tuple[Voice, ...], words: tuple[str, ...], offset: int, line: int
+    ) -> Tune:
+        """The finished tune."""
+        return Tune(
+            self.number,
+            tuple(self.titles),
+            self.key,
+            self.meter,
+            self.unit,
+            self.tempo,
+            self.parts,
+            voices,
+            tuple(self.fields),
+            tuple(self.directives),
+            (*self.words, *words),
+            offset,
+            line,
+        )
+
+
+def read_header(lexemes: Sequence[Lexeme], defaults: Defaults, report: Report) -> Header:
+    """Read a header; its ``body`` stays None if no ``K:`` ends it."""
+    header = Header(directives=list(defaults.directives))
+    unit: Fraction | None = None
+    tempo: FieldLine | None = None
+    for line in (*defaults.fields, *_header_lines(lexemes, 0)):
+        if isinstance(line, Lexeme):
+            if line.kind is Kind.DIRECTIVE:
+                header.directives.append(Directive(line.text[2:].strip()))
+            elif not line.text.startswith("%%"):
+                report(
+                    "header",
+                    Severity.WARNING,
+                    "this line of the header is no field and is ignored; a header holds fields "
+                    "such as T:Title and ends with K:, the key",
+                    line.offset,
+                    len(line.text),
+                )
+            continue
+        name, value, offset, following = line
+        header.fields.append(Field(name, value))
+        if name == "L":
+            unit = attempt(parse_unit, value, "unit", report, offset) or unit
+        elif name == "Q":
+            tempo = line
+        elif name == "K":
+            _read_key(header, value, offset, report)
+            header.body = following
+            break
+        else:
+            _read_field(header, line, report)
+    header.unit = unit or default_unit(header.meter)
+    if tempo is not None and tempo.value:
+        header.tempo = attempt(
+            lambda value: parse_tempo(value, header.unit),
+            tempo.value, "tempo", report, tempo.offset,
+        )  # fmt: skip
+    if header.body is None:
+        first = lexemes[0]
+        report(
+            "no-key",
+            Severity.ERROR,
+            "this tune's header has no K: field; it names the key and ends the header",
+            first.offset,
+            len(first.text),
+        )
+    return header
+
+
+def _read_key(header: Header, value: str, offset: int, report: Report) -> None:
+    found = attempt(parse_key, value, "key", report, offset)
+    if found is not None:
+        key, clef, unknown = found
+        header.key = key or header.key
+        header.clef = clef or header.clef
+        report_unknown(unknown, report, offset, len(value))
+
+
+def report_unknown(words: tuple[str, ...], report: Report, offset: int, length: int) -> None:
+    """Warn of the words of a ``K:`` field that mean nothing."""
+    if words:
+        report(
+            "key",
+            Severity.WARNING,
+            f"'{' '.join(words)}' is no mode, accidental or clef, and is ignored",
+            offset,
+            max(1, length),
+        )
+
+
+def _read_field(header: Header, line: FieldLine, report: Report) -> None:
+    name, value, offset, _ = line
+    if name == "X":
+        header.number = value
+    elif name == "T":
+        header.titles.append(accents(value))
+    elif name == "M":
+        header.meter = attempt(parse_meter, value, "meter", report, offset) or header.meter
+    elif name == "P":
+        header.parts = value
+    elif name == "V":
+        voice = attempt(parse_voice, value, "voice", report, offset)
+        if voice is not None:
+            header.voices[voice.id] = merge_voice(header.voices.get(voice.id), voice)
+    elif name == "W":
+        header.words.append(accents(value))
+    elif name == "U":
+        read_symbol(header.symbols, value)
+    elif name == "m":
+        read_macro(header.macros, value)
+    elif name == "I":
+        header.directives.append(Directive(value.replace("=", " ", 1)))
+
+
+def merge_voice(old: VoiceField | None, new: VoiceField) -> VoiceField:
+    """A voice's properties after another ``V:`` field for it."""
+    if old is None:
+        return new
+    name = old.name if new.name is None else new.name
+    return replace(new, name=name, clef=new.clef or old.clef)
+
+
+_SYMBOL = re.compile(r"([H-Wh-w~])\s*=\s*(?:!([^!]*)!|\+([^+]*)\+|(\"[^\"]*\")|(\S+))")
+
+
+def read_symbol(symbols: dict[str, str], value: str) -> None:
+    """Apply a ``U:`` field (4.16); a value in quotes stands for that annotation or chord symbol."""
+    match = _SYMBOL.match(value)
+    if match:
+        meaning = match[2] or match[3] or match[4] or match[5] or ""
+        if meaning in ("nil", "none", "none!"):
+            symbols.pop(match[1], None)
+        else:
+            symbols[match[1]] = meaning
+
+
+def read_macro(macros: dict[str, str], value: str) -> None:
+    """Add a ``m:`` field, ``target = replacement`` (10.3)."""
+    target, equals, replacement = value.partition("=")
+    if equals and target.strip():
+        macros[target.strip()] = replacement.strip()
+
+
+_ACCENTS = {
+    "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", '"': "\u0308", "c": "\u0327",
+    "v": "\u030c", "u": "\u0306", "=": "\u0304", ".": "\u0307", "H": "\u030b", ";": "\u0328",
+}  # fmt: skip
+_LETTERS = {
+    "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "ss": "ß", "aa": "å", "AA": "Å", "/o": "ø",
+    "/O": "Ø", "th": "þ", "TH": "Þ", "DH": "Ð", "dh": "ð", "/l": "ł", "/L": "Ł",
+}  # fmt: skip
+_ESCAPE = re.compile(
+    r"\\(?:(ae|AE|oe|OE|ss|aa|AA|/[oOlL]|th|TH|dh|DH)|([`'^~\"cvu=.H;])([A-Za-z])"
+    r"|u([0-9a-fA-F]{4})|([%&\\]))"
+)
+
+
+def accents(text: str) -> str:
+    r"""Text with the accents of ABC's mnemonics, such as ``\'e``, in place (8.2)."""
+    if "\\" not in text:
+        return text
+
+    def letter(match: re.Match[str]) -> str:
+        if match[1]:
+            return _LETTERS[match[1]]
+        if match[2]:
+            from unicodedata import normalize
+
+            return normalize("NFC", match[3] + _ACCENTS[match[2]])
+        if match[4]:
+            code = int(match[4], 16)
+            return match[0] if 0xD800 <= code < 0xE000 else chr(code)
+        return match[5]
+
+    return _ESCAPE.sub(letter, text)

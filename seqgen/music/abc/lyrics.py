@@ -1,0 +1,111 @@
+"""Puts the syllables of ``w:`` and the symbols of ``s:`` lines under the notes (4.15, 5.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from seqgen.music.score import Attached, Chord, Item, Note, Syllable
+
+__all__ = ["align_lyrics", "align_symbols"]
+
+_LYRIC = re.compile(r"([-_*|])|((?:\\-|[^\s_*|-])+)|\s+")
+_SYMBOL = re.compile(r"![^!\s]*!|\"[^\"]*\"|[*|]|[^\s!\"*|]")
+
+Layers = list[tuple[list[Item], int]]
+
+
+def _slots(layers: Layers) -> Iterator[tuple[list[Item], int] | None]:
+    """Each note's list and place in it, and None at each bar line."""
+    for number, (items, start) in enumerate(layers):
+        if number:
+            yield None
+        for index in range(start, len(items)):
+            if isinstance(items[index], Note | Chord):
+                yield items, index
+
+
+def _attach(slot: tuple[list[Item], int], change: dict[str, object]) -> None:
+    items, index = slot
+    item = items[index]
+    if isinstance(item, Note | Chord):
+        old = item.attached
+        attached: Attached = replace(old, **{
+            name: (*getattr(old, name), value) for name, value in change.items()
+        })  # fmt: skip
+        items[index] = (
+            item._replace(attached=attached)
+            if isinstance(item, Note)
+            else replace(item, attached=attached)
+        )
+
+
+def _next_note(slots: Iterator[tuple[list[Item], int] | None]) -> tuple[list[Item], int] | None:
+    return next((slot for slot in slots if slot is not None), None)
+
+
+def align_lyrics(text: str, verse: int, layers: Layers) -> None:
+    """Hang a line of lyrics on the notes of the line of music before it.
+
+    A syllable too many is dropped; ``-`` parts a word, ``_`` holds a syllable, ``*`` skips a note,
+    ``~`` is a space within a syllable and ``|`` goes on at the next bar.
+    """
+    slots = _slots(layers)
+    waiting: tuple[list[Item], int] | None = None  # the note of the last syllable
+    word = ""
+
+    def put(hyphen: bool) -> None:
+        if waiting is not None:
+            _attach(waiting, {"lyrics": Syllable(verse, word, hyphen)})
+
+    started = False  # whether a syllable waits to be put
+    for match in _LYRIC.finditer(text):
+        mark, syllable = match[1], match[2]
+        if syllable:
+            if started:
+                put(False)
+            word = syllable.replace("~", " ").replace("\\-", "-")
+            waiting, started = _next_note(slots), True
+        elif mark == "-":
+            if started:
+                put(True)
+                started = False
+            else:
+                _next_note(slots)
+        elif mark in ("_", "*"):
+            if started:
+                put(False)
+                started = False
+            slot = _next_note(slots)
+            if mark == "_" and slot is not None:
+                _attach(slot, {"lyrics": Syllable(verse, "", False)})
+        elif mark == "|":
+            if started:
+                put(False)
+                started = False
+            for slot in slots:
+                if slot is None:
+                    break
+    if started:
+        put(False)
+
+
+def align_symbols(text: str, layers: Layers) -> None:
+    """Hang the decorations, chord symbols and annotations of an ``s:`` line on the notes."""
+    slots = _slots(layers)
+    for match in _SYMBOL.finditer(text):
+        token = match[0]
+        if token == "|":
+            for slot in slots:
+                if slot is None:
+                    break
+            continue
+        slot = _next_note(slots)
+        if slot is None:
+            return
+        if token.startswith("!"):
+            _attach(slot, {"decorations": token[1:-1]})
+        elif token.startswith('"') and len(token) > 2:
+            name = "annotations" if token[1] in "^_<>@" else "chord_symbols"
+            _attach(slot, {name: token[1:-1]})

@@ -1,0 +1,92 @@
+"""Expands ``m:`` macros in a line of music (10.3)."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex_line
+
+__all__ = ["expand_line"]
+
+_MAX_EXPANSION = 64
+_NOTES = "CDEFGABcdefgab"
+
+
+def expand_line(lexemes: list[Lexeme], macros: Mapping[str, str]) -> list[Lexeme]:
+    """A line's lexemes with macros expanded; those of an expansion stand where its target stood.
+
+    A target with the letter ``n`` holds for any note, and ``h`` to ``z`` in its replacement for the
+    notes around it: ``n`` the note itself, ``o`` the next higher, ``m`` the next lower. An
+    expansion is not expanded again, and is bounded at 64 times the line.
+    """
+    source = "".join(lexeme.text for lexeme in lexemes)
+    start = lexemes[0].offset if lexemes else 0
+    pattern = re.compile(
+        "|".join(
+            re.escape(target).replace("n", "(?:[A-Ga-g][,']*)") if _is_transposing(target)
+            else re.escape(target)
+            for target in sorted(macros, key=len, reverse=True)
+        )
+    )  # fmt: skip
+    pieces: list[str] = []
+    # Where each piece begins in the expanded line, and in the source line.
+    begins, origins, steps = [0], [0], [1]
+    length = position = 0
+    limit = max(4096, _MAX_EXPANSION * len(source))
+    for match in pattern.finditer(source):
+        replacement = _replacement(match[0], macros)
+        for text, origin, step in (
+            (source[position : match.start()], position, 1),
+            (replacement, match.start(), 0),
+        ):
+            pieces.append(text)
+            begins.append(length)
+            origins.append(origin)
+            steps.append(step)
+            length += len(text)
+        position = match.end()
+        if length > limit:
+            break
+    if not pieces:
+        return lexemes
+    pieces.append(source[position:])
+    begins.append(length)
+    origins.append(position)
+    steps.append(1)
+    expanded: list[Lexeme] = []
+    lex_line("".join(pieces), Context.BODY, 0, expanded)
+    moved = []
+    for kind, text, offset in expanded:
+        index = bisect_right(begins, offset) - 1
+        at = origins[index] + steps[index] * (offset - begins[index])
+        moved.append(Lexeme(kind, text, start + at))
+    return [lexeme for lexeme in moved if lexeme.kind is not Kind.NEWLINE]
+
+
+def _is_transposing(target: str) -> bool:
+    return "n" in target
+
+
+def _replacement(found: str, macros: Mapping[str, str]) -> str:
+    if found in macros:
+        return macros[found]
+    note = re.search(r"[A-Ga-g][,']*", found)
+    if note is None:
+        return found
+    target = found[: note.start()] + "n" + found[note.end() :]
+    letter, marks = note[0][0], note[0][1:]
+    height = _NOTES.index(letter) + 7 * (marks.count("'") - marks.count(","))
+
+    def transposed(match: re.Match[str]) -> str:
+        return _spell(height + ord(match[0]) - ord("n"))
+
+    return re.sub(r"[h-z]", transposed, macros.get(target, found))
+
+
+def _spell(height: int) -> str:
+    octave, step = divmod(height, 7)
+    if octave >= 1:
+        return _NOTES[step + 7] + "'" * (octave - 1)
+    return _NOTES[step] + "," * -octave

@@ -1,0 +1,533 @@
+"""Reads the music of a tune: its lexemes, line by line, into voices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from seqgen.music.abc.bars import Report, parse_bar_line, parse_passes
+from seqgen.music.abc.fields import parse_key, parse_meter, parse_tempo, parse_unit, parse_voice
+from seqgen.music.abc.header import (
+    FieldLine,
+    Header,
+    accents,
+    attempt,
+    field_at,
+    merge_voice,
+    read_macro,
+    read_symbol,
+    report_unknown,
+)
+from seqgen.music.abc.lexer import Kind, Lexeme
+from seqgen.music.abc.lyrics import align_lyrics, align_symbols
+from seqgen.music.abc.macros import expand_line
+from seqgen.music.abc.notation import DECORATIONS
+from seqgen.music.abc.values import parse_length, parse_tuplet
+from seqgen.music.abc.voice import VoiceBuilder
+from seqgen.music.diagnostics import Severity
+from seqgen.music.score import (
+    BarLine,
+    Chord,
+    Directive,
+    Field,
+    Graces,
+    KeyChange,
+    LineBreak,
+    Meter,
+    MeterChange,
+    Note,
+    PartMark,
+    TempoChange,
+    UnitChange,
+    Voice,
+)
+
+__all__ = ["MAX_NOTES", "MusicReader"]
+
+MAX_NOTES = 1_000_000
+"""Notes of a tune, grace notes and those of chords included."""
+
+_BAR_LINES: dict[str, tuple[BarLine, tuple[int, ...]]] = {}
+_UNKNOWN = {
+    '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
+    "^": "an accidental must stand directly before a note",
+    "_": "an accidental must stand directly before a note",
+    "=": "an accidental must stand directly before a note",
+    "'": "an octave mark must stand directly after a note",
+    ",": "an octave mark must stand directly after a note",
+}
+
+
+class MusicReader:
+    """Reads one tune's music.
+
+    Args:
+        lexemes: of the whole tune.
+        header: its header; its symbols and macros change as the music is read.
+        report: where diagnostics go.
+    """
+
+    def __init__(self, lexemes: list[Lexeme], header: Header, report: Report) -> None:
+        self._lexemes = lexemes
+        self._header = header
+        self._report = report
+        self._voices: dict[str, VoiceBuilder] = {}
+        self._voice = self._begin()
+        self._words: list[str] = []
+        self._part: str | None = None
+        self._verse = 0
+        self._continued = False
+        self._notes = 0
+        self._end = lexemes[-1].offset + len(lexemes[-1].text) if lexemes else 0
+        self._handlers: dict[Kind, Callable[[list[Lexeme], int], int]] = {
+            Kind.REST: self._rest,
+            Kind.BAR_REST: self._bar_rest,
+            Kind.ENDING: self._ending,
+            Kind.TUPLET: self._tuplet,
+            Kind.INLINE_FIELD: self._inline_field,
+            Kind.CHORD_SYMBOL: self._quoted,
+            Kind.ANNOTATION: self._quoted,
+            Kind.DECORATION: self._decoration,
+            Kind.SHORTHAND: self._shorthand,
+            Kind.SLUR_OPEN: self._slur_open,
+            Kind.SLUR_CLOSE: self._slur_close,
+            Kind.TIE: self._tie,
+            Kind.BROKEN: self._broken,
+            Kind.CHORD_OPEN: self._chord,
+            Kind.CHORD_MARK: self._chord,
+            Kind.GRACE_OPEN: self._graces,
+            Kind.OVERLAY: self._overlay,
+            Kind.LINE_BREAK: self._line_break,
+            Kind.SPACER: self._spacer,
+            Kind.LENGTH: self._stray,
+            Kind.CHORD_CLOSE: self._stray,
+            Kind.GRACE_CLOSE: self._stray,
+            Kind.UNKNOWN: self._stray,
+        }
+
+    def read(self, index: int) -> tuple[tuple[Voice, ...], tuple[str, ...]]:
+        """Read from the lexeme at ``index`` to the end.
+
+        Returns:
+            The voices that hold anything, and the ``W:`` lines.
+        """
+        lexemes = self._lexemes
+        while index < len(lexemes):
+            kind = lexemes[index].kind
+            if kind is Kind.FIELD:
+                line = field_at(lexemes, index)
+                self._field(line)
+                index = line.next
+            elif kind is Kind.DIRECTIVE:
+                self._directive(lexemes[index].text[2:].strip(), lexemes[index].offset)
+                index += 1
+            elif kind in (Kind.NEWLINE, Kind.COMMENT, Kind.TEXT):
+                index += 1
+            else:
+                index = self._line(index)
+                if self._too_many(index):
+                    break
+        if not any(builder.notes for builder in self._voices.values()):
+            self._warn(
+                "no-music",
+                "this tune holds no music; a blank line ends a tune, so none may follow K:",
+                lexemes[0].offset,
+                len(lexemes[0].text),
+            )
+        voices = [builder.finish(self._end) for builder in self._voices.values()]
+        return tuple(each for each in voices if each.bars) or (voices[0],), tuple(self._words)
+
+    def _too_many(self, index: int) -> bool:
+        if self._notes + sum(builder.notes for builder in self._voices.values()) <= MAX_NOTES:
+            return False
+        offset = self._lexemes[min(index, len(self._lexemes)) - 1].offset
+        message = f"this tune has more than {MAX_NOTES:,} notes; split it"
+        self._report("too-long", Severity.ERROR, message, offset, 1)
+        return True
+
+    def _warn(self, code: str, message: str, offset: int, length: int) -> None:
+        self._report(code, Severity.WARNING, message, offset, length)
+
+    # -- lines
+
+    def _line(self, index: int) -> int:
+        """Read a line of music; the index after its end."""
+        voice = self._voice
+        if not self._continued:
+            voice.begin_line()
+            self._verse = 0
+        lexemes = self._lexemes
+        if self._header.macros:
+            end = index
+            while end < len(lexemes) and lexemes[end].kind is not Kind.NEWLINE:
+                end += 1
+            self._music(expand_line(lexemes[index:end], self._header.macros), 0)
+            index = end + 1
+        else:
+            index = self._music(lexemes, index)
+        voice = self._voice
+        voice.joined = False
+        if not self._continued and voice.notes and not voice.ends_line():
+            voice.items.append(LineBreak())
+        return index
+
+    def _music(self, lexemes: list[Lexeme], index: int) -> int:
+        """Read lexemes up to the line's end; the index after it."""
+        voice = self._voice
+        handlers = self._handlers
+        pitch_kind, length_kind = Kind.PITCH, Kind.LENGTH
+        continued = False
+        end = len(lexemes)
+        while index < end:
+            kind, text, offset = lexemes[index]
+            index += 1
+            if kind is pitch_kind:
+                continued = False
+                if index < end and lexemes[index][0] is length_kind:
+                    voice.note(text, lexemes[index][1], offset)
+                    index += 1
+                else:
+                    voice.note(text, "", offset)
+            elif kind is Kind.SPACE:
+                voice.joined = False
+            elif kind is Kind.BAR:
+                continued = False
+                found = _BAR_LINES.get(text)
+                if found is None:
+                    found = parse_bar_line(text)
+                    if len(_BAR_LINES) < 1 << 12:
+                        _BAR_LINES[text] = found
+                voice.bar(found[0], offset, found[1])
+            elif kind is Kind.NEWLINE:
+                break
+            elif kind is Kind.CONTINUATION:
+                continued = True
+            elif kind in handlers:
+                continued = False
+                index = handlers[kind](lexemes, index - 1)
+                voice = self._voice
+        self._continued = continued
+        return index
+
+    # -- events
+
+    def _rest(self, lexemes: list[Lexeme], index: int) -> int:
+        _, text, offset = lexemes[index]
+        index, length, _ = self._length(lexemes, index + 1)
+        self._voice.rest(length, text == "z", offset)
+        return index
+
+    def _bar_rest(self, lexemes: list[Lexeme], index: int) -> int:
+        _, text, offset = lexemes[index]
+        index, length, at = self._length(lexemes, index + 1)
+        bars = int(length) if length.isdigit() and len(length) <= 4 else 0
+        if not length:
+            bars = 1
+        elif not 1 <= bars <= 1024:
+            bars = 1
+            message = f"{text} rests for whole bars, 1 to 1024; expected such as {text}4"
+            self._warn("length", message, at, len(length))
+        self._voice.bar_rest(bars, text == "Z", offset)
+        return index
+
+    def _length(self, lexemes: list[Lexeme], index: int) -> tuple[int, str, int]:
+        if index < len(lexemes) and lexemes[index].kind is Kind.LENGTH:
+            return index + 1, lexemes[index].text, lexemes[index].offset
+        return index, "", 0
+
+    def _notes_until(
+        self, lexemes: list[Lexeme], index: int, closing: Kind
+    ) -> tuple[list[Note], int | None]:
+        """The notes of a chord that began before ``index``, and the index after its end.
+
+        The index is None if the chord is not closed on its bar and line.
+        """
+        voice = self._voice
+        notes: list[Note] = []
+        while index < len(lexemes):
+            kind, text, offset = lexemes[index]
+            index += 1
+            if kind is closing:
+                return notes, index
+            if kind is Kind.PITCH:
+                sounding, accidental = voice.resolve(text)
+                index, length, at = self._length(lexemes, index)
+                notes.append(Note(sounding, accidental, voice.length(length, at)))
+            elif kind is Kind.TIE and notes:
+                notes[-1] = notes[-1]._replace(tie=True)
+            elif kind in (Kind.BAR, Kind.NEWLINE):
+                break
+            elif kind is Kind.CHORD_SYMBOL:
+                voice.wait().chord_symbols.append(text[1:-1])
+            elif kind not in (Kind.SPACE, Kind.SHORTHAND, Kind.DECORATION, Kind.SLUR_OPEN,
+                              Kind.SLUR_CLOSE, Kind.ANNOTATION, Kind.IGNORED):  # fmt: skip
+                self._warn("chord", f"{text} has no meaning in a chord and is ignored",
+                           offset, len(text))  # fmt: skip
+        return notes, None
+
+    def _chord(self, lexemes: list[Lexeme], index: int) -> int:
+        kind, text, offset = lexemes[index]
+        closing, mark = (
+            (Kind.CHORD_CLOSE, "]") if kind is Kind.CHORD_OPEN else (Kind.CHORD_MARK, "+")
+        )
+        notes, after = self._notes_until(lexemes, index + 1, closing)
+        if after is None:
+            message = f"this {text} begins a chord that is not closed; expected {mark} in its bar"
+            self._report("chord", Severity.ERROR, message, offset, 1)
+            return index + 1
+        after, length, at = self._length(lexemes, after)
+        if not notes:
+            self._warn("chord", "this chord holds no note and is ignored", offset, 1)
+            return after
+        self._notes += len(notes) - 1
+        self._voice.chord(notes, self._factor(length, at), offset)
+        return after
+
+    def _factor(self, length: str, offset: int) -> Fraction:
+        if length:
+            try:
+                return parse_length(length)
+            except ValueError as error:
+                self._report("length", Severity.ERROR, f"{error}", offset, len(length))
+        return Fraction(1)
+
+    def _graces(self, lexemes: list[Lexeme], index: int) -> int:
+        _, text, offset = lexemes[index]
+        events: list[Note | Chord] = []
+        position = index + 1
+        while position < len(lexemes):
+            kind, inner, at = lexemes[position]
+            position += 1
+            if kind is Kind.GRACE_CLOSE:
+                self._notes += len(events)
+                if events:
+                    self._voice.wait().graces = Graces(tuple(events), len(text) > 1)
+                return position
+            if kind is Kind.PITCH:
+                sounding, accidental = self._voice.resolve(inner)
+                position, length, where = self._length(lexemes, position)
+                events.append(Note(sounding, accidental, self._voice.length(length, where)))
+            elif kind is Kind.CHORD_OPEN:
+                notes, after = self._notes_until(lexemes, position, Kind.CHORD_CLOSE)
+                if after is None:
+                    break
+                position, length, where = self._length(lexemes, after)
+                if notes:
+                    factor = self._factor(length, where)
+                    scaled = tuple(each._replace(duration=each.duration * factor) for each in notes)
+                    events.append(Chord(scaled, scaled[0].duration))
+            elif kind in (Kind.BAR, Kind.NEWLINE):
+                break
+            elif kind in (Kind.UNKNOWN, Kind.REST, Kind.GRACE_OPEN):
+                self._warn("grace", f"{inner} has no meaning among grace notes and is ignored",
+                           at, len(inner))  # fmt: skip
+        message = "this { begins grace notes that are not closed; expected } in its bar"
+        self._report("grace", Severity.ERROR, message, offset, len(text))
+        return index + 1
+
+    # -- marks
+
+    def _ending(self, lexemes: list[Lexeme], index: int) -> int:
+        _, text, offset = lexemes[index]
+        words = text[2:-1] if text[1] == '"' else ""
+        passes = () if words else parse_passes(text[1:])
+        self._voice.bar(BarLine("none"), offset, passes, words)
+        return index + 1
+
+    def _tuplet(self, lexemes: list[Lexeme], index: int) -> int:
+        _, text, offset = lexemes[index]
+        try:
+            group = parse_tuplet(text, self._voice.meter.compound)
+        except ValueError as error:
+            self._report("tuplet", Severity.ERROR, f"{error}", offset, len(text))
+        else:
+            self._voice.tuplet(*group, offset)
+        return index + 1
+
+    def _quoted(self, lexemes: list[Lexeme], index: int) -> int:
+        kind, text, _ = lexemes[index]
+        self._attach_text(text, kind is Kind.ANNOTATION)
+        return index + 1
+
+    def _attach_text(self, text: str, annotation: bool) -> None:
+        pending = self._voice.wait()
+        (pending.annotations if annotation else pending.chord_symbols).append(accents(text[1:-1]))
+
+    def _decoration(self, lexemes: list[Lexeme], index: int) -> int:
+        _, text, offset = lexemes[index]
+        name = text[1:-1]
+        if name not in DECORATIONS:
+            self._warn("decoration", f"{text} is no decoration of the standard, and has no effect",
+                       offset, len(text))  # fmt: skip
+        self._voice.wait().decorations.append(name)
+        return index + 1
+
+    def _shorthand(self, lexemes: list[Lexeme], index: int) -> int:
+        _, text, offset = lexemes[index]
+        meaning = self._header.symbols.get(text)
+        if meaning is None:
+            self._warn("symbol", f"{text} has no meaning here, unless a U: field gives it one",
+                       offset, 1)  # fmt: skip
+        elif meaning.startswith('"'):
+            self._attach_text(meaning, meaning[1:2] in tuple("^_<>@"))
+        else:
+            self._voice.wait().decorations.append(meaning)
+        return index + 1
+
+    def _slur_open(self, lexemes: list[Lexeme], index: int) -> int:
+        self._voice.wait().slurs += 1
+        return index + 1
+
+    def _slur_close(self, lexemes: list[Lexeme], index: int) -> int:
+        if not self._voice.close_slur():
+            self._warn("slur", "a slur must end after a note of its bar", lexemes[index].offset, 1)
+        return index + 1
+
+    def _tie(self, lexemes: list[Lexeme], index: int) -> int:
+        if not self._voice.tie():
+            self._warn("tie", "a tie must stand directly after a note or chord",
+                       lexemes[index].offset, 1)  # fmt: skip
+        return index + 1
+
+    def _broken(self, lexemes: list[Lexeme], index: int) -> int:
+        _, text, offset = lexemes[index]
+        if len(text) > 3 or not self._voice.broken(text):
+            self._warn("broken-rhythm", f"{text[:9]} must stand between two notes of one bar",
+                       offset, len(text))  # fmt: skip
+        return index + 1
+
+    def _overlay(self, lexemes: list[Lexeme], index: int) -> int:
+        self._voice.overlay(lexemes[index].offset)
+        return index + 1
+
+    def _spacer(self, lexemes: list[Lexeme], index: int) -> int:
+        self._voice.spacer(lexemes[index].offset)
+        index, _, _ = self._length(lexemes, index + 1)
+        return index
+
+    def _line_break(self, lexemes: list[Lexeme], index: int) -> int:
+        self._voice.joined = False
+        if not self._voice.ends_line():
+            self._voice.items.append(LineBreak())
+        return index + 1
+
+    def _stray(self, lexemes: list[Lexeme], index: int) -> int:
+        kind, text, offset = lexemes[index]
+        code = "stray"
+        if kind is Kind.LENGTH:
+            message = f"the length {text[:12]} must stand directly after a note, and is ignored"
+        elif kind is Kind.UNKNOWN:
+            message = _UNKNOWN.get(text, f"{text} has no meaning in music and is ignored")
+        else:
+            message = f"this {text} closes nothing and is ignored"
+        self._warn(code, message, offset, len(text))
+        return index + 1
+
+    # -- fields
+
+    def _inline_field(self, lexemes: list[Lexeme], index: int) -> int:
+        _, text, offset = lexemes[index]
+        value = text[3:-1]
+        start = offset + 3 + len(value) - len(value.lstrip())
+        self._field(FieldLine(text[1], value.strip(), start, 0))
+        if text[1] == "V":
+            self._voice.begin_line()
+        return index + 1
+
+    def _field(self, line: FieldLine) -> None:
+        name, value, offset, _ = line
+        voice, report = self._voice, self._report
+        if name == "K":
+            found = attempt(parse_key, value, "key", report, offset)
+            if found is not None:
+                key, clef, unknown = found
+                report_unknown(unknown, report, offset, len(value))
+                if key is not None:
+                    voice.set_key(key)
+                if clef is not None:
+                    voice.set_clef(clef)
+                voice.change(KeyChange(key, clef), offset)
+        elif name == "M":
+            meter = attempt(parse_meter, value, "meter", report, offset)
+            if meter is not None:
+                voice.meter = meter
+                voice.change(MeterChange(meter), offset)
+        elif name == "L":
+            unit = attempt(parse_unit, value, "unit", report, offset)
+            if unit is not None:
+                voice.set_unit(unit)
+                voice.change(UnitChange(unit), offset)
+        elif name == "Q":
+            tempo = attempt(
+                lambda text: parse_tempo(text, voice.unit), value, "tempo", report, offset
+            )
+            if tempo is not None:
+                voice.change(TempoChange(tempo), offset)
+        elif name == "V":
+            self._switch(value, offset)
+        elif name == "P":
+            self._part = value
+            for builder in self._voices.values():
+                builder.change(PartMark(value), offset)
+        elif name == "w":
+            self._verse += 1
+            align_lyrics(accents(value), self._verse, voice.line_layers())
+        elif name == "s":
+            align_symbols(value, voice.line_layers())
+        elif name == "W":
+            self._words.append(accents(value))
+        elif name == "U":
+            read_symbol(self._header.symbols, value)
+        elif name == "m":
+            read_macro(self._header.macros, value)
+        elif name == "I":
+            self._directive(value.replace("=", " ", 1), offset)
+        elif name != "r":
+            voice.change(Field(name, value), offset)
+
+    def _directive(self, text: str, offset: int) -> None:
+        words = text.split()
+        if len(words) == 2 and words[0] == "propagate-accidentals":
+            self._voice.propagate = words[1]
+        if words:
+            self._voice.change(Directive(text), offset)
+
+    def _switch(self, value: str, offset: int) -> None:
+        """Go on in the voice that a ``V:`` names, which may be new."""
+        parsed = attempt(parse_voice, value, "voice", self._report, offset)
+        if parsed is None:
+            return
+        if self._voices and not parsed.id:
+            return
+        known = self._voices.get(parsed.id)
+        if known is None:
+            known = self._begin(parsed.id)
+        if parsed.name is not None:
+            known.name = parsed.name
+        if parsed.clef is not None:
+            known.set_clef(parsed.clef)
+        self._header.voices[parsed.id] = merge_voice(self._header.voices.get(parsed.id), parsed)
+        self._voice = known
+        self._verse = 0
+
+    def _begin(self, voice_id: str = "") -> VoiceBuilder:
+        """A new voice, with what the header says of it."""
+        header = self._header
+        first = next(iter(self._voices.values()), None)
+        if first is not None and first.id == "" and not first.notes and not first.items:
+            del self._voices[""]  # nothing was written before the first V:
+        if voice_id == "" and header.voices:
+            voice_id = next(iter(header.voices))
+        meter: Meter = header.meter
+        builder = VoiceBuilder(voice_id, header.key, meter, header.unit, self._report)
+        said = header.voices.get(voice_id)
+        builder.set_clef(said.clef if said and said.clef else header.clef)
+        builder.name = said.name or "" if said else ""
+        for directive in header.directives:
+            words = directive.text.split()
+            if len(words) == 2 and words[0] == "propagate-accidentals":
+                builder.propagate = words[1]
+        if getattr(self, "_part", None) is not None:
+            builder.change(PartMark(self._part or ""), 0)
+        self._voices[voice_id] = builder
+        return builder

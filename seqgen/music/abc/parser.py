@@ -1,0 +1,147 @@
+"""ABC to scores, tune by tune, with every problem of a tune as a diagnostic.
+
+A tune is refused only for what can't be given a meaning; what is merely wrong (a bar that does not
+fill its metre, a stray character) is a warning, and the tune is read on as other programs do.
+Time and memory are linear in the text, nothing recurses, and the bounds below hold for any input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from os import PathLike
+
+from seqgen.errors import InputError
+from seqgen.music.abc.header import Defaults, read_header
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex_line, lines
+from seqgen.music.abc.music import MusicReader
+from seqgen.music.abc.reporter import Reporter
+from seqgen.music.diagnostics import Diagnostic, Severity
+from seqgen.music.score import Tune
+
+__all__ = ["MAX_LINE", "ParsedTune", "parse", "parse_tune"]
+
+MAX_LINE = 1 << 16
+"""Characters of a line; longer ones are no music."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTune:
+    """What the parser made of one tune.
+
+    Args:
+        number: after ``X:``; title: the first ``T:``, or ``""``.
+        line: of its ``X:``, from 1.
+        tune: the score; None where an error leaves it without a meaning.
+        diagnostics: its problems in the order of the text.
+    """
+
+    number: str
+    title: str
+    line: int
+    tune: Tune | None
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def error(self) -> Diagnostic | None:
+        """The first error, for which the tune was refused."""
+        errors = (each for each in self.diagnostics if each.severity is Severity.ERROR)
+        return next(errors, None)
+
+
+@dataclass(slots=True)
+class _Block:
+    """The lexemes of one tune, or of what stands before the first."""
+
+    offset: int
+    line: int
+    lexemes: list[Lexeme] = field(default_factory=list)
+    long_lines: list[int] = field(default_factory=list)
+
+    @property
+    def is_tune(self) -> bool:
+        """Whether an ``X:`` began it."""
+        return bool(self.lexemes) and self.lexemes[0].text == "X:"
+
+
+def parse(text: str) -> Iterator[ParsedTune]:
+    """Read every tune of a text, one after the other.
+
+    Fields before the first tune (2.2.2) hold for all of them; free text between tunes is skipped.
+    """
+    defaults = Defaults()
+    for block in _blocks(text):
+        if block.is_tune:
+            yield _parse_block(block, defaults)
+        else:
+            defaults = Defaults.read(block.lexemes)
+
+
+def parse_tune(text: str, *, path: str | PathLike[str] | None = None) -> Tune:
+    """Read the first tune of a text.
+
+    Raises:
+        InputError: there is no tune, or it has an error: its place, and what was expected.
+    """
+    for parsed in parse(text):
+        if parsed.tune is not None:
+            return parsed.tune
+        error = parsed.error
+        if error is not None:
+            raise InputError(error.message, path=path, line=error.line, column=error.column)
+    raise InputError("holds no tune; a tune begins with a line X:1", path=path)
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """The file's header, if any, then each tune from its ``X:`` to the blank line that ends it."""
+    context = Context.FILE
+    offset, number = 0, 1
+    block: _Block | None = _Block(0, 1)
+    for line, end in lines(text):
+        lexemes: list[Lexeme] = []
+        if len(line) > MAX_LINE:
+            if block is not None:
+                block.long_lines.append(offset)
+        else:
+            context = lex_line(line, context, offset, lexemes)
+        if lexemes and lexemes[0].kind is Kind.FIELD and lexemes[0].text == "X:":
+            if block is not None:
+                yield block
+            block = _Block(offset, number)
+        elif block is not None and context is Context.FILE and (block.is_tune or not line.strip()):
+            yield block
+            block = None
+        if block is not None:
+            block.lexemes += lexemes
+            if end:
+                block.lexemes.append(Lexeme(Kind.NEWLINE, end, offset + len(line)))
+        offset += len(line) + len(end)
+        number += 1
+    if block is not None:
+        yield block
+
+
+def _parse_block(block: _Block, defaults: Defaults) -> ParsedTune:
+    reporter = Reporter(block.lexemes, block.offset, block.line)
+    for offset in block.long_lines:
+        reporter.report(
+            "line-length",
+            Severity.ERROR,
+            f"this line is longer than {MAX_LINE} characters; break it in several",
+            offset,
+            1,
+        )
+    header = read_header(block.lexemes, defaults, reporter.report)
+    tune = None
+    if header.body is not None:
+        voices, words = MusicReader(block.lexemes, header, reporter.report).read(header.body)
+        tune = header.tune(voices, words, block.offset, block.line)
+    diagnostics = reporter.sorted()
+    refused = any(each.severity is Severity.ERROR for each in diagnostics)
+    return ParsedTune(
+        header.number,
+        header.titles[0] if header.titles else "",
+        block.line,
+        None if refused else tune,
+        diagnostics,
+    )

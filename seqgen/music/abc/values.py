@@ -1,0 +1,72 @@
+"""What a pitch, a length and a tuplet mark mean, from their text alone."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from seqgen.music.abc.notation import ACCIDENTALS, TUPLET_TIMES
+
+__all__ = ["parse_length", "parse_pitch", "parse_tuplet"]
+
+_MAX_DENOMINATOR = 1024
+_MAX_UNITS = 9999
+_MAX_TUPLET = 64
+
+
+def parse_length(text: str) -> Fraction:
+    """A length after a note, in unit note lengths: ``3/2``, ``/``, ``//`` (4.3).
+
+    Raises:
+        ValueError: with a sentence, if it is zero or out of bounds.
+    """
+    numerator, slash, denominator = text.partition("/")
+    if len(numerator) > 4 or len(denominator) > 10:
+        raise ValueError(f"the length {text[:12]} is out of bounds; the longest is {_MAX_UNITS}")
+    top = int(numerator or 1)
+    if not slash:
+        bottom = 1
+    elif denominator.startswith("/") or not denominator:
+        bottom = int(2 ** (len(denominator) + 1))
+    else:
+        bottom = int(denominator)
+    if top == 0 or bottom == 0:
+        raise ValueError(f"the length {text} is zero; expected one such as 2, 3/2 or /")
+    if bottom > _MAX_DENOMINATOR:
+        raise ValueError(f"the length {text} is too short; the shortest is 1/{_MAX_DENOMINATOR}")
+    return Fraction(top, bottom)
+
+
+_PITCHES: dict[str, tuple[str, int | None, int]] = {}
+
+
+def parse_pitch(text: str) -> tuple[str, int | None, int]:
+    """A pitch lexeme's letter, written accidental and octave (4.1, 4.2)."""
+    found = _PITCHES.get(text)
+    if found is None:
+        letter = text.strip("_^=,'")
+        octave = 4 if letter.isupper() else 5
+        octave += text.count("'") - text.count(",")
+        found = (letter.upper(), ACCIDENTALS[text[: text.index(letter)]], octave)
+        if len(_PITCHES) < 1 << 14:
+            _PITCHES[text] = found
+    return found
+
+
+def parse_tuplet(text: str, compound: bool) -> tuple[int, int, int]:
+    """A tuplet mark ``(p:q:r`` as p notes in the time of q, for the next r (4.13).
+
+    Args:
+        compound: whether the metre is compound, which the default q of 5, 7 and 9 follows.
+
+    Raises:
+        ValueError: with a sentence, if a number is out of bounds.
+    """
+    given = [part[:5] for part in text[1:].split(":")]
+    actual = int(given[0])
+    normal = int(given[1]) if len(given) > 1 and given[1] else 0
+    notes = int(given[2]) if len(given) > 2 and given[2] else 0
+    normal = normal or TUPLET_TIMES.get(actual, 3 if compound else 2)
+    notes = notes or actual
+    if not 1 < actual <= _MAX_TUPLET or normal > _MAX_TUPLET or notes > _MAX_TUPLET:
+        raise ValueError(f"the tuplet {text[:12]} is out of bounds; expected (2 to (9, or (p:q:r")
+    return actual, normal, notes

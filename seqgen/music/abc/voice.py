@@ -1,0 +1,478 @@
+"""Builds one voice's bars from notes, lengths and bar lines as the parser meets them.
+
+Lengths become exact durations here, accidentals pitches, and each finished bar is compared with its
+metre. Durations are looked up by their text, and a bar's sum is kept as two integers: a collection
+has millions of notes and few different lengths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import gcd
+
+from seqgen.music.abc.bars import BarStart, OpenBar, Report, check_bars
+from seqgen.music.abc.values import parse_length, parse_pitch
+from seqgen.music.diagnostics import Severity
+from seqgen.music.score import (
+    PLAIN,
+    Attached,
+    Bar,
+    BarLine,
+    Chord,
+    Clef,
+    Graces,
+    Item,
+    Key,
+    LineBreak,
+    Meter,
+    Note,
+    Pitch,
+    Rest,
+    Spacer,
+    Tuplet,
+    Voice,
+    pitch,
+)
+
+__all__ = ["Pending", "VoiceBuilder"]
+
+_ONE = Fraction(1)
+
+
+@dataclass(slots=True)
+class Pending:
+    """What stands before a note and waits for it."""
+
+    decorations: list[str]
+    chord_symbols: list[str]
+    annotations: list[str]
+    graces: Graces | None = None
+    slurs: int = 0
+
+    def attached(self) -> Attached:
+        """All of it, as it hangs on the note."""
+        return Attached(
+            tuple(self.decorations),
+            tuple(self.chord_symbols),
+            tuple(self.annotations),
+            self.graces,
+            self.slurs,
+        )
+
+
+@dataclass(slots=True)
+class _Group:
+    """A tuplet that still takes notes."""
+
+    actual: int
+    normal: int
+    notes: int
+    offset: int
+    position: int = 0
+
+
+class VoiceBuilder:
+    """One voice as it is read. The parser sets ``unit``, ``key`` and ``meter`` by the setters."""
+
+    __slots__ = (
+        "_alters",
+        "_bars",
+        "_broken",
+        "_clef_octave",
+        "_durations",
+        "_ending",
+        "_ending_text",
+        "_group",
+        "_layers",
+        "_left",
+        "_offset",
+        "_report",
+        "_signature",
+        "_sum_bottom",
+        "_sum_top",
+        "_tied",
+        "clef",
+        "id",
+        "items",
+        "joined",
+        "key",
+        "line_bar",
+        "line_item",
+        "meter",
+        "name",
+        "notes",
+        "pending",
+        "propagate",
+        "unit",
+    )
+
+    def __init__(self, voice_id: str, key: Key, meter: Meter, unit: Fraction, report: Report):
+        self.id = voice_id
+        self.name = ""
+        self.clef = Clef()
+        self.notes = 0
+        self.items: list[Item] = []
+        self.joined = False
+        self.pending: Pending | None = None
+        self.propagate = "pitch"
+        self.line_bar = self.line_item = 0
+        self.meter = meter
+        self._report = report
+        self._layers: list[tuple[list[Item], Fraction]] = []
+        self._bars: list[OpenBar] = []
+        self._left = BarStart
+        self._ending: tuple[int, ...] = ()
+        self._ending_text = ""
+        self._offset = -1
+        self._sum_top, self._sum_bottom = 0, 1
+        self._broken: Fraction | None = None
+        self._group: _Group | None = None
+        self._tied: dict[tuple[str, int], int] = {}
+        self._clef_octave = 0
+        self._durations: dict[str, Fraction] = {}
+        self.set_key(key)
+        self.set_unit(unit)
+
+    # -- what the fields set
+
+    def set_key(self, key: Key) -> None:
+        """Change the key signature from here on."""
+        self.key = key
+        self._signature = dict(key.alters)
+        self._alters: dict[str, int] = {}
+
+    def set_unit(self, unit: Fraction) -> None:
+        """Change the unit note length from here on."""
+        self.unit = unit
+        self._durations = {"": unit}
+
+    def set_clef(self, clef: Clef) -> None:
+        """Change the clef: its octave (``octave=``) shifts what is written from here on."""
+        self._clef_octave = clef.octave
+        if not self._bars and not self.has_music():
+            self.clef = clef
+
+    def has_music(self) -> bool:
+        """Whether the bar that is being read holds a note or rest yet."""
+        return any(isinstance(item, Note | Chord | Rest) for item in self.items)
+
+    def change(self, item: Item, offset: int) -> None:
+        """Add something that takes no time."""
+        if self._offset < 0:
+            self._offset = offset
+        self.items.append(item)
+
+    # -- notes and rests
+
+    def resolve(self, text: str) -> tuple[Pitch, int | None]:
+        """A pitch lexeme's sounding pitch, by key signature and bar, and its written accidental."""
+        step, accidental, octave = parse_pitch(text)
+        octave += self._clef_octave
+        if accidental is not None:
+            alter = accidental
+            if self.propagate == "pitch":
+                self._alters[step] = alter
+            elif self.propagate == "octave":
+                self._alters[f"{step}{octave}"] = alter
+        else:
+            name = step if self.propagate == "pitch" else f"{step}{octave}"
+            known = self._alters.get(name)
+            if known is None and self._tied:
+                # A tie carries the accidental over the bar line.
+                known = self._tied.get((step, octave))
+            alter = self._signature.get(step, 0) if known is None else known
+        return pitch(step, alter, octave), accidental
+
+    def length(self, text: str, offset: int) -> Fraction:
+        """The duration a length stands for, before broken rhythm and tuplet."""
+        duration = self._durations.get(text)
+        if duration is None:
+            try:
+                duration = self.unit * parse_length(text)
+            except ValueError as error:
+                self._report("length", Severity.ERROR, f"{error}", offset, len(text))
+                return self.unit
+            if len(self._durations) < 1 << 12:
+                self._durations[text] = duration
+        return duration
+
+    def note(self, text: str, length: str, offset: int) -> None:
+        """Add a note."""
+        sounding, accidental = self.resolve(text)
+        duration = self._durations.get(length)
+        if duration is None:
+            duration = self.length(length, offset + len(text))
+        if self._broken is None and self._group is None and self.pending is None:
+            self.items.append(
+                Note(sounding, accidental, duration, False, self.joined)  # the common case
+            )
+            tuplet, attached = None, PLAIN
+        else:
+            factor, tuplet, attached = self.take()
+            duration *= factor
+            self.items.append(
+                Note(sounding, accidental, duration, False, self.joined, tuplet, attached)
+            )
+        self.timed(duration, offset)
+
+    def chord(self, notes: list[Note], length: Fraction, offset: int) -> None:
+        """Add a chord; ``length`` multiplies its notes' own durations."""
+        factor, tuplet, attached = self.take()
+        factor *= length
+        inner = tuple(note._replace(duration=note.duration * factor) for note in notes)
+        self.items.append(Chord(inner, inner[0].duration, self.joined, tuplet, attached))
+        self.timed(inner[0].duration, offset)
+        self._remember_tie(tuple(note for note in inner if note.tie))
+
+    def rest(self, length: str, visible: bool, offset: int) -> None:
+        """Add a rest ``z`` or ``x``."""
+        factor, tuplet, attached = self.take()
+        duration = self.length(length, offset + 1) * factor
+        self.items.append(Rest(duration, visible, 0, tuplet, attached))
+        self.timed(duration, offset)
+
+    def bar_rest(self, bars: int, visible: bool, offset: int) -> None:
+        """Add ``bars`` bars of rest, ``Z`` or ``X`` (4.5)."""
+        duration = (self.meter.duration or _ONE) * bars
+        _, _, attached = self.take()
+        self.items.append(Rest(duration, visible, bars, None, attached))
+        self.timed(duration, offset)
+
+    def timed(self, duration: Fraction, offset: int) -> None:
+        """Account for an event that was just added."""
+        self.notes += 1
+        self.joined = True
+        if self._tied:
+            self._tied = {}
+        if self._offset < 0:
+            self._offset = offset
+        self._add(duration)
+
+    def _add(self, duration: Fraction) -> None:
+        top, bottom = duration.numerator, duration.denominator
+        if bottom == self._sum_bottom:
+            self._sum_top += top
+        else:
+            common = bottom * self._sum_bottom // gcd(bottom, self._sum_bottom)
+            self._sum_top = self._sum_top * (common // self._sum_bottom) + top * (common // bottom)
+            self._sum_bottom = common
+
+    def take(self) -> tuple[Fraction, Tuplet | None, Attached]:
+        """What waits for the next event: its factor, its tuplet, and what hangs on it."""
+        factor, tuplet, attached = _ONE, None, PLAIN
+        if self._broken is not None:
+            factor, self._broken = self._broken, None
+        group = self._group
+        if group is not None:
+            factor *= Fraction(group.normal, group.actual)
+            tuplet = Tuplet(group.actual, group.normal, group.notes, group.position)
+            group.position += 1
+            if group.position == group.notes:
+                self._group = None
+        if self.pending is not None:
+            attached, self.pending = self.pending.attached(), None
+        return factor, tuplet, attached
+
+    def wait(self) -> Pending:
+        """Where to put what the next event will carry."""
+        if self.pending is None:
+            self.pending = Pending([], [], [])
+        return self.pending
+
+    # -- marks after a note
+
+    def last(self) -> int | None:
+        """The index of the bar's last event, if nothing but marks that take no time follow it."""
+        for index in range(len(self.items) - 1, max(-1, len(self.items) - 9), -1):
+            if isinstance(self.items[index], Note | Chord | Rest):
+                return index
+        return None
+
+    def tie(self) -> bool:
+        """Tie the last note or chord to the next; False if none is there."""
+        index = self.last()
+        event = self.items[index] if index is not None else None
+        if isinstance(event, Note):
+            tied: Note | Chord = event._replace(tie=True)
+            notes: tuple[Note, ...] = (event,)
+        elif isinstance(event, Chord):
+            notes = tuple(note._replace(tie=True) for note in event.notes)
+            tied = replace(event, notes=notes)
+        else:
+            return False
+        self.items[index or 0] = tied
+        self._remember_tie(notes)
+        return True
+
+    def _remember_tie(self, notes: tuple[Note, ...]) -> None:
+        for note in notes:
+            self._tied[note.pitch.step, note.pitch.octave] = note.pitch.alter
+
+    def close_slur(self) -> bool:
+        """End a slur on the last event; False if none is there."""
+        index = self.last()
+        if index is None:
+            return False
+        event = self.items[index]
+        if not isinstance(event, Note | Chord | Rest):
+            return False
+        attached = replace(event.attached, slurs_close=event.attached.slurs_close + 1)
+        self.items[index] = (
+            replace(event, attached=attached)
+            if isinstance(event, Chord)
+            else event._replace(attached=attached)
+        )
+        return True
+
+    def broken(self, marks: str) -> bool:
+        """Apply ``>`` or ``<`` between the last event and the next (4.4); False if none is last."""
+        index = self.last()
+        if index is None or self._broken is not None:
+            return False
+        short = Fraction(1, 2 ** len(marks))
+        before, after = (2 - short, short) if marks[0] == ">" else (short, 2 - short)
+        event = self.items[index]
+        if isinstance(event, Chord):
+            inner = tuple(note._replace(duration=note.duration * before) for note in event.notes)
+            self.items[index] = replace(event, notes=inner, duration=inner[0].duration)
+        elif isinstance(event, Note | Rest):
+            self.items[index] = event._replace(duration=event.duration * before)
+        else:
+            return False
+        self._add(event.duration * (before - 1))
+        self._broken = after
+        return True
+
+    def tuplet(self, actual: int, normal: int, notes: int, offset: int) -> None:
+        """Begin a tuplet (4.13)."""
+        self._check_group()
+        self._group = _Group(actual, normal, notes, offset)
+
+    def _check_group(self) -> None:
+        group = self._group
+        if group is not None:
+            self._report(
+                "tuplet",
+                Severity.WARNING,
+                f"this tuplet has {group.position} of its {group.notes} notes",
+                group.offset,
+                2,
+            )
+            self._group = None
+
+    # -- bars
+
+    def overlay(self, offset: int) -> None:
+        """Begin another layer of this bar (7.4)."""
+        self._settle(offset)
+        self._layers.append((self.items, Fraction(self._sum_top, self._sum_bottom)))
+        self.items = []
+        self._sum_top, self._sum_bottom = 0, 1
+        self._alters = {}
+
+    def bar(
+        self, line: BarLine, offset: int, ending: tuple[int, ...] = (), ending_text: str = ""
+    ) -> None:
+        """End the bar with ``line``; ``ending`` is that of the music after it."""
+        self._settle(offset)
+        if self._sum_top == 0 and not self._layers and not self._ending and self._is_empty():
+            self._merge(line)
+        else:
+            self._close(line, offset)
+        if ending or ending_text:
+            self._ending, self._ending_text = ending, ending_text
+        if self._offset < 0 and (ending or ending_text):
+            self._offset = offset
+        self._alters = {}
+        self.joined = False
+
+    def _settle(self, offset: int) -> None:
+        """Nothing waits for a note across a bar line, but what is meant for the line itself."""
+        if self._broken is not None:
+            self._report(
+                "broken-rhythm",
+                Severity.WARNING,
+                "broken rhythm (> or <) joins two notes of one bar; no note follows here",
+                offset,
+                1,
+            )
+            self._broken = None
+        if self.pending is not None and self.pending.graces is None and not self.pending.slurs:
+            self.items.append(Spacer(self.pending.attached()))
+            self.pending = None
+
+    def _is_empty(self) -> bool:
+        return all(isinstance(item, LineBreak) for item in self.items)
+
+    def _merge(self, line: BarLine) -> None:
+        """Two bar lines with nothing between them are one."""
+        left = self._left
+        styles = ("none", "invisible", "dotted", "thin", "double", "start", "final")
+        style = max(left.style, line.style, key=styles.index)
+        merged = BarLine(style, max(left.closes, line.closes), max(left.opens, line.opens))
+        self._left = merged
+        if self._bars:
+            self._bars[-1].right = merged
+
+    def _close(self, line: BarLine, offset: int) -> None:
+        start = offset if self._offset < 0 else self._offset
+        layers = [*self._layers, (self.items, Fraction(self._sum_top, self._sum_bottom))]
+        self._bars.append(
+            OpenBar(
+                self._left, line, layers, self._ending, self._ending_text, start, offset, self.meter
+            )
+        )
+        self._left = line
+        self.items = []
+        self._layers = []
+        self._ending, self._ending_text = (), ""
+        self._offset = -1
+        self._sum_top, self._sum_bottom = 0, 1
+
+    def begin_line(self) -> None:
+        """Here a line of music begins, to which following lyrics belong."""
+        self.line_bar, self.line_item = len(self._bars), len(self.items)
+
+    def ends_line(self) -> bool:
+        """Whether a line break is the last thing that was added, or nothing was."""
+        if self.items:
+            return isinstance(self.items[-1], LineBreak)
+        return not self._bars
+
+    def spacer(self, offset: int) -> None:
+        """Add a ``y``, which carries what stands before it."""
+        attached = PLAIN
+        if self.pending is not None:
+            attached, self.pending = self.pending.attached(), None
+        self.change(Spacer(attached), offset)
+
+    def line_layers(self) -> list[tuple[list[Item], int]]:
+        """The items of each bar since that line began, and where in the first it began."""
+        open_items = self._layers[0][0] if self._layers else self.items
+        layers = [bar.layers[0][0] for bar in self._bars[self.line_bar :]]
+        return [
+            (items, self.line_item if index == 0 else 0)
+            for index, items in enumerate([*layers, open_items])
+        ]
+
+    def finish(self, offset: int) -> Voice:
+        """End the voice; reports what is wrong with its bars."""
+        self._check_group()
+        self._settle(offset)
+        if self.items or self._layers or self._ending:
+            self._close(BarLine("none"), offset)
+        check_bars(self._bars, self._report)
+        bars = tuple(
+            Bar(
+                bar.left,
+                bar.right,
+                tuple(bar.layers[0][0]),
+                tuple(tuple(items) for items, _ in bar.layers[1:]),
+                bar.ending,
+                bar.ending_text,
+                bar.offset,
+            )
+            for bar in self._bars
+        )
+        return Voice(self.id, self.name, self.clef, bars)

@@ -1,0 +1,151 @@
+"""A vocabulary and how text is cut for it; see the package's docstring."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqgen.errors import UsageError
+from seqgen.tokenization import abc_tokens, characters
+
+__all__ = ["BOUNDARY", "Scheme", "StreamDecoder", "Tokenizer"]
+
+Scheme = Literal["char", "abc"]
+
+BOUNDARY = 0
+HALF_BYTES = 16
+FIRST_PIECE = 1 + HALF_BYTES
+# Arguments and file names may hold bytes that are no text; this keeps them as they are.
+ERRORS = "surrogateescape"
+
+_SPLIT: dict[Scheme, Callable[[str], Iterable[str]]] = {
+    "char": characters.split,
+    "abc": abc_tokens.split,
+}
+_VOCABULARY: dict[Scheme, Callable[[Iterable[str]], list[str]]] = {
+    "char": characters.vocabulary,
+    "abc": abc_tokens.vocabulary,
+}
+
+
+class Tokenizer:
+    """Text to ids and back.
+
+    Args:
+        scheme: how text is cut into pieces.
+        pieces: the vocabulary's own pieces; piece ``i`` has id ``17 + i``.
+    """
+
+    def __init__(self, scheme: Scheme, pieces: Sequence[str]) -> None:
+        self.scheme = scheme
+        self.pieces = tuple(pieces)
+        self._ids = {piece: FIRST_PIECE + i for i, piece in enumerate(self.pieces)}
+        # Spellings of pieces that are not in the vocabulary, made as they turn up.
+        self._spelled: dict[str, list[int]] = {}
+
+    @classmethod
+    def learn(cls, scheme: Scheme, texts: Iterable[str]) -> Tokenizer:
+        """A tokenizer whose vocabulary is what stands in the texts of a training part."""
+        return cls(scheme, _VOCABULARY[scheme](texts))
+
+    @property
+    def size(self) -> int:
+        """Number of ids, boundary and half bytes included."""
+        return FIRST_PIECE + len(self.pieces)
+
+    def encode(self, text: str) -> NDArray[np.int32]:
+        """The ids of a text, without a boundary: (tokens,) int32."""
+        ids: list[int] = []
+        known = self._ids.get
+        for piece in _SPLIT[self.scheme](text):
+            token = known(piece)
+            if token is None:
+                ids += self._spell(piece)
+            else:
+                ids.append(token)
+        return np.array(ids, np.int32)
+
+    def _spell(self, piece: str) -> list[int]:
+        if (spelled := self._spelled.get(piece)) is not None:
+            return spelled
+        ids: list[int] = []
+        for character in piece:
+            token = self._ids.get(character)
+            if token is not None:
+                ids.append(token)
+            else:
+                for byte in character.encode("utf-8", ERRORS):
+                    ids += (1 + (byte >> 4), 1 + (byte & 15))
+        self._spelled[piece] = ids
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of some ids; ``decode(encode(text)) == text`` for every text."""
+        decoder = StreamDecoder(self)
+        return "".join(map(decoder.feed, ids)) + decoder.finish()
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole tokenizer, for the model file."""
+        return {"scheme": self.scheme, "pieces": list(self.pieces)}
+
+    @classmethod
+    def from_json(cls, values: Any) -> Tokenizer:
+        """Raises UsageError unless ``values`` is what to_json gives."""
+        if not isinstance(values, dict) or set(values) != {"scheme", "pieces"}:
+            raise UsageError("the tokenizer must hold exactly scheme and pieces")
+        scheme, pieces = values["scheme"], values["pieces"]
+        if scheme not in get_args(Scheme):
+            raise UsageError(f"unknown tokens '{scheme}'")
+        if (
+            not isinstance(pieces, list)
+            or not all(isinstance(piece, str) and piece for piece in pieces)
+            or len(set(pieces)) != len(pieces)
+        ):
+            raise UsageError("the vocabulary's pieces must be distinct texts")
+        return cls(scheme, pieces)
+
+
+class StreamDecoder:
+    """Ids to text as they come; half bytes are held back until they make characters.
+
+    Bytes that are no UTF-8 come back as Python's escaped bytes (PEP 383), as they went in. A half
+    byte without its other half comes from no text; a model can still draw it, and it shows as
+    U+FFFD.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._pieces = tokenizer.pieces
+        self._high: int | None = None
+        self._bytes = bytearray()
+
+    def feed(self, token: int) -> str:
+        """The text that is certain once ``token`` is known; may be empty."""
+        if 1 <= token <= HALF_BYTES:
+            half = token - 1
+            if self._high is None:
+                self._high = half
+                return ""
+            self._bytes.append(self._high << 4 | half)
+            self._high = None
+            return self._ready(final=False)
+        held = self.finish()
+        return held if token == BOUNDARY else held + self._pieces[token - FIRST_PIECE]
+
+    def finish(self) -> str:
+        """What was held back, at the end."""
+        text = self._ready(final=True)
+        if self._high is not None:
+            self._high = None
+            text += "\N{REPLACEMENT CHARACTER}"
+        return text
+
+    def _ready(self, *, final: bool) -> str:
+        if not self._bytes:
+            return ""
+        text, used = codecs.utf_8_decode(bytes(self._bytes), ERRORS, final)
+        del self._bytes[:used]
+        return text

@@ -1,0 +1,102 @@
+"""Updates: AdamW, and Muon for the Transformer's matrices.
+
+AdamW (Loshchilov & Hutter 2019) scales each number's step by its own recent gradients. Muon (Jordan
+et al. 2024) moves a matrix as a whole: the momentum is replaced by the nearest matrix with equal
+singular values, found by five Newton-Schulz steps, so that rare directions move as far as common
+ones. Embeddings and outputs, whose rows are tokens, stay with AdamW.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from seqgen.config import Architecture
+
+__all__ = ["Optimizer", "clip_by_global_norm"]
+
+BETA_MEAN, BETA_SQUARE, EPSILON = 0.9, 0.98, 1e-9
+MUON_MOMENTUM = 0.95
+# AdamW's rate beside Muon's: what remains to it are embeddings and outputs.
+ADAM_SHARE = 0.15
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+NEWTON_SCHULZ_STEPS = 5
+
+
+def clip_by_global_norm(
+    gradients: list[tf.Tensor], limit: float
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Gradients scaled down together so that their joint norm is at most ``limit``; and that norm
+    before (Pascanu et al. 2013)."""
+    norm = tf.linalg.global_norm(gradients)
+    scale = limit / tf.maximum(norm, limit)
+    return [gradient * scale for gradient in gradients], norm
+
+
+def orthogonalise(matrix: tf.Tensor) -> tf.Tensor:
+    """A matrix with the same singular vectors, and singular values near 1."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = tf.transpose(matrix) if tall else matrix
+    x /= tf.norm(x) + 1e-7
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        square = tf.matmul(x, x, transpose_b=True)
+        x = a * x + tf.matmul(b * square + c * tf.matmul(square, square), x)
+    return tf.transpose(x) if tall else x
+
+
+class Optimizer:
+    """Holds what has to be remembered of each weight between updates.
+
+    Args:
+        weights: variables by contract name.
+        arch: decides which rule each weight follows.
+        weight_decay: share of a matrix, per unit of learning rate, taken off at each update.
+    """
+
+    def __init__(self, weights: dict[str, Any], arch: Architecture, weight_decay: float) -> None:
+        self.weights = weights
+        self.weight_decay = weight_decay
+        self.muon = {n for n in weights if arch == "transformer" and n.startswith("block.")}
+        self.memory: dict[str, tf.Variable] = {}
+        for name, weight in weights.items():
+            for what in ("momentum",) if name in self.muon else ("mean", "square"):
+                self.memory[f"{what}/{name}"] = tf.Variable(
+                    tf.zeros(weight.shape), trainable=False, name=f"{what}_{name}".replace(".", "_")
+                )
+        self.adam_share = ADAM_SHARE if self.muon else 1.0
+
+    def apply(self, gradients: dict[str, tf.Tensor], rate: tf.Tensor, step: tf.Tensor) -> None:
+        """Update every weight.
+
+        Args:
+            gradients: by contract name.
+            rate: learning rate of this update.
+            step: number of this update, from 1, float32.
+        """
+        for name, gradient in gradients.items():
+            if name in self.muon:
+                self._muon(name, gradient, rate)
+            else:
+                self._adam(name, gradient, rate * self.adam_share, step)
+
+    def _adam(self, name: str, gradient: tf.Tensor, rate: tf.Tensor, step: tf.Tensor) -> None:
+        weight = self.weights[name]
+        mean, square = self.memory[f"mean/{name}"], self.memory[f"square/{name}"]
+        mean.assign(BETA_MEAN * mean + (1 - BETA_MEAN) * gradient)
+        square.assign(BETA_SQUARE * square + (1 - BETA_SQUARE) * tf.square(gradient))
+        corrected_mean = mean / (1 - BETA_MEAN**step)
+        corrected_square = square / (1 - BETA_SQUARE**step)
+        change = corrected_mean / (tf.sqrt(corrected_square) + EPSILON)
+        if len(weight.shape) > 1 and name != "embedding":
+            change += self.weight_decay * weight
+        weight.assign_sub(rate * change)
+
+    def _muon(self, name: str, gradient: tf.Tensor, rate: tf.Tensor) -> None:
+        weight, momentum = self.weights[name], self.memory[f"momentum/{name}"]
+        momentum.assign(MUON_MOMENTUM * momentum + gradient)
+        rows, columns = weight.shape
+        change = orthogonalise(gradient + MUON_MOMENTUM * momentum)  # Nesterov's form
+        change *= max(1.0, rows / columns) ** 0.5
+        weight.assign_sub(rate * (change + self.weight_decay * weight))

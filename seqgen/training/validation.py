@@ -1,0 +1,117 @@
+"""Held-out loss: the whole validation part, every token predicted exactly once.
+
+Documents are packed whole into rows; the boundary token each begins with separates them exactly. A
+document longer than a row is cut; each part begins with the boundary token and a stretch of what
+came before it, which are read but not counted, so that no token is predicted without context.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqgen.tokenization import BOUNDARY
+
+__all__ = ["Score", "ValidationRows"]
+
+IntArray = NDArray[np.int32]
+# Token ids and counted positions to the sum of nats over those positions.
+LossSum = Callable[[IntArray, IntArray, NDArray[np.float32]], float]
+
+ROWS_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well the held-out documents are predicted, ends of documents included.
+
+    Attributes:
+        nats: in all.
+        characters: of the original text.
+        tokens: predicted.
+    """
+
+    nats: float
+    characters: int
+    tokens: int
+
+    @property
+    def nats_per_char(self) -> float:
+        return self.nats / self.characters
+
+    @property
+    def bits_per_char(self) -> float:
+        return self.nats_per_char / math.log(2)
+
+
+class ValidationRows:
+    """Validation documents in rows of equal length.
+
+    Args:
+        documents: token ids of each, without boundaries.
+        characters: of all documents' original text.
+        length: tokens of a row.
+        context: tokens of a cut part's uncounted beginning, below ``length``.
+        closed: whether a document's end is predicted too (it is the end of a tune, but only of the
+            file for a text that was cut in two).
+    """
+
+    def __init__(
+        self, documents: Sequence[IntArray], *, characters: int, length: int, context: int, closed: bool
+    ) -> None:
+        self.characters = characters
+        pieces: list[tuple[IntArray, IntArray, int]] = []  # ids, targets, uncounted beginning
+        for document in documents:
+            text = np.concatenate([document, [BOUNDARY] * closed]).astype(np.int32)
+            done = 0
+            while done < len(text):
+                begin = max(0, done - context)
+                stop = min(begin + length, len(text))
+                part = text[begin:stop]
+                pieces.append((np.insert(part[:-1], 0, BOUNDARY), part, done - begin))
+                done = stop
+        # First fit, longest first: few rows, little padding.
+        pieces.sort(key=lambda piece: -len(piece[0]))
+        rows: list[list[tuple[IntArray, IntArray, int]]] = []
+        free: list[int] = []
+        for piece in pieces:
+            size = len(piece[0])
+            row = next((i for i, room in enumerate(free) if room >= size), None)
+            if row is None:
+                rows.append([piece])
+                free.append(length - size)
+            else:
+                rows[row].append(piece)
+                free[row] -= size
+        count = math.ceil(len(rows) / ROWS_AT_ONCE) * ROWS_AT_ONCE if len(rows) > 1 else 1
+        self.ids = np.full((count, length), BOUNDARY, np.int32)
+        self.targets = np.full((count, length), BOUNDARY, np.int32)
+        self.counted = np.zeros((count, length), np.float32)
+        for i, row_pieces in enumerate(rows):
+            at = 0
+            for ids, targets, uncounted in row_pieces:
+                self.ids[i, at : at + len(ids)] = ids
+                self.targets[i, at : at + len(ids)] = targets
+                self.counted[i, at + uncounted : at + len(ids)] = 1.0
+                at += len(ids)
+
+    @property
+    def batches(self) -> int:
+        """How many calls of the loss a whole score takes."""
+        return math.ceil(len(self.ids) / ROWS_AT_ONCE)
+
+    def score(self, loss_sum: LossSum, *, batches_at_most: int | None = None) -> Score:
+        """The score under a function that sums the loss of some rows; see LossSum.
+
+        Args:
+            batches_at_most: look at the first few rows only, to see how long it takes.
+        """
+        nats = 0.0
+        for i in range(batches_at_most or self.batches):
+            part = slice(i * ROWS_AT_ONCE, (i + 1) * ROWS_AT_ONCE)
+            nats += loss_sum(self.ids[part], self.targets[part], self.counted[part])
+        return Score(nats, self.characters, int(self.counted.sum()))

@@ -1,0 +1,109 @@
+"""The lexer loses nothing, never fails, and cuts where a musician would."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqgen.music.abc.lexer import Context, Kind, kind_of, lex
+
+ABC_CHARACTERS = "ABCDEFGabcdefgzxyXZ_^=,'0123456789/|:[]()<>{}-.~HTuv!+\"&\\%$`*wKLMQPVsmI \t\n\r"
+
+
+def kinds_and_texts(text: str, context: Context = Context.BODY) -> list[tuple[str, str]]:
+    return [(lexeme.kind.value, lexeme.text) for lexeme in lex(text, context)]
+
+
+@given(st.text(), st.sampled_from(Context))
+def test_any_text_comes_back(text: str, context: Context) -> None:
+    assert "".join(lexeme.text for lexeme in lex(text, context)) == text
+
+
+@given(st.text(ABC_CHARACTERS), st.sampled_from(Context))
+def test_notation_comes_back_with_its_offsets(text: str, context: Context) -> None:
+    lexemes = lex(text, context)
+    assert "".join(lexeme.text for lexeme in lexemes) == text
+    for lexeme in lexemes:
+        assert lexeme.text
+        assert text.startswith(lexeme.text, lexeme.offset)
+
+
+@given(st.text(ABC_CHARACTERS.replace("\n", "").replace("\r", ""), min_size=1))
+def test_the_kind_follows_from_the_text_alone(text: str) -> None:
+    for lexeme in lex("z" + text, Context.BODY):
+        assert kind_of(lexeme.text) is lexeme.kind
+
+
+def test_a_tune_from_text_to_text() -> None:
+    source = "Some words\n\nX: 1\nT:Tune % not its title\n%%MIDI program 3\nK:D\nd2|\n\nwords again"
+    assert kinds_and_texts(source, Context.FILE) == [
+        ("text", "Some words"), ("newline", "\n"), ("newline", "\n"),
+        ("field", "X:"), ("space", " "), ("value", "1"), ("newline", "\n"),
+        ("field", "T:"), ("value", "Tune"), ("space", " "), ("comment", "% not its title"),
+        ("newline", "\n"), ("directive", "%%MIDI program 3"), ("newline", "\n"),
+        ("field", "K:"), ("value", "D"), ("newline", "\n"),
+        ("pitch", "d"), ("length", "2"), ("bar", "|"), ("newline", "\n"), ("newline", "\n"),
+        ("text", "words again"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("music", "expected"),
+    [
+        ("^f'3/2_B,,//=c/", "pitch:^f' length:3/2 pitch:_B,, length:// pitch:=c length:/"),
+        ("(3abc (3:2:2d", "tuplet:(3 pitch:a pitch:b pitch:c space:  tuplet:(3:2:2 pitch:d"),
+        ("|: :|2 ||", "bar:|: space:  bar::|2 space:  bar:||"),
+        ("[ceg]2 [K:G] [1a", "chord_open:[ pitch:c pitch:e pitch:g chord_close:] length:2 "
+         "space:  inline_field:[K:G] space:  ending:[1 pitch:a"),
+        ('"Am7""^high"A', 'chord_symbol:"Am7" annotation:"^high" pitch:A'),
+        ("!trill!A+fermata+B", "decoration:!trill! pitch:A decoration:+fermata+ pitch:B"),
+        ("+ceg+", "chord_mark:+ pitch:c pitch:e pitch:g chord_mark:+"),
+        ("{/ab}c {d}e", "grace_open:{/ pitch:a pitch:b grace_close:} pitch:c space:  "
+         "grace_open:{ pitch:d grace_close:} pitch:e"),
+        ("A>>B<c", "pitch:A broken:>> pitch:B broken:< pitch:c"),
+        ("(.A-|A) .(B.-", "slur_open:( shorthand:. pitch:A tie:- bar:| pitch:A slur_close:) "
+         "space:  slur_open:.( pitch:B tie:.-"),
+        ("zxZ4y", "rest:z rest:x bar_rest:Z length:4 spacer:y"),
+        ("AB!\\", "pitch:A pitch:B line_break:! continuation:\\"),
+        ("A&B`c % end", "pitch:A overlay:& pitch:B ignored:` pitch:c space:  comment:% end"),
+        ('"f', 'unknown:" pitch:f'),
+        ("G:|", "pitch:G bar::|"),
+    ],
+)  # fmt: skip
+def test_music_is_cut_where_a_musician_would(music: str, expected: str) -> None:
+    assert " ".join(f"{kind}:{text}" for kind, text in kinds_and_texts(music)) == expected
+
+
+@pytest.mark.parametrize(
+    "bar", "| || |] [| .| |: :| :: :|: :||: |:: ::| [|] |1 :|2 |1,3 :|1-3 |||: :|] [|: |:|".split()
+)
+def test_every_bar_line_is_one_lexeme(bar: str) -> None:
+    assert kinds_and_texts(f"A{bar}") == [("pitch", "A"), ("bar", bar)]
+
+
+def test_a_bar_line_before_a_bracketed_ending_or_chord_ends_there() -> None:
+    assert [text for _, text in kinds_and_texts("|[1a:|[ceg]|]")] == [
+        "|", "[1", "a", ":|", "[", "c", "e", "g", "]", "|]",
+    ]  # fmt: skip
+
+
+def test_lyrics_may_begin_with_a_bar_and_fields_stand_in_the_body() -> None:
+    assert kinds_and_texts("w:|la la\nK: G\n") == [
+        ("field", "w:"), ("value", "|la la"), ("newline", "\n"),
+        ("field", "K:"), ("space", " "), ("value", "G"), ("newline", "\n"),
+    ]  # fmt: skip
+
+
+def test_a_text_block_is_not_music() -> None:
+    source = "X:1\nK:C\n%%begintext\nA B c\n\n%%endtext\nA\n"
+    assert [text for kind, text in kinds_and_texts(source, Context.FILE) if kind == "pitch"] == [
+        "A"
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_end_is_one_lexeme(end: str) -> None:
+    assert kinds_and_texts(f"A{end}B{end}") == [
+        ("pitch", "A"), ("newline", end), ("pitch", "B"), ("newline", end),
+    ]  # fmt: skip
