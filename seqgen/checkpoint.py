@@ -1,9 +1,9 @@
 """The model file: one safetensors file with everything in it.
 
-    model/<name>       the weights of seqgen.models.parameters, the best so far: all that sampling needs
-    training/<name>    what training needs to go on (latest weights, optimizer, carried state);
-                       absent from a finished model
-    metadata           {"seqgen": JSON of Card, in one string}
+    model/<name>     the weights of seqgen.models.parameters, the best so far: all sampling needs
+    training/<name>  what training needs to go on (latest weights, optimizer, carried state);
+                     absent from a finished model
+    metadata         {"seqgen": JSON of Card, in one string}
 
 Safetensors holds numbers and text only: loading a file from a stranger runs no code. The JSON holds
 a SHA-256 over itself and the model's tensors, and one over the training tensors, so that damage is
@@ -30,7 +30,17 @@ from seqgen.files import reason, write_atomically
 from seqgen.models.parameters import Weights, shapes
 from seqgen.tokenization import Tokenizer
 
-__all__ = ["FORMAT_VERSION", "SUFFIX", "Card", "Checkpoint", "load", "load_training", "newest", "save"]
+__all__ = [
+    "FORMAT_VERSION",
+    "SUFFIX",
+    "Card",
+    "Checkpoint",
+    "card_to_json",
+    "load",
+    "load_training",
+    "newest",
+    "save",
+]
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
@@ -101,7 +111,7 @@ def save(
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
                 raise CheckpointError(f"{path}: not saved: {prefix}{name} holds NaN or infinity")
             tensors[prefix + name] = np.ascontiguousarray(tensor)
-    values = _card_to_json(card)
+    values = card_to_json(card)
     values["training_digest"] = _digest({}, training) if training else None
     values["digest"] = _digest(values, weights)
     metadata = {METADATA_KEY: json.dumps(values, ensure_ascii=False, allow_nan=False)}
@@ -156,7 +166,7 @@ def _read(path: Path, *, with_training: bool) -> tuple[Card, Weights, dict[str, 
                 for name in names
                 if with_training and name.startswith(TRAINING)
             }
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: is damaged or is no model file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read: {reason(error)}") from error
@@ -223,7 +233,8 @@ def _digest(values: Mapping[str, Any], tensors: Tensors | None) -> str:
     return digest.hexdigest()
 
 
-def _card_to_json(card: Card) -> dict[str, Any]:
+def card_to_json(card: Card) -> dict[str, Any]:
+    """The card as it stands in the file."""
     values = {f.name: getattr(card, f.name) for f in dataclasses.fields(Card)}
     values["model"] = to_json(card.model)
     values["tokenizer"] = card.tokenizer.to_json()
@@ -243,7 +254,7 @@ def _card_from_json(path: Path, values: dict[str, Any]) -> Card:
         raise CheckpointError(
             f"{path}: is damaged: {tokenizer.size} tokens for a vocabulary of {model.vocabulary}"
         )
-    types = {"corpus": dict, "recipe": dict, "metrics": dict, "versions": dict}
+    types: dict[str, type] = {"corpus": dict, "recipe": dict, "metrics": dict, "versions": dict}
     types |= {"kind": str, "created": str, "digest": str}
     for name, kind in types.items():
         if not isinstance(values[name], kind):

@@ -51,7 +51,7 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_INPUT_BYTES
         try:
             # O_NONBLOCK: opening a FIFO without a writer must fail below, not wait for ever.
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-            with open(fd, "rb") as file:
+            with os.fdopen(fd, "rb") as file:
                 mode = os.fstat(fd).st_mode
                 if stat.S_ISDIR(mode):
                     raise InputError("is a folder; name a file in it", path=path)
@@ -143,8 +143,10 @@ def output_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")
-        fd, temporary = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent)
-        with open(fd, "wb") as stream:
+        fd, temporary = tempfile.mkstemp(
+            prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent
+        )
+        with os.fdopen(fd, "wb") as stream:
             yield stream
             stream.flush()
             # mkstemp makes the file private; a result gets the mode an ordinary file would have.
@@ -152,7 +154,7 @@ def output_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.umask(mask)
             os.fchmod(stream.fileno(), 0o666 & ~mask)
             os.fsync(stream.fileno())
-        os.replace(temporary, target)
+        Path(temporary).replace(target)
         temporary = None
         _sync_folder(target.parent)
     except OSError as error:
@@ -160,7 +162,7 @@ def output_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                Path(temporary).unlink()
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

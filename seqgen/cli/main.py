@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 from typing import Annotated
 
 import typer
 
 from seqgen import __version__
-from seqgen.cli import convert, corpus
+from seqgen.cli import corpus, demo, sample, show, train
+from seqgen.cli.console import Debug, Verbose, debugging, printable, say
 from seqgen.errors import SeqgenError
 
 __all__ = ["app", "main"]
@@ -20,7 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(convert.convert)
+app.command()(demo.demo)
+app.command()(train.train)
+app.command()(sample.sample)
+app.command()(show.show)
 app.add_typer(corpus.app, name="corpus")
 
 
@@ -38,31 +42,25 @@ def options(
             "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
-    debug: Annotated[bool, typer.Option(help="On an error, print the traceback too.")] = False,
+    _verbose: Verbose = False,
+    _debug: Debug = False,
 ) -> None:
     """Learn to write music and text: train on tunes or prose, then sample new ones."""
-    global _debug  # noqa: PLW0603 -- read by main(), which stands outside Typer's context
-    _debug = debug
-
-
-_debug = False
 
 
 def main() -> None:
     """Run the command line; never returns."""
+    # When the reader of a pipe has had enough (`| head`), end at once and quietly, as cat does.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         app()
     except SeqgenError as error:
-        if _debug:
+        if debugging():
             raise
-        print(f"seqgen: {error}", file=sys.stderr)  # noqa: T201
+        say(printable(f"seqgen: {error}"))
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        if _debug:
+        if debugging():
             raise
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read the other end has had enough (`| head`): end as SIGPIPE would, quietly.
-        # Stdout now leads nowhere, so that the interpreter's last flush can't complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)

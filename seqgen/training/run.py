@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -30,7 +30,8 @@ from seqgen.models import parameters
 from seqgen.models.parameters import Weights
 from seqgen.tokenization import Scheme, Tokenizer
 from seqgen.training.batches import Batches
-from seqgen.training.plan import Wishes, choose_steps, plan_model, plan_training
+from seqgen.training.budget import choose_steps
+from seqgen.training.plan import Wishes, plan_model, plan_training
 from seqgen.training.runtime import native_precision
 from seqgen.training.schedule import rate_at
 from seqgen.training.trainer import Trainer
@@ -55,6 +56,7 @@ METRICS_LINES = 1000  # about how many updates of a run are written down
 class Started:
     """Before the first update."""
 
+    tokenizer: Tokenizer
     model: ModelConfig
     config: TrainingConfig
     parameters: int
@@ -259,6 +261,7 @@ class Run:
         mode = "a" if self.step else "w"
         with metrics_path(self.output).open(mode, encoding="utf-8") as metrics:
             yield Started(
+                self.tokenizer,
                 self.model,
                 config,
                 parameters.count(self.model),
@@ -310,7 +313,7 @@ class Run:
             yield Saved(self.step, self.output)
             yield Ended(self.step, False, early, self.best, self.seconds)
 
-    def _evaluate(self, metrics: TextIO) -> Evaluated:
+    def _evaluate(self, metrics: IO[str]) -> Evaluated:
         score = self.rows.score(self.trainer.loss_sum)
         weights = self.trainer.export_weights()
         improved = score.nats_per_char < self.best_nats
@@ -326,7 +329,7 @@ class Run:
         self._write_down(metrics, values)
         return Evaluated(self.step, score, improved, weights)
 
-    def _write_down(self, metrics: TextIO, values: dict[str, Any]) -> None:
+    def _write_down(self, metrics: IO[str], values: dict[str, Any]) -> None:
         # allow_nan: a line about a bad update is worth more than strict JSON.
         line = {**values, "seconds": round(self.seconds, 3)}
         print(json.dumps(line), file=metrics, flush=True)

@@ -99,9 +99,7 @@ class Trainer:
         counted: NDArray[np.float32],
     ) -> float:
         """Sum of nats over the counted positions of some rows, all (rows, time)."""
-        return float(
-            self._loss_sum(tf.constant(ids), tf.constant(targets), tf.constant(counted))
-        )
+        return float(self._loss_sum(tf.constant(ids), tf.constant(targets), tf.constant(counted)))
 
     def _loss_sum_eagerly(
         self, ids: tf.Tensor, targets: tf.Tensor, counted: tf.Tensor

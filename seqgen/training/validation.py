@@ -61,7 +61,13 @@ class ValidationRows:
     """
 
     def __init__(
-        self, documents: Sequence[IntArray], *, characters: int, length: int, context: int, closed: bool
+        self,
+        documents: Sequence[IntArray],
+        *,
+        characters: int,
+        length: int,
+        context: int,
+        closed: bool,
     ) -> None:
         self.characters = characters
         pieces: list[tuple[IntArray, IntArray, int]] = []  # ids, targets, uncounted beginning

@@ -28,9 +28,7 @@ class RecurrentDecoder:
         self.config = config
         self.weights = weights
         # What the first layer adds for each token, made once: (vocabulary, 4 * hidden).
-        self.table = (
-            weights["embedding"] @ weights["lstm.0.input_kernel"] + weights["lstm.0.bias"]
-        )
+        self.table = weights["embedding"] @ weights["lstm.0.input_kernel"] + weights["lstm.0.bias"]
 
     def start(self, batch: int) -> State:
         """Zeros, (layers, 2, batch, hidden) float32."""

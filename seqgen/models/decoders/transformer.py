@@ -40,7 +40,7 @@ class State:
 
 def _rms_norm(x: FloatArray) -> FloatArray:
     mean_square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
-    return x / np.sqrt(mean_square + NORM_EPSILON)
+    return np.asarray(x / np.sqrt(mean_square + NORM_EPSILON), np.float32)
 
 
 class TransformerDecoder:

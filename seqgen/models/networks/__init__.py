@@ -19,6 +19,8 @@ _NETWORKS: dict[str, type[Network]] = {
 }
 
 
-def build(config: ModelConfig, *, dropout: float = 0.0, precision: Precision = "float32") -> Network:
+def build(
+    config: ModelConfig, *, dropout: float = 0.0, precision: Precision = "float32"
+) -> Network:
     """A network with its variables made and zero; seqgen.models.parameters has initial weights."""
     return _NETWORKS[config.arch](config, dropout=dropout, precision=precision)

@@ -122,7 +122,7 @@ def lstm_sequence(
 
         return (hs, last_cell), gradient
 
-    return run(inputs, kernel)  # type: ignore[no-any-return]
+    return run(inputs, kernel)
 
 
 class RecurrentNetwork(Network):

@@ -82,5 +82,5 @@ class TransformerNetwork(Network):
         logits = tf.reshape(logits, (batch, time, config.vocabulary))
         return logits, self.zero_state(0) if state is None else state
 
-    def zero_state(self, batch: int) -> tf.Tensor:  # noqa: ARG002
+    def zero_state(self, batch: int) -> tf.Tensor:
         return tf.constant(np.zeros((0,), np.float32))

@@ -116,7 +116,7 @@ class Header:
     titles: list[str] = field(default_factory=list)
     key: Key = field(default_factory=Key)
     clef: Clef = field(default_factory=Clef)
-    meter: Meter = Meter((), 1)
+    meter: Meter = field(default_factory=lambda: Meter((), 1))
     unit: Fraction = Fraction(1, 8)
     tempo: Tempo | None = None
     parts: str = ""
@@ -238,7 +238,7 @@ def _read_field(header: Header, line: FieldLine, report: Report) -> None:
     elif name == "U":
         read_symbol(header.symbols, value)
     elif name == "m":
-        read_macro(header.macros, value)
+        read_macro(header.macros, line, report)
     elif name == "I":
         header.directives.append(Directive(value.replace("=", " ", 1)))
 
@@ -265,11 +265,20 @@ def read_symbol(symbols: dict[str, str], value: str) -> None:
             symbols[match[1]] = meaning
 
 
-def read_macro(macros: dict[str, str], value: str) -> None:
+def read_macro(macros: dict[str, str], line: FieldLine, report: Report) -> None:
     """Add a ``m:`` field, ``target = replacement`` (10.3)."""
-    target, equals, replacement = value.partition("=")
-    if equals and target.strip():
-        macros[target.strip()] = replacement.strip()
+    target, equals, replacement = (part.strip() for part in line.value.partition("="))
+    if not equals or not 0 < len(target) <= 32 or len(replacement) > 256 or len(macros) >= 64:
+        report(
+            "macro",
+            Severity.WARNING,
+            "this is no macro; expected up to 64 of the form target = replacement, of at most 32 "
+            "and 256 characters",
+            line.offset,
+            max(1, len(line.value)),
+        )
+        return
+    macros[target] = replacement
 
 
 _ACCENTS = {

@@ -24,6 +24,9 @@ __all__ = ["Context", "Kind", "Lexeme", "kind_of", "lex", "lex_line", "lines"]
 class Kind(StrEnum):
     """What a lexeme is; those of a line of music are explained in ``notation.MUSIC``."""
 
+    # Enum's own hash runs in Python, and tables by kind are read for every lexeme.
+    __hash__ = str.__hash__
+
     PITCH = "pitch"
     LENGTH = "length"
     SPACE = "space"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from seqgen.music.score import Attached, Chord, Item, Note, Syllable
@@ -26,19 +26,17 @@ def _slots(layers: Layers) -> Iterator[tuple[list[Item], int] | None]:
                 yield items, index
 
 
-def _attach(slot: tuple[list[Item], int], change: dict[str, object]) -> None:
+def _attach(slot: tuple[list[Item], int], change: Callable[[Attached], Attached]) -> None:
     items, index = slot
     item = items[index]
-    if isinstance(item, Note | Chord):
-        old = item.attached
-        attached: Attached = replace(old, **{
-            name: (*getattr(old, name), value) for name, value in change.items()
-        })  # fmt: skip
-        items[index] = (
-            item._replace(attached=attached)
-            if isinstance(item, Note)
-            else replace(item, attached=attached)
-        )
+    if isinstance(item, Note):
+        items[index] = item._replace(attached=change(item.attached))
+    elif isinstance(item, Chord):
+        items[index] = replace(item, attached=change(item.attached))
+
+
+def _sing(slot: tuple[list[Item], int], syllable: Syllable) -> None:
+    _attach(slot, lambda old: replace(old, lyrics=(*old.lyrics, syllable)))
 
 
 def _next_note(slots: Iterator[tuple[list[Item], int] | None]) -> tuple[list[Item], int] | None:
@@ -57,7 +55,7 @@ def align_lyrics(text: str, verse: int, layers: Layers) -> None:
 
     def put(hyphen: bool) -> None:
         if waiting is not None:
-            _attach(waiting, {"lyrics": Syllable(verse, word, hyphen)})
+            _sing(waiting, Syllable(verse, word, hyphen))
 
     started = False  # whether a syllable waits to be put
     for match in _LYRIC.finditer(text):
@@ -79,7 +77,7 @@ def align_lyrics(text: str, verse: int, layers: Layers) -> None:
                 started = False
             slot = _next_note(slots)
             if mark == "_" and slot is not None:
-                _attach(slot, {"lyrics": Syllable(verse, "", False)})
+                _sing(slot, Syllable(verse, "", False))
         elif mark == "|":
             if started:
                 put(False)
@@ -104,8 +102,19 @@ def align_symbols(text: str, layers: Layers) -> None:
         slot = _next_note(slots)
         if slot is None:
             return
+        _attach(slot, _symbol(token))
+
+
+def _symbol(token: str) -> Callable[[Attached], Attached]:
+    text = token.strip('!"')
+
+    def change(old: Attached) -> Attached:
         if token.startswith("!"):
-            _attach(slot, {"decorations": token[1:-1]})
-        elif token.startswith('"') and len(token) > 2:
-            name = "annotations" if token[1] in "^_<>@" else "chord_symbols"
-            _attach(slot, {name: token[1:-1]})
+            return replace(old, decorations=(*old.decorations, text))
+        if token.startswith('"') and text[:1] in tuple("^_<>@"):
+            return replace(old, annotations=(*old.annotations, text))
+        if token.startswith('"'):
+            return replace(old, chord_symbols=(*old.chord_symbols, text))
+        return old
+
+    return change

@@ -45,8 +45,10 @@ from seqgen.music.score import (
 __all__ = ["MAX_NOTES", "MusicReader"]
 
 MAX_NOTES = 1_000_000
-"""Notes of a tune, grace notes and those of chords included."""
+"""Notes and rests of a voice; and of a tune, grace notes and further notes of chords."""
 
+_MAX_VOICES = 64
+_MAX_VERSES = 64
 _BAR_LINES: dict[str, tuple[BarLine, tuple[int, ...]]] = {}
 _UNKNOWN = {
     '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
@@ -71,14 +73,14 @@ class MusicReader:
         self._lexemes = lexemes
         self._header = header
         self._report = report
+        self._end = lexemes[-1].offset + len(lexemes[-1].text) if lexemes else 0
         self._voices: dict[str, VoiceBuilder] = {}
+        self._part: str | None = None
         self._voice = self._begin()
         self._words: list[str] = []
-        self._part: str | None = None
-        self._verse = 0
+        self._verse = self._aligned = 0
         self._continued = False
         self._notes = 0
-        self._end = lexemes[-1].offset + len(lexemes[-1].text) if lexemes else 0
         self._handlers: dict[Kind, Callable[[list[Lexeme], int], int]] = {
             Kind.REST: self._rest,
             Kind.BAR_REST: self._bar_rest,
@@ -138,7 +140,7 @@ class MusicReader:
         return tuple(each for each in voices if each.bars) or (voices[0],), tuple(self._words)
 
     def _too_many(self, index: int) -> bool:
-        if self._notes + sum(builder.notes for builder in self._voices.values()) <= MAX_NOTES:
+        if max(self._notes, self._voice.notes) <= MAX_NOTES:
             return False
         offset = self._lexemes[min(index, len(self._lexemes)) - 1].offset
         message = f"this tune has more than {MAX_NOTES:,} notes; split it"
@@ -155,7 +157,7 @@ class MusicReader:
         voice = self._voice
         if not self._continued:
             voice.begin_line()
-            self._verse = 0
+            self._verse = self._aligned = 0
         lexemes = self._lexemes
         if self._header.macros:
             end = index
@@ -175,7 +177,9 @@ class MusicReader:
         """Read lexemes up to the line's end; the index after it."""
         voice = self._voice
         handlers = self._handlers
-        pitch_kind, length_kind = Kind.PITCH, Kind.LENGTH
+        pitch_kind, length_kind, space_kind, bar_kind = (
+            Kind.PITCH, Kind.LENGTH, Kind.SPACE, Kind.BAR
+        )  # fmt: skip
         continued = False
         end = len(lexemes)
         while index < end:
@@ -188,9 +192,9 @@ class MusicReader:
                     index += 1
                 else:
                     voice.note(text, "", offset)
-            elif kind is Kind.SPACE:
+            elif kind is space_kind:
                 voice.joined = False
-            elif kind is Kind.BAR:
+            elif kind is bar_kind:
                 continued = False
                 found = _BAR_LINES.get(text)
                 if found is None:
@@ -255,7 +259,7 @@ class MusicReader:
                 notes.append(Note(sounding, accidental, voice.length(length, at)))
             elif kind is Kind.TIE and notes:
                 notes[-1] = notes[-1]._replace(tie=True)
-            elif kind in (Kind.BAR, Kind.NEWLINE):
+            elif kind in (Kind.BAR, Kind.NEWLINE, Kind.CHORD_OPEN, Kind.GRACE_OPEN):
                 break
             elif kind is Kind.CHORD_SYMBOL:
                 voice.wait().chord_symbols.append(text[1:-1])
@@ -316,9 +320,9 @@ class MusicReader:
                     factor = self._factor(length, where)
                     scaled = tuple(each._replace(duration=each.duration * factor) for each in notes)
                     events.append(Chord(scaled, scaled[0].duration))
-            elif kind in (Kind.BAR, Kind.NEWLINE):
+            elif kind in (Kind.BAR, Kind.NEWLINE, Kind.GRACE_OPEN):
                 break
-            elif kind in (Kind.UNKNOWN, Kind.REST, Kind.GRACE_OPEN):
+            elif kind in (Kind.UNKNOWN, Kind.REST):
                 self._warn("grace", f"{inner} has no meaning among grace notes and is ignored",
                            at, len(inner))  # fmt: skip
         message = "this { begins grace notes that are not closed; expected } in its bar"
@@ -469,21 +473,30 @@ class MusicReader:
             self._part = value
             for builder in self._voices.values():
                 builder.change(PartMark(value), offset)
-        elif name == "w":
-            self._verse += 1
-            align_lyrics(accents(value), self._verse, voice.line_layers())
-        elif name == "s":
-            align_symbols(value, voice.line_layers())
+        elif name in ("w", "s"):
+            self._align(name, value, offset)
         elif name == "W":
             self._words.append(accents(value))
         elif name == "U":
             read_symbol(self._header.symbols, value)
         elif name == "m":
-            read_macro(self._header.macros, value)
+            read_macro(self._header.macros, line, report)
         elif name == "I":
             self._directive(value.replace("=", " ", 1), offset)
         elif name != "r":
             voice.change(Field(name, value), offset)
+
+    def _align(self, name: str, value: str, offset: int) -> None:
+        """Hang a line of lyrics or symbols on the line of music before it."""
+        self._aligned += 1
+        if self._aligned > _MAX_VERSES:
+            message = f"more than {_MAX_VERSES} lines of lyrics or symbols under a line of music"
+            self._warn("lyrics", message, offset, max(1, len(value)))
+        elif name == "w":
+            self._verse += 1
+            align_lyrics(accents(value), self._verse, self._voice.line_layers())
+        else:
+            align_symbols(value, self._voice.line_layers())
 
     def _directive(self, text: str, offset: int) -> None:
         words = text.split()
@@ -497,9 +510,11 @@ class MusicReader:
         parsed = attempt(parse_voice, value, "voice", self._report, offset)
         if parsed is None:
             return
-        if self._voices and not parsed.id:
-            return
         known = self._voices.get(parsed.id)
+        if known is None and len(self._voices) >= _MAX_VOICES:
+            message = f"this tune has more than {_MAX_VOICES} voices"
+            self._report("too-long", Severity.ERROR, message, offset, len(value))
+            return
         if known is None:
             known = self._begin(parsed.id)
         if parsed.name is not None:
@@ -527,7 +542,7 @@ class MusicReader:
             words = directive.text.split()
             if len(words) == 2 and words[0] == "propagate-accidentals":
                 builder.propagate = words[1]
-        if getattr(self, "_part", None) is not None:
-            builder.change(PartMark(self._part or ""), 0)
+        if self._part is not None:
+            builder.change(PartMark(self._part), self._end)
         self._voices[voice_id] = builder
         return builder

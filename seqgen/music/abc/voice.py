@@ -150,12 +150,8 @@ class VoiceBuilder:
     def set_clef(self, clef: Clef) -> None:
         """Change the clef: its octave (``octave=``) shifts what is written from here on."""
         self._clef_octave = clef.octave
-        if not self._bars and not self.has_music():
+        if not self.notes:
             self.clef = clef
-
-    def has_music(self) -> bool:
-        """Whether the bar that is being read holds a note or rest yet."""
-        return any(isinstance(item, Note | Chord | Rest) for item in self.items)
 
     def change(self, item: Item, offset: int) -> None:
         """Add something that takes no time."""
@@ -460,7 +456,7 @@ class VoiceBuilder:
         """End the voice; reports what is wrong with its bars."""
         self._check_group()
         self._settle(offset)
-        if self.items or self._layers or self._ending:
+        if not self._is_empty() or self._layers or self._ending:
             self._close(BarLine("none"), offset)
         check_bars(self._bars, self._report)
         bars = tuple(

@@ -1,0 +1,88 @@
+"""What commands say besides their payload: always on stderr, plainly, or not at all."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from seqgen.errors import UsageError
+
+__all__ = ["Debug", "Verbose", "debugging", "detail", "parse_duration", "printable", "say"]
+
+_settings = {"verbose": False, "debug": False}
+
+# A terminal acts on control characters; a title from a stranger's file must only be shown.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def _setter(name: str) -> Callable[[bool], None]:
+    def set_value(value: bool) -> None:
+        if value:
+            _settings[name] = True
+
+    return set_value
+
+
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        callback=_setter("verbose"),
+        expose_value=False,
+        help="Say more on stderr.",
+    ),
+]
+Debug = Annotated[
+    bool,
+    typer.Option(
+        "--debug",
+        callback=_setter("debug"),
+        expose_value=False,
+        help="On an error, print the traceback too.",
+    ),
+]
+
+
+def debugging() -> bool:
+    """Whether errors should show their traceback."""
+    return _settings["debug"]
+
+
+def say(text: str) -> None:
+    """A line for the user, on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 -- this is where printing happens
+
+
+def detail(text: str) -> None:
+    """A line for the user who asked for more with -v."""
+    if _settings["verbose"]:
+        say(text)
+
+
+def printable(text: str) -> str:
+    """A text whose control characters, but newline and tab, show as U+FFFD."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+_DURATION = re.compile(
+    r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s?)?"
+)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as ``90``, ``90s``, ``5m`` or ``1h30m``.
+
+    Raises:
+        UsageError: it is no duration, or not above zero.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    parts = {unit: float(n) for unit, n in match.groupdict().items() if n} if match else {}
+    seconds = sum(n * {"h": 3600, "m": 60, "s": 1}[unit] for unit, n in parts.items())
+    if seconds <= 0:
+        raise UsageError(f"'{text}' is no duration; write 90s, 5m or 1h30m")
+    return seconds

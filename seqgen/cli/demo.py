@@ -1,0 +1,61 @@
+"""``seqgen demo``: the whole way once, on the embedded corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqgen.cli.console import Debug, Verbose, parse_duration, printable, say
+
+__all__ = ["demo"]
+
+FOLDER = Path("demo")
+TUNES = 4
+MAX_TOKENS = 4000
+TEMPERATURE = 0.8
+
+
+def demo(
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Time to train.")] = "2m",
+    seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
+    _verbose: Verbose = False,
+    _debug: Debug = False,
+) -> None:
+    """Learn 1,059 tunes that come with seqgen, and write new ones into demo/.
+
+    It trains for two minutes and needs no download.
+    """
+    from seqgen.cli.sample import playable
+    from seqgen.cli.train import plan, train_to_end
+
+    seconds = parse_duration(budget)
+    model = FOLDER / "model.safetensors"
+    say("Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes and more.")
+    run = plan([], model, {"budget": f"{seconds}s", "seed": seed}, None, force=True)
+    train_to_end(run, quiet=False)
+
+    from seqgen import checkpoint
+    from seqgen.config import SamplingConfig
+    from seqgen.files import write_atomically
+    from seqgen.sampling.sampler import Sampler
+
+    saved = checkpoint.load(model)
+    config = SamplingConfig(temperature=TEMPERATURE, max_tokens=MAX_TOKENS)
+    sampler = Sampler(saved, config, prompt="", seed=seed)
+    for number in range(TUNES):
+        text, midi = playable(sampler, number, TUNES)
+        write_atomically(FOLDER / f"tune-{number + 1}.abc", text.encode())
+        write_atomically(FOLDER / f"tune-{number + 1}.mid", midi)
+        if number == 0:
+            typer.echo(printable(text), nl=False)
+    say(
+        f"""
+{FOLDER}/ holds {TUNES} new tunes as .abc and .mid, and the model that wrote them. Next:
+
+  seqgen sample -m {model} > song.mid       another tune, as MIDI
+  seqgen sample -m {model} -n 5 | less      five, as ABC notation
+  seqgen train your-tunes.abc               learn from your own
+"""
+    )

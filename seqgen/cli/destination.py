@@ -1,0 +1,120 @@
+"""Where a result goes, and so what form it takes.
+
+In this order: --format; the suffix of -o; for stdout redirected to a regular file that file's name
+where the system tells it, else MIDI for music; a pipe or a terminal gets text as it is made.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqgen.errors import OutputError, UsageError
+
+__all__ = ["BINARY", "Destination", "choose", "numbered"]
+
+# Forms by file suffix; music has both, text only the first.
+FORMS = {".abc": "abc", ".txt": "txt", ".mid": "mid", ".midi": "mid"}
+BINARY = {"mid"}
+MUSIC_FORMS = ("abc", "mid", "txt")
+TEXT_FORMS = ("txt",)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where to write, and what.
+
+    Attributes:
+        path: a file, a folder, or None for stdout.
+        form: ``abc``, ``txt`` or ``mid``.
+    """
+
+    path: Path | None
+    form: str
+
+    @property
+    def streams(self) -> bool:
+        """Whether text can be shown as it is made."""
+        return self.path is None and self.form not in BINARY
+
+    @property
+    def is_folder(self) -> bool:
+        return self.path is not None and (self.path.is_dir() or str(self.path).endswith(os.sep))
+
+
+def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> Destination:
+    """The destination for a model of ``kind`` (``abc`` or ``text``).
+
+    Raises:
+        UsageError: the model can't write that form, or binary would go to a terminal.
+        OutputError: the output exists.
+    """
+    possible = MUSIC_FORMS if kind == "abc" else TEXT_FORMS
+    path = Path(output) if output not in (None, "-") else None
+    if form is None:
+        form = _form_by_name(path) if path else _form_of_stdout(possible)
+    form = form or possible[0]
+    if form not in possible:
+        what = "music" if kind == "abc" else "text"
+        raise UsageError(
+            f"this model writes {what}, not {form}; it can write {', '.join(possible)}"
+        )
+    if path is None and form in BINARY and sys.stdout.isatty():
+        raise UsageError("MIDI would garble a terminal: redirect it, as in `> song.mid`, or use -o")
+    if path and (output or "").endswith(os.sep):
+        path.mkdir(parents=True, exist_ok=True)
+    elif path and path.exists() and not path.is_dir() and not force:
+        raise OutputError(f"{path} exists; --force replaces it")
+    return Destination(path, form)
+
+
+def _form_by_name(path: Path) -> str | None:
+    if path.is_dir() or str(path).endswith(os.sep):
+        return None
+    if path.suffix.lower() not in FORMS:
+        raise UsageError(
+            f"{path}: can't tell the form from '{path.suffix}'; use one of "
+            f"{', '.join(FORMS)}, or --format"
+        )
+    return FORMS[path.suffix.lower()]
+
+
+def _form_of_stdout(possible: tuple[str, ...]) -> str | None:
+    try:
+        descriptor = sys.stdout.fileno()
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+    except (OSError, ValueError):  # closed, or no file at all
+        return None
+    by_name = FORMS.get(Path(_name_of(descriptor)).suffix.lower())
+    if by_name in possible:
+        return by_name
+    return "mid" if "mid" in possible else None
+
+
+def _name_of(descriptor: int) -> str:
+    try:
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    except OSError:
+        pass
+    try:
+        import fcntl
+
+        # macOS: F_GETPATH fills a buffer of MAXPATHLEN bytes.
+        answer = fcntl.fcntl(descriptor, getattr(fcntl, "F_GETPATH", 50), b"\0" * 1024)
+        return os.fsdecode(answer.rstrip(b"\0"))
+    except (ImportError, OSError):
+        return ""
+
+
+def numbered(folder: Path, stem: str, suffix: str, *, force: bool) -> Path:
+    """``folder/stem.suffix``, or with the first number that makes it a new file."""
+    path = folder / f"{stem}{suffix}"
+    number = 2
+    while path.exists() and not force:
+        path = folder / f"{stem}-{number}{suffix}"
+        number += 1
+    return path

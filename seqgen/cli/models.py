@@ -1,0 +1,48 @@
+"""Finding the model file a user means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqgen.errors import CheckpointError
+
+__all__ = ["CHECKPOINTS", "Model", "find"]
+
+CHECKPOINTS = Path("checkpoints")
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="PATH|NAME",
+        help="A model file, or a name in checkpoints/. [default: the newest in checkpoints/]",
+    ),
+]
+
+
+def find(name: str | None) -> Path:
+    """The model file for ``-m NAME``: a path, a name in checkpoints/, or the newest there.
+
+    Raises:
+        CheckpointError: there is none; the nearest names are offered.
+    """
+    from seqgen.checkpoint import SUFFIX, newest
+
+    if name is None:
+        return newest(CHECKPOINTS)
+    path = Path(name)
+    named = CHECKPOINTS / f"{name}{SUFFIX}"
+    if path.is_file() or not named.is_file():
+        if not path.exists():
+            import difflib
+
+            names = [p.stem for p in CHECKPOINTS.glob(f"*{SUFFIX}")]
+            near = difflib.get_close_matches(path.stem, names, n=3)
+            hint = f"; there is {', '.join(near)}" if near else "; train one with `seqgen train`"
+            raise CheckpointError(f"{name}: no such model{hint}")
+        return path
+    return named

@@ -1,0 +1,187 @@
+"""``seqgen sample``: draw new tunes or text from a model."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqgen.cli.console import Debug, Verbose, detail, printable, say
+from seqgen.cli.models import Model, find
+from seqgen.errors import InputError, SeqgenError, UsageError
+
+if TYPE_CHECKING:
+    from seqgen.sampling.sampler import Sampler
+
+__all__ = ["playable", "sample"]
+
+MAX_PROMPT_BYTES = 16 << 20
+DEFAULT_MAX_TOKENS = {"abc": 4000, "text": 500}
+REDRAWS = 20  # of a tune that can't be played, before giving up
+
+
+class Form(enum.StrEnum):
+    abc = "abc"
+    txt = "txt"
+    mid = "mid"
+
+
+def sample(
+    stdin: Annotated[
+        str | None,
+        typer.Argument(metavar="[-]", help="- reads the prompt from stdin.", show_default=False),
+    ] = None,
+    model: Model = None,
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="How many.")] = 1,
+    temperature: Annotated[
+        float,
+        typer.Option("--temperature", "--temp", help="Below 1 safer, above 1 wilder, 0 greedy."),
+    ] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Keep the k likeliest tokens; 0 keeps all.")] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="Keep the likeliest tokens that make up this probability.")
+    ] = 1.0,
+    min_p: Annotated[
+        float, typer.Option(help="Drop tokens less likely than this share of the likeliest.")
+    ] = 0.0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Same seed, same bytes.  [default: a new one]")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", "-p", metavar="TEXT", help="Go on from this.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tokens at most.  [default: 4000 for tunes, 500 for text]"),
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="End before this text appears.")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="PATH", help="A file, or a folder for one each."),
+    ] = None,
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="[default: by where the output goes]"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr.")] = False,
+    _verbose: Verbose = False,
+    _debug: Debug = False,
+) -> None:
+    """Draw new tunes or text from a model.
+
+    Redirected to a file, a tune is written as what the file's name says, MIDI if it says nothing;
+    to a pipe or a terminal goes ABC notation or text, as it is made.
+    """
+    from seqgen import checkpoint
+    from seqgen.cli import destination
+    from seqgen.config import SamplingConfig
+    from seqgen.files import write_atomically
+    from seqgen.sampling.sampler import Sampler
+
+    text = _prompt(prompt, stdin)
+    # Checked before the model is looked for: a wrong option is wrong whatever the model.
+    config = SamplingConfig(temperature, top_k, top_p, min_p, max_tokens or 1, stop)
+    saved = checkpoint.load(find(model))
+    if max_tokens is None:
+        max_tokens = DEFAULT_MAX_TOKENS[saved.card.kind]
+    config = SamplingConfig(temperature, top_k, top_p, min_p, max_tokens, stop)
+    target = destination.choose(output, form.value if form else None, saved.card.kind, force=force)
+    if seed is None:
+        import secrets
+
+        seed = secrets.randbelow(1 << 32)
+    if not quiet:
+        detail(f"model {saved.path}")
+        say(f"seed {seed}")
+    sampler = Sampler(saved, config, prompt=text, seed=seed)
+    if target.streams:
+        _stream(sampler, num_samples)
+    elif target.is_folder:
+        assert target.path is not None  # stdout is no folder
+        for number in range(num_samples):
+            data = _payload(sampler, number, num_samples, target.form)
+            stem = f"{saved.path.stem}-{seed}-{number + 1}"
+            path = destination.numbered(target.path, stem, f".{target.form}", force=force)
+            write_atomically(path, data)
+            say(str(path))
+    else:
+        if target.form in destination.BINARY and num_samples > 1:
+            raise UsageError(
+                "a MIDI file holds one tune; for several name a folder, as in -o tunes/"
+            )
+        data = b"\n".join(
+            _payload(sampler, number, num_samples, target.form) for number in range(num_samples)
+        )
+        if target.path is None:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            write_atomically(target.path, data)
+
+
+def _prompt(prompt: str | None, stdin: str | None) -> str:
+    if stdin is None:
+        return prompt or ""
+    if stdin != "-":
+        raise UsageError(f"'{stdin}' is no option; a prompt is given with -p, or - for stdin")
+    if prompt is not None:
+        raise UsageError("a prompt comes from -p or from stdin, not both")
+    from seqgen.files import read_text
+
+    return read_text("-", max_bytes=MAX_PROMPT_BYTES)
+
+
+def _stream(sampler: Sampler, count: int) -> None:
+    out = sys.stdout.buffer
+    terminal = sys.stdout.isatty()
+
+    def put(text: str) -> None:
+        shown = printable(text) if terminal else text
+        out.write(shown.encode("utf-8", "surrogateescape"))
+        out.flush()
+
+    for number in range(count):
+        if number:
+            put("\n")
+        last = "\n"
+        for piece in sampler.stream(number):
+            put(piece)
+            last = piece
+        if not last.endswith("\n"):
+            put("\n")
+
+
+def _payload(sampler: Sampler, number: int, count: int, form: str) -> bytes:
+    """Sample ``number`` of ``count`` in a form, whole."""
+    if form == "mid":
+        return playable(sampler, number, count)[1]
+    return sampler.text(number).encode("utf-8", "surrogateescape")
+
+
+def playable(sampler: Sampler, number: int, count: int) -> tuple[str, bytes]:
+    """A tune, as ABC and MIDI, that can be played.
+
+    One that can't is drawn again under a number beyond the ``count`` asked for.
+
+    Raises:
+        SeqgenError: none of many can.
+    """
+    from seqgen.music.forms import abc_to_midi
+
+    refused: SeqgenError | None = None
+    for attempt in range(REDRAWS):
+        text = sampler.text(number + attempt * count)
+        try:
+            return text, abc_to_midi(text)
+        except InputError as error:
+            refused = error
+            detail(f"drawn again: {error}")
+    raise SeqgenError(
+        f"none of {REDRAWS} tunes could be played, the last because: {refused}; a lower "
+        "--temperature or a longer trained model helps"
+    )
