@@ -18,6 +18,7 @@ import argparse
 import importlib.util
 import io
 import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,10 @@ TICKS = 480
 # abc2midi begins a tick late and ends every note a tick early, so that repeated notes part.
 LATE = EARLY = 1
 
+FORMAT = "{:<17}{:>6}{:>9}{:>8}{:>6}{:>6}{:>10}{:>9}{:>10}  {}"
+# Directives of abc2midi's own that add notes (drum, drone) or change how long they sound (trim …).
+OWN_DIRECTIVES = re.compile(r"%%MIDI\s+(?!program|channel|transpose|rtranspose)")
+
 SoundingNotes = list[tuple[int, int, int]]
 
 
@@ -54,7 +59,7 @@ class Row:
     oracle_refused: int = 0
     both: int = 0
     equal: int = 0
-    equal_written_out: int = 0
+    equal_explicit: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
@@ -75,7 +80,7 @@ def one_tune_texts(text: str) -> Iterator[str]:
             if tune:
                 yield "\n".join(tune) + "\n"
             tune = []
-        elif tune and not line.startswith("R:"):
+        elif tune and not line.startswith("R:") and not OWN_DIRECTIVES.match(line):
             tune.append(plain(lexemes) if before is Context.BODY else line)
             if before is Context.HEADER and context is Context.BODY:
                 tune += ["%%MIDI ratio 3 1", "%%MIDI gchordoff", "%%MIDI chordattack 0"]
@@ -152,20 +157,34 @@ def our_notes(parsed: ParsedTune) -> SoundingNotes | None:
     return sorted(found)
 
 
-def with_repeat_starts(text: str, parsed: ParsedTune) -> str:
-    """The tune with ``|:`` written wherever a repeat begins without it, as its bars are played."""
+def with_explicit_repeats(text: str, parsed: ParsedTune) -> str:
+    """The tune with its repeats spelled the one way that abc2midi can't mistake.
+
+    ``|:`` is put wherever a repeat begins without it, and ``||`` where a last ending closes with
+    ``:|``; both as the bars are played by us.
+    """
     if parsed.tune is None:
         return text
-    places = set()
+    starts, ends = set(), set()
     for voice in parsed.tune.voices:
         order = unfold(voice.bars, "")
         for before, after in itertools.pairwise(order):
             if after <= before and not voice.bars[after].left.opens:
-                places.add(voice.bars[after].offset)
-    for place in sorted(places, reverse=True):
-        start = text.rfind("\n", 0, place) + 1
-        if text[start + 1 : start + 2] == ":" and text[start].isalpha():  # a field begins the bar
-            text = f"{text[:start]}|:\n{text[start:]}"
+                starts.add(voice.bars[after].offset)
+        last = dict(itertools.pairwise([*order, len(voice.bars)]))
+        in_ending = False
+        for index, bar in enumerate(voice.bars):
+            plain_left = bar.left.style == "thin" and not (bar.left.closes or bar.left.opens)
+            in_ending = bool(bar.ending) or (in_ending and plain_left)
+            right = bar.right
+            if in_ending and right.closes and not right.opens and last.get(index, 0) > index:
+                ends.add(text.find(":|", bar.offset))
+    for place in sorted(starts | ends, reverse=True):
+        begin = text.rfind("\n", 0, place) + 1
+        if place in ends:
+            text = f"{text[:place]}||{text[place + 2 :]}"
+        elif text[begin + 1 : begin + 2] == ":" and text[begin].isalpha():  # a field begins the bar
+            text = f"{text[:begin]}|:\n{text[begin:]}"
         else:
             text = f"{text[:place]}|:{text[place:]}"
     return text
@@ -213,11 +232,11 @@ def compare(name: str, paths: list[Path], examples: int) -> Row:
                 if equal(ours, theirs):
                     row.equal += 1
                     continue
-                explicit = with_repeat_starts(text, parsed)
+                explicit = with_explicit_repeats(text, parsed)
                 if explicit != text:
                     again, more = oracle_notes(explicit, folder, len(texts))
                     if again is not None and equal(ours, again):
-                        row.equal_written_out += 1
+                        row.equal_explicit += 1
                         continue
                     printed += more
                 kind = classify(ours, theirs)
@@ -250,20 +269,23 @@ def main() -> int:
     if shutil.which("abc2midi") is None:
         print("abc2midi is not installed; on Debian: apt install abcmidi", file=sys.stderr)
         return 1
-    print(f"{'collection':<18}{'tunes':>7}{'accepted':>9}{'refused':>8}{'both':>7}"
-          f"{'equal':>7}{'share':>9}{'|: put in':>11}{'share':>9}  other differences; refusals")  # fmt: skip
+    heads = ("collection", "tunes", "accepted", "refused", "both", "equal", "share", "explicit")
+    print(FORMAT.format(*heads, "share", "other differences; refusals"))
     for name, paths in collections(options.files):
         if options.only and options.only != name:
             continue
         row = compare(name, paths, options.examples)
         refused = sum(row.refused.values())
-        shares = [f"{100 * equal / max(1, row.both):.2f} %"
-                  for equal in (row.equal, row.equal + row.equal_written_out)]  # fmt: skip
-        notes = [f"{kind} {count}" for kind, count in row.classes.most_common()]
-        reasons = [f"{code} {count}" for code, count in row.refused.most_common()]
-        print(f"{row.name:<18}{row.tunes:>7}{row.tunes - refused:>9}{refused:>8}{row.both:>7}"
-              f"{row.equal:>7}{shares[0]:>9}{row.equal_written_out:>11}{shares[1]:>9}  {', '.join(notes) or '-'}; {', '.join(reasons) or '-'}",
-              flush=True)  # fmt: skip
+        shares = [
+            f"{100 * equal / max(1, row.both):.2f} %"
+            for equal in (row.equal, row.equal + row.equal_explicit)
+        ]
+        notes = ", ".join(f"{kind} {count}" for kind, count in row.classes.most_common()) or "-"
+        reasons = ", ".join(f"{code} {count}" for code, count in row.refused.most_common()) or "-"
+        accepted = row.tunes - refused
+        counts = (row.name, row.tunes, accepted, refused, row.both, row.equal, shares[0])
+        print(FORMAT.format(*counts, row.equal_explicit, shares[1], f"{notes}; {reasons}"))
+        sys.stdout.flush()
         for texts in row.examples.values():
             for text in texts:
                 print(text)

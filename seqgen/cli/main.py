@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from seqgen import __version__
-from seqgen.cli import corpus, demo, sample, show, train
+from seqgen.cli import check, convert, corpus, demo, sample, show, train
 from seqgen.cli.console import Debug, Verbose, debugging, printable, say
 from seqgen.errors import SeqgenError
 
@@ -25,6 +25,8 @@ app.command()(demo.demo)
 app.command()(train.train)
 app.command()(sample.sample)
 app.command()(show.show)
+app.command()(convert.convert)
+app.command()(check.check)
 app.add_typer(corpus.app, name="corpus")
 
 

@@ -171,13 +171,18 @@ def playable(sampler: Sampler, number: int, count: int) -> tuple[str, bytes]:
     Raises:
         SeqgenError: none of many can.
     """
-    from seqgen.music.forms import abc_to_midi
+    from seqgen.music import midi
+    from seqgen.music.abc.parser import parse_tune
+    from seqgen.music.performance import perform
 
     refused: SeqgenError | None = None
     for attempt in range(REDRAWS):
         text = sampler.text(number + attempt * count)
         try:
-            return text, abc_to_midi(text)
+            performance = perform(parse_tune(text))
+            if not any(track.notes for track in performance.tracks):
+                raise InputError("this tune has no notes")
+            return text, midi.write(performance)
         except InputError as error:
             refused = error
             detail(f"drawn again: {error}")

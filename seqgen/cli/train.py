@@ -171,7 +171,8 @@ def train_to_end(run: Run, *, quiet: bool) -> Ended:
     from seqgen.training.run import Ended
 
     ended = None
-    with _signals() as caught, Display.choose(quiet=quiet) as display:
+    with _signals() as caught, Display.choose(quiet=quiet) as chosen:
+        display = chosen
         for event in run.events(stop=lambda: bool(caught)):
             try:
                 display.show(event)

@@ -296,6 +296,8 @@ class Run:
                 yield stepped
 
                 last = self.step == config.steps
+                if not update.applied and not last:
+                    continue  # neither judged nor saved while something is wrong
                 if self.step % config.evaluate_every == 0 or last:
                     yield self._evaluate(metrics)
                     early = self.without_improvement >= config.patience

@@ -66,7 +66,7 @@ class Network(keras.layers.Layer):
 
     def export_weights(self) -> parameters.Weights:
         """Copies of the weights under their contract names."""
-        return {name: np.array(variable) for name, variable in self.weight.items()}
+        return {name: np.array(variable.numpy()) for name, variable in self.weight.items()}
 
     def product(self, x: tf.Tensor, kernel: Any, **transposes: bool) -> tf.Tensor:
         """Matrix product at the chosen precision, float32 out."""

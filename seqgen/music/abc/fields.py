@@ -121,10 +121,9 @@ def parse_key(value: str) -> tuple[Key | None, Clef | None, tuple[str, ...]]:
 
 def _mode(word: str) -> str | None:
     """The canonical name of a mode, or None if it is no mode."""
-    if word in ("", "M"):
+    if not word:
         return "maj"
-    if word == "m":
-        return "min"
+    # Capitals make no difference, so K:EM is E minor too.
     name = word[:3].lower()
     if name not in MODES or not word.isalpha():
         return None

@@ -395,7 +395,7 @@ class MusicReader:
 
     def _broken(self, lexemes: list[Lexeme], index: int) -> int:
         _, text, offset = lexemes[index]
-        if len(text) > 3 or not self._voice.broken(text):
+        if len(text) > 3 or not self._voice.broken(text, offset):
             self._warn("broken-rhythm", f"{text[:9]} must stand between two notes of one bar",
                        offset, len(text))  # fmt: skip
         return index + 1

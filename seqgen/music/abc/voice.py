@@ -62,6 +62,17 @@ class Pending:
 
 
 @dataclass(slots=True)
+class _Broken:
+    """A broken rhythm that waits for its second note; ``index`` is that of its first."""
+
+    index: int
+    before: Fraction
+    after: Fraction
+    offset: int
+    length: int
+
+
+@dataclass(slots=True)
 class _Group:
     """A tuplet that still takes notes."""
 
@@ -126,7 +137,7 @@ class VoiceBuilder:
         self._ending_text = ""
         self._offset = -1
         self._sum_top, self._sum_bottom = 0, 1
-        self._broken: Fraction | None = None
+        self._broken: _Broken | None = None
         self._group: _Group | None = None
         self._tied: dict[tuple[str, int], int] = {}
         self._clef_octave = 0
@@ -200,42 +211,40 @@ class VoiceBuilder:
         if duration is None:
             duration = self.length(length, offset + len(text))
         if self._broken is None and self._group is None and self.pending is None:
-            self.items.append(
-                Note(sounding, accidental, duration, False, self.joined)  # the common case
-            )
-            tuplet, attached = None, PLAIN
+            self.items.append(Note(sounding, accidental, duration, False, self.joined))
         else:
-            factor, tuplet, attached = self.take()
-            duration *= factor
+            duration, tuplet, attached = self._take(duration)
             self.items.append(
                 Note(sounding, accidental, duration, False, self.joined, tuplet, attached)
             )
-        self.timed(duration, offset)
+        self._timed(duration, offset)
 
     def chord(self, notes: list[Note], length: Fraction, offset: int) -> None:
         """Add a chord; ``length`` multiplies its notes' own durations."""
-        factor, tuplet, attached = self.take()
-        factor *= length
+        written = notes[0].duration * length
+        duration, tuplet, attached = self._take(written)
+        factor = length * (duration / written)
         inner = tuple(note._replace(duration=note.duration * factor) for note in notes)
-        self.items.append(Chord(inner, inner[0].duration, self.joined, tuplet, attached))
-        self.timed(inner[0].duration, offset)
+        self.items.append(Chord(inner, duration, self.joined, tuplet, attached))
+        self._timed(duration, offset)
         self._remember_tie(tuple(note for note in inner if note.tie))
 
     def rest(self, length: str, visible: bool, offset: int) -> None:
         """Add a rest ``z`` or ``x``."""
-        factor, tuplet, attached = self.take()
-        duration = self.length(length, offset + 1) * factor
+        duration, tuplet, attached = self._take(self.length(length, offset + 1))
         self.items.append(Rest(duration, visible, 0, tuplet, attached))
-        self.timed(duration, offset)
+        self._timed(duration, offset)
 
     def bar_rest(self, bars: int, visible: bool, offset: int) -> None:
         """Add ``bars`` bars of rest, ``Z`` or ``X`` (4.5)."""
+        attached = PLAIN
+        if self.pending is not None:
+            attached, self.pending = self.pending.attached(), None
         duration = (self.meter.duration or _ONE) * bars
-        _, _, attached = self.take()
         self.items.append(Rest(duration, visible, bars, None, attached))
-        self.timed(duration, offset)
+        self._timed(duration, offset)
 
-    def timed(self, duration: Fraction, offset: int) -> None:
+    def _timed(self, duration: Fraction, offset: int) -> None:
         """Account for an event that was just added."""
         self.notes += 1
         self.joined = True
@@ -254,21 +263,25 @@ class VoiceBuilder:
             self._sum_top = self._sum_top * (common // self._sum_bottom) + top * (common // bottom)
             self._sum_bottom = common
 
-    def take(self) -> tuple[Fraction, Tuplet | None, Attached]:
-        """What waits for the next event: its factor, its tuplet, and what hangs on it."""
-        factor, tuplet, attached = _ONE, None, PLAIN
-        if self._broken is not None:
-            factor, self._broken = self._broken, None
+    def _take(self, duration: Fraction) -> tuple[Fraction, Tuplet | None, Attached]:
+        """Apply what waits for the next event, whose length as written is ``duration``.
+
+        Returns:
+            Its sounding duration, its tuplet, and what hangs on it.
+        """
+        tuplet, attached = None, PLAIN
         group = self._group
         if group is not None:
-            factor *= Fraction(group.normal, group.actual)
+            duration *= Fraction(group.normal, group.actual)
             tuplet = Tuplet(group.actual, group.normal, group.notes, group.position)
             group.position += 1
             if group.position == group.notes:
                 self._group = None
+        if self._broken is not None:
+            duration = self._break(duration)
         if self.pending is not None:
             attached, self.pending = self.pending.attached(), None
-        return factor, tuplet, attached
+        return duration, tuplet, attached
 
     def wait(self) -> Pending:
         """Where to put what the next event will carry."""
@@ -321,24 +334,42 @@ class VoiceBuilder:
         )
         return True
 
-    def broken(self, marks: str) -> bool:
-        """Apply ``>`` or ``<`` between the last event and the next (4.4); False if none is last."""
+    def broken(self, marks: str, offset: int) -> bool:
+        """Put ``>`` or ``<`` between the last event and the next (4.4); False if none is last."""
         index = self.last()
         if index is None or self._broken is not None:
             return False
         short = Fraction(1, 2 ** len(marks))
-        before, after = (2 - short, short) if marks[0] == ">" else (short, 2 - short)
-        event = self.items[index]
-        if isinstance(event, Chord):
-            inner = tuple(note._replace(duration=note.duration * before) for note in event.notes)
-            self.items[index] = replace(event, notes=inner, duration=inner[0].duration)
-        elif isinstance(event, Note | Rest):
-            self.items[index] = event._replace(duration=event.duration * before)
-        else:
-            return False
-        self._add(event.duration * (before - 1))
-        self._broken = after
+        factors = (2 - short, short) if marks[0] == ">" else (short, 2 - short)
+        self._broken = _Broken(index, *factors, offset, len(marks))
         return True
+
+    def _break(self, duration: Fraction) -> Fraction:
+        """Share time between the event before ``>`` or ``<`` and one of this duration after it."""
+        broken = self._broken
+        self._broken = None
+        if broken is None:
+            return duration
+        event = self.items[broken.index]
+        if not isinstance(event, Note | Chord | Rest) or event.duration != duration:
+            # "Between notes of unequal lengths [it] will produce undefined results" (4.4).
+            self._report(
+                "broken-rhythm",
+                Severity.WARNING,
+                "broken rhythm joins two notes of equal length; these differ and stay as written",
+                broken.offset,
+                broken.length,
+            )
+            return duration
+        if isinstance(event, Chord):
+            inner = tuple(
+                note._replace(duration=note.duration * broken.before) for note in event.notes
+            )
+            self.items[broken.index] = replace(event, notes=inner, duration=inner[0].duration)
+        else:
+            self.items[broken.index] = event._replace(duration=event.duration * broken.before)
+        self._add(duration * (broken.before - 1))
+        return duration * broken.after
 
     def tuplet(self, actual: int, normal: int, notes: int, offset: int) -> None:
         """Begin a tuplet (4.13)."""
@@ -389,9 +420,9 @@ class VoiceBuilder:
             self._report(
                 "broken-rhythm",
                 Severity.WARNING,
-                "broken rhythm (> or <) joins two notes of one bar; no note follows here",
-                offset,
-                1,
+                "broken rhythm joins two notes of one bar; no note follows in this one",
+                self._broken.offset,
+                self._broken.length,
             )
             self._broken = None
         if self.pending is not None and self.pending.graces is None and not self.pending.slurs:

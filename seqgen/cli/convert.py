@@ -1,0 +1,163 @@
+"""``seqgen convert``: tunes from one form to another."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqgen.cli.console import detail, printable, say
+from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
+from seqgen.files import STDIN, read_bytes, require_folder, write_atomically
+
+if TYPE_CHECKING:
+    from seqgen.music.abc.parser import ParsedTune
+    from seqgen.music.score import Tune
+
+__all__ = ["convert", "safe_name"]
+
+
+def convert(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="IN... OUT", help="What to read (- is stdin), then where to write."),
+    ],
+    to: Annotated[
+        str | None, typer.Option(help="Form to write, such as mid, where OUT's name doesn't say.")
+    ] = None,
+    tune: Annotated[
+        int | None, typer.Option("--tune", min=1, help="Only this one, by its place from 1.")
+    ] = None,
+    chords: Annotated[
+        bool, typer.Option("--chords", help="Play chord symbols as an accompaniment.")
+    ] = False,
+    swing: Annotated[
+        float | None,
+        typer.Option(min=1, max=4, help="First of two eighths longer by this; 2 is triplet feel."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    encoding: Annotated[str, typer.Option(help="Encoding of the input, as latin-1.")] = "utf-8",
+) -> None:
+    """Convert tunes: ABC to MIDI and other forms. The suffix of OUT decides.
+
+    OUT is a file, a folder (it gets a numbered file for each tune), or - for stdout. A tune with an
+    error is named on stderr and left out; the others are converted, and the exit status is 1.
+
+    Examples: seqgen convert song.abc song.mid; seqgen convert tunes/*.abc midi/;
+    seqgen convert --tune 3 book.abc - > third.mid
+    """
+    from seqgen.music.forms import COLLECTIONS, TEXT_FORMS, WRITERS, Sound
+
+    if len(files) < 2:
+        raise UsageError("needs what to read and where to write, as in: convert song.abc song.mid")
+    *sources, target = files
+    to_folder = target != STDIN and (target.endswith(os.sep) or Path(target).is_dir())
+    named = to is None and target != STDIN and not to_folder
+    form = Path(target).suffix.lower() if named else "." + (to or "mid").lstrip(".").lower()
+    writer = WRITERS.get(form)
+    if writer is None:
+        known = ", ".join(sorted(name[1:] for name in WRITERS))
+        raise UsageError(f"can't write '{form or target}'; it can be one of {known} (see --to)")
+    if target == STDIN and form not in TEXT_FORMS and sys.stdout.isatty():
+        raise UsageError("this would garble a terminal; redirect it, as in `- > song.mid`")
+    sound = Sound(chords, None if swing is None else Fraction(swing).limit_denominator(16))
+    count = _Count()
+    chosen = _tunes(sources, encoding, tune, count)
+    if to_folder:
+        for number, each in chosen:
+            path = Path(target) / f"{number:04d}-{safe_name(each.title)}{form}"
+            try:
+                _write(path, writer(each, sound), force)
+            except (InputError, OutputError) as error:
+                count.failed += 1
+                say(printable(f"seqgen: {error}"))
+    else:
+        if target != STDIN and not force and Path(target).exists():
+            raise OutputError(f"{target} exists; --force replaces it")
+        parts: list[bytes] = []
+        for _, each in chosen:
+            if parts and form not in COLLECTIONS:
+                raise UsageError(
+                    f"there are several tunes, and {form[1:]} holds one: choose one with --tune N, "
+                    "or name a folder, such as out/"
+                )
+            parts.append(writer(each, sound))
+        if parts:
+            _write(None if target == STDIN else Path(target), b"\n".join(parts), force)
+    if count.failed:
+        raise SeqgenError(f"{count.failed} of {count.tunes} tunes could not be converted")
+
+
+class _Count:
+    tunes = 0
+    failed = 0
+
+
+def _tunes(
+    sources: list[str], encoding: str, wanted: int | None, count: _Count
+) -> Iterator[tuple[int, Tune]]:
+    """Each tune with its place among all that were read; says on stderr what is wrong with others."""
+    number = 0
+    for source in sources:
+        for parsed in _read(source, encoding):
+            number += 1
+            if wanted is not None and number != wanted:
+                continue
+            count.tunes += 1
+            for each in parsed.diagnostics:
+                if each is not parsed.error:
+                    detail(printable(f"{source}:{each.line}:{each.column}: {each.message}"))
+            error = parsed.error
+            if parsed.tune is not None:
+                yield number, parsed.tune
+            elif error is not None:
+                count.failed += 1
+                problem = InputError(
+                    f"{error.message} (tune {parsed.title or parsed.number})",
+                    path=source, line=error.line, column=error.column,
+                )  # fmt: skip
+                say(printable(f"seqgen: {problem}"))
+    if wanted is not None and number < wanted:
+        raise UsageError(f"there is no tune {wanted}; {number} were read")
+
+
+def _read(source: str, encoding: str) -> Iterator[ParsedTune]:
+    from seqgen.music.forms import READERS, form_of_content
+
+    data = read_bytes(source)
+    form = form_of_content(data) if source == STDIN else Path(source).suffix.lower()
+    reader = READERS.get(form)
+    if reader is None:
+        known = ", ".join(sorted(READERS))
+        raise InputError(f"can't read '{form}'; it can be one of {known}", path=source)
+    none = True
+    for parsed in reader(data, source, encoding):
+        none = False
+        yield parsed
+    if none:
+        raise InputError("holds no tune; a tune begins with a line X:1", path=source)
+
+
+def _write(path: Path | None, data: bytes, force: bool) -> None:
+    if path is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists; --force replaces it")
+    require_folder(path)
+    write_atomically(path, data)
+
+
+def safe_name(title: str) -> str:
+    """A title as part of a file name: letters, digits and hyphens only, at most 60."""
+    ascii_only = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    words = re.findall(r"[A-Za-z0-9]+", ascii_only.replace("'", ""))
+    return "-".join(words)[:60].strip("-") or "tune"

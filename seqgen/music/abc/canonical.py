@@ -1,0 +1,182 @@
+"""The canonical form of a tune, in which everything that ABC lets a writer leave out is said.
+
+Two things change: every repeat gets its opening ``|:``, and the header's fields stand in the
+standard's order. Macros, which the parser has expanded, and the marks of text blocks, which belong
+to no score, go; ``I:`` fields are written as directives, which they are (3.1.20). What a field's
+text says stays as its author wrote it, as long as it agrees with the score.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from seqgen.music.abc.fields import (
+    default_unit,
+    parse_key,
+    parse_meter,
+    parse_tempo,
+    parse_unit,
+)
+from seqgen.music.abc.formatting import format_key, format_tempo, format_text
+from seqgen.music.abc.header import accents
+from seqgen.music.score import (
+    Bar,
+    BarLine,
+    Clef,
+    Directive,
+    Field,
+    Key,
+    PartMark,
+    Tune,
+    Voice,
+)
+from seqgen.music.unfold import unfold
+
+__all__ = ["canonical", "header_clef"]
+
+_BLOCK = re.compile(r"(?:begin|end)[a-z]+")
+
+
+def canonical(tune: Tune) -> Tune:
+    """The tune in canonical form; it sounds the same, and its canonical form is itself."""
+    voices = tuple(_with_openings(voice, tune.parts) for voice in tune.voices)
+    directives = tuple(each for each in tune.directives if not _BLOCK.match(each.text))
+    return replace(tune, voices=voices, directives=directives, fields=_header_fields(tune))
+
+
+def header_clef(tune: Tune) -> Clef:
+    """The clef that the header's ``K:`` sets for every voice that does not name its own."""
+    for each in reversed(tune.fields):
+        if each.name == "K":
+            return parse_key(each.value)[1] or Clef()
+    return tune.voices[0].clef if not tune.voices[0].id else Clef()
+
+
+# -- repeats
+
+
+def _with_openings(voice: Voice, parts: str) -> Voice:
+    """The voice with a ``|:`` wherever a repeat goes back to, and without text blocks' marks."""
+    bars = [_without_blocks(bar) for bar in voice.bars]
+    starts = [
+        index for index, bar in enumerate(bars)
+        if parts and any(isinstance(item, PartMark) for item in bar.items)
+    ]  # fmt: skip
+    edges = sorted({0, *starts, len(bars)})
+    for begin, end in zip(edges, edges[1:], strict=False):
+        for start, times in _unopened(bars[begin:end]):
+            _open(bars, begin + start, times)
+    return replace(voice, bars=tuple(bars))
+
+
+def _unopened(bars: Sequence[Bar]) -> list[tuple[int, int]]:
+    """The bars that a repeat goes back to without a ``|:``, and how often it is played."""
+    order = unfold(bars)
+    found: dict[int, int] = {}
+    for before, after in zip(order, order[1:], strict=False):
+        if after <= before and not bars[after].left.opens:
+            found[after] = max(found.get(after, 2), bars[before].right.closes)
+    return sorted(found.items())
+
+
+def _open(bars: list[Bar], index: int, times: int) -> None:
+    line = bars[index].left
+    style = "thin" if line.style in ("none", "invisible", "dotted") else line.style
+    line = BarLine(style, line.closes, times)
+    bars[index] = replace(bars[index], left=line)
+    if index:
+        bars[index - 1] = replace(bars[index - 1], right=line)
+
+
+def _without_blocks(bar: Bar) -> Bar:
+    if not any(isinstance(item, Directive) and _BLOCK.match(item.text) for item in bar.items):
+        return bar
+    items = tuple(
+        item for item in bar.items
+        if not (isinstance(item, Directive) and _BLOCK.match(item.text))
+    )  # fmt: skip
+    return replace(bar, items=items)
+
+
+# -- header
+
+
+def _header_fields(tune: Tune) -> tuple[Field, ...]:
+    """X:, T:, the other fields in their order, K:, each with a value that agrees with the tune."""
+    raw: dict[str, list[str]] = {}
+    for each in tune.fields:
+        raw.setdefault(each.name, []).append(each.value)
+    titles = raw.get("T", [])
+    if tuple(map(accents, titles)) != tune.titles:
+        titles = [_escaped(title) for title in tune.titles]
+    last = {name: _agreeing(values[-1], tune, name) for name, values in raw.items()}
+    for name in "MLQP":
+        if name not in raw and (value := _agreeing("", tune, name)) is not None and value:
+            raw[name], last[name] = [value], value
+    fields = [Field("X", tune.number), *(Field("T", title) for title in titles)]
+    seen: dict[str, int] = {}
+    present = {each.name for each in tune.fields}
+    added = [Field(name, raw[name][0]) for name in "MLQP" if name in raw and name not in present]
+    for each in (*added, *tune.fields):
+        if each.name in "XTKmI":
+            continue
+        seen[each.name] = seen.get(each.name, 0) + 1
+        value: str | None = each.value
+        if seen[each.name] == len(raw[each.name]):
+            value = last[each.name]
+        if value is not None:
+            fields.append(Field(each.name, value))
+    fields.append(Field("K", last["K"] or "" if "K" in last else _new_key(tune)))
+    return tuple(fields)
+
+
+def _agreeing(value: str, tune: Tune, name: str) -> str | None:
+    """``value`` if it says what the tune says, else a value that does; None to leave it out."""
+    check = _CHECKS.get(name)
+    return value if check is None else check(value, tune)
+
+
+def _meter(value: str, tune: Tune) -> str | None:
+    agrees = parse_meter(value) == tune.meter
+    return value if agrees else f"{tune.meter}"
+
+
+def _unit(value: str, tune: Tune) -> str | None:
+    said = parse_unit(value) if value else default_unit(tune.meter)
+    return value if said == tune.unit else f"{tune.unit.numerator}/{tune.unit.denominator}"
+
+
+def _tempo(value: str, tune: Tune) -> str | None:
+    if tune.tempo is None:
+        return None if value else value
+    agrees = value and parse_tempo(value, tune.unit) == tune.tempo
+    return value if agrees else format_tempo(tune.tempo)
+
+
+def _parts(_: str, tune: Tune) -> str | None:
+    return tune.parts
+
+
+def _key(value: str, tune: Tune) -> str | None:
+    key, clef, _ = parse_key(value)
+    return value if (key or Key()) == tune.key else format_key(tune.key, clef)
+
+
+def _new_key(tune: Tune) -> str:
+    clef = header_clef(tune)
+    return format_key(tune.key, None if clef == Clef() else clef)
+
+
+_CHECKS: dict[str, Callable[[str, Tune], str | None]] = {
+    "M": _meter,
+    "L": _unit,
+    "Q": _tempo,
+    "P": _parts,
+    "K": _key,
+}
+
+
+def _escaped(text: str) -> str:
+    return format_text(text).replace("%", "\\%")

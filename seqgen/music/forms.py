@@ -1,0 +1,94 @@
+"""The forms a tune can be read from and written to, by file suffix.
+
+A new form is one row in READERS or WRITERS and a function that imports what it needs when called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+from seqgen.errors import InputError
+from seqgen.files import decode_text
+from seqgen.music.abc.parser import ParsedTune, parse, parse_tune
+from seqgen.music.midi import write as write_midi
+from seqgen.music.performance import perform
+from seqgen.music.score import Tune
+
+__all__ = [
+    "COLLECTIONS",
+    "READERS",
+    "TEXT_FORMS",
+    "WRITERS",
+    "Reader",
+    "Sound",
+    "Writer",
+    "abc_to_midi",
+    "as_parsed",
+    "form_of_content",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """How a tune is played, for the forms that sound.
+
+    Args:
+        chords: whether chord symbols are accompanied; swing: see ``perform``.
+    """
+
+    chords: bool = False
+    swing: Fraction | None = None
+
+
+Reader: TypeAlias = Callable[[bytes, str, str], Iterator[ParsedTune]]
+"""Called with a file's bytes, its name and its text encoding; raises InputError."""
+
+Writer: TypeAlias = Callable[[Tune, Sound], bytes]
+
+
+def _read_abc(data: bytes, path: str, encoding: str) -> Iterator[ParsedTune]:
+    return parse(decode_text(data, path=path, encoding=encoding))
+
+
+def _write_midi(tune: Tune, sound: Sound) -> bytes:
+    return write_midi(perform(tune, chords=sound.chords, swing=sound.swing))
+
+
+READERS: dict[str, Reader] = {".abc": _read_abc, ".txt": _read_abc}
+WRITERS: dict[str, Writer] = {".mid": _write_midi, ".midi": _write_midi}
+COLLECTIONS = frozenset({".abc"})
+"""Forms of which one file holds any number of tunes, parted by an empty line."""
+TEXT_FORMS = frozenset({".abc", ".musicxml", ".xml", ".svg"})
+"""Forms that a terminal may be shown."""
+
+
+def as_parsed(tunes: Iterable[Tune]) -> Iterator[ParsedTune]:
+    """Tunes of a form without diagnostics, as readers give them."""
+    for tune in tunes:
+        yield ParsedTune(tune.number, tune.titles[0] if tune.titles else "", 1, tune, ())
+
+
+def form_of_content(data: bytes) -> str:
+    """The suffix for bytes that came without a name."""
+    if data.startswith(b"MThd"):
+        return ".mid"
+    if data.startswith(b"PK\x03\x04"):
+        return ".mxl"
+    if data.lstrip().startswith((b"<?xml", b"<score-", b"<!DOCTYPE score-")):
+        return ".musicxml"
+    return ".krn" if data.lstrip().startswith((b"**kern", b"!!!")) else ".abc"
+
+
+def abc_to_midi(text: str) -> bytes:
+    """The first tune of a text as a MIDI file.
+
+    Raises:
+        InputError: it holds no tune, the tune has an error, or no note of it sounds.
+    """
+    performance = perform(parse_tune(text))
+    if not any(track.notes for track in performance.tracks):
+        raise InputError("holds no note")
+    return write_midi(performance)

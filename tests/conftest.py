@@ -1,0 +1,59 @@
+"""What many tests share: TensorFlow imported quietly, and small models made once."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seqgen import checkpoint
+from seqgen.checkpoint import Card
+from seqgen.config import Architecture
+from seqgen.tokenization import Scheme, Tokenizer
+from tests.support import TUNES, make_config, make_weights
+
+@pytest.fixture(scope="session")
+def tensorflow() -> None:
+    """For tests that need it: TensorFlow, imported as training imports it."""
+    with warnings.catch_warnings():
+        # Its own imports warn about its own dependencies.
+        warnings.simplefilter("ignore")
+        from seqgen.training.runtime import import_tensorflow
+
+        import_tensorflow()
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a model file of random weights."""
+
+    def make(
+        arch: Architecture = "lstm",
+        *,
+        name: str = "small",
+        scheme: Scheme = "char",
+        kind: str = "abc",
+        text: str = TUNES,
+        seed: int = 0,
+    ) -> Path:
+        tokenizer = Tokenizer.learn(scheme, [text])
+        config = make_config(arch, tokenizer.size)
+        path = tmp_path / "checkpoints" / f"{name}.safetensors"
+        path.parent.mkdir(exist_ok=True)
+        card = Card(
+            model=config,
+            tokenizer=tokenizer,
+            kind=kind,
+            corpus={"name": name, "digest": "0", "documents": 2, "characters": len(text)},
+            recipe={},
+            metrics={"step": 1, "bits_per_char": 2.0, "nats_per_char": 1.4},
+            versions={"seqgen": "0"},
+            created=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).isoformat(),
+        )
+        checkpoint.save(path, card, make_weights(config, seed))
+        return path
+
+    return make

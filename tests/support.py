@@ -1,0 +1,40 @@
+"""Values and small networks that many tests share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen.config import Architecture, ModelConfig
+from seqgen.models import parameters
+
+TUNES = """\
+X:1
+T:The First
+M:2/4
+L:1/8
+K:G
+G2 B2|d2 B2|c2 A2|G4|]
+
+X:2
+T:The Second
+M:6/8
+L:1/8
+K:D
+d2f afd|e2c A3|d2f afd|ecA d3|]
+"""
+
+
+def make_config(arch: Architecture, vocabulary: int, context: int = 32) -> ModelConfig:
+    """A network small enough for anything."""
+    if arch == "lstm":
+        return ModelConfig("lstm", vocabulary, 1, 16, 8, 0, context)
+    return ModelConfig("transformer", vocabulary, 2, 16, 16, 2, context)
+
+
+def make_weights(config: ModelConfig, seed: int = 0, spread: float = 0.3) -> parameters.Weights:
+    """Weights of a network that is far from uniform, without training it."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: (weight + rng.normal(0.0, spread, weight.shape)).astype(np.float32)
+        for name, weight in parameters.initialise(config, seed).items()
+    }

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from seqgen import files
+from seqgen.errors import InputError, OutputError
+
+
+def test_a_file_is_written_whole_with_ordinary_rights(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    files.write_atomically(path, b"one")
+    files.write_atomically(path, b"two")
+    assert path.read_bytes() == b"two"
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+    assert os.listdir(tmp_path) == ["x.bin"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "fchmod"])
+def test_a_full_disk_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"old")
+
+    def fail(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OutputError, match=r"x\.bin: can't be written: no space left"):
+        files.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["x.bin"]
+
+
+def test_an_error_or_ctrl_c_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"old")
+    for error in (ValueError, KeyboardInterrupt):
+        with pytest.raises(error), files.output_stream(path) as stream:
+            stream.write(b"half")
+            raise error
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["x.bin"]
+
+
+def test_missing_and_blocked_folders(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no such file"):
+        files.write_atomically(tmp_path / "none" / "x", b"")
+    with pytest.raises(OutputError, match="is a folder"):
+        files.write_atomically(tmp_path, b"")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="can't make this folder"):
+        files.require_folder(tmp_path / "file" / "x")
+    assert files.require_folder(tmp_path / "new" / "deep" / "x").is_dir()
+
+
+def test_reading_refuses_all_but_regular_files_at_once(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    began = time.monotonic()
+    with pytest.raises(InputError, match="not a regular file"):
+        files.read_bytes(fifo)
+    with pytest.raises(InputError, match="not a regular file"):
+        files.read_bytes("/dev/zero")
+    with pytest.raises(InputError, match="is a folder"):
+        files.read_bytes(tmp_path)
+    assert time.monotonic() - began < 5  # it would have blocked for ever
+    with pytest.raises(InputError, match="no such file"):
+        files.read_bytes(tmp_path / "none")
+    with pytest.raises(InputError, match="not a file name"):
+        files.read_bytes("a\0b")
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(InputError, match="can't be read"):
+        files.read_bytes(loop)
+
+
+def test_the_size_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"12345")
+    assert files.read_bytes(path, max_bytes=5) == b"12345"
+    with pytest.raises(InputError, match="limit of 4 bytes"):
+        files.read_bytes(path, max_bytes=4)
+
+
+def test_text_names_the_first_bad_byte(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"one\ntwo \xe9t\xe9\n")
+    with pytest.raises(InputError, match=r"x\.txt:2: byte 8 \(0xe9\) is not UTF-8.*--encoding"):
+        files.read_text(path)
+    assert files.read_text(path, encoding="latin-1") == "one\ntwo été\n"
+    with pytest.raises(InputError, match="unknown encoding 'klingon'"):
+        files.read_text(path, encoding="klingon")
+
+
+@pytest.mark.parametrize("content", [b"a\0b", b"\xff\0\xfe", b"\x89PNG\r\n\x1a\n\0\0"])
+def test_binary_is_called_binary(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is a binary file"):
+        files.read_text(path)
+
+
+def test_a_byte_order_mark_goes_and_line_ends_stay(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"\xef\xbb\xbfa\r\nb\n")
+    assert files.read_text(path) == "a\r\nb\n"
+
+
+def test_two_writers_leave_one_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    contents = [bytes([65 + i]) * 200_000 for i in range(8)]
+    threads = [threading.Thread(target=files.write_atomically, args=(path, c)) for c in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_bytes() in contents
+    assert os.listdir(tmp_path) == ["x"]

@@ -1,0 +1,215 @@
+"""Whole runs on a small corpus: they learn, stop, go on and never write what can't be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqgen import checkpoint
+from seqgen.config import Architecture, TrainingConfig, from_json
+from seqgen.corpus.documents import Corpus, Document
+from seqgen.errors import OutputError, TrainingError
+from seqgen.training.plan import Wishes
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+# A language with rules to learn: four notes up, four notes down, in one of four keys.
+PHRASES = ["CDEF FEDC", "GABc cBAG", "DEFG GFED", "EFGA AGFE"]
+
+
+def make_corpus(seed: int, tunes: int) -> Corpus:
+    rng = np.random.default_rng(seed)
+    documents = []
+    for number in range(tunes):
+        body = "|".join(PHRASES[i] for i in rng.integers(0, 4, 3))
+        text = f"X:{number % 10}\nK:C\n{body}|]\n"
+        documents.append(Document(text, "made", len(text) + 1))
+    return Corpus("made", "abc", tuple(documents))
+
+
+TRAINING, VALIDATION = make_corpus(0, 60), make_corpus(1, 8)
+
+
+def plan(output: Path, **wishes: object):  # type: ignore[no-untyped-def]
+    from seqgen.training.run import Run
+
+    given = {"hidden": 16, "batch_size": 4, "seq_length": 16, "steps": 12, "dropout": 0.2, **wishes}
+    return Run.plan(
+        TRAINING,
+        VALIDATION,
+        "char",
+        Wishes(**given),  # type: ignore[arg-type]
+        output,
+        description={"name": "made", "digest": TRAINING.digest},
+        resumable={"sources": ["made"]},
+    )
+
+
+def finish(run):  # type: ignore[no-untyped-def]
+    return list(run.events(stop=lambda: False))
+
+
+def interrupt(run, at: int):  # type: ignore[no-untyped-def]
+    return list(run.events(stop=lambda: run.step >= at))
+
+
+def resume(path: Path):  # type: ignore[no-untyped-def]
+    from seqgen.training.run import Run
+
+    saved, memory = checkpoint.load_training(path)
+    config = from_json(TrainingConfig, saved.card.recipe)
+    return Run.resume(TRAINING, VALIDATION, saved, memory, config)
+
+
+@pytest.mark.parametrize("arch", ["lstm", "transformer"])
+def test_it_learns(arch: Architecture, tmp_path: Path) -> None:
+    from seqgen.training.run import Ended, Evaluated, metrics_path
+
+    output = tmp_path / "model.safetensors"
+    rate = 0.02
+    events = finish(
+        plan(output, arch=arch, steps=250, hidden=32, layers=1, dropout=0.0, learning_rate=rate)
+    )
+    scores = [event.score.nats_per_char for event in events if isinstance(event, Evaluated)]
+    # The entropy of the language is below half a nat a character; guessing letters costs two.
+    assert scores[-1] < 0.5
+    assert scores[-1] < scores[0]
+    assert isinstance(events[-1], Ended)
+    saved = checkpoint.load(output)
+    assert saved.card.progress is None
+    assert saved.card.metrics["nats_per_char"] == min(scores)
+    assert checkpoint.load_training(output)[1] == {}
+    lines = [json.loads(line) for line in metrics_path(output).read_text().splitlines()]
+    assert {"loss_nats", "gradient_norm", "learning_rate", "tokens_per_second"} <= set(lines[0])
+    assert [line["nats_per_char"] for line in lines if "nats_per_char" in line] == scores
+
+
+@pytest.mark.parametrize("arch", ["lstm", "transformer"])
+def test_a_resumed_run_is_the_same_run(arch: Architecture, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
+    finish(plan(whole, arch=arch))
+    interrupt(plan(cut, arch=arch), at=3)
+    assert checkpoint.load(cut).card.progress["step"] == 3  # type: ignore[index]
+    interrupt(resume(cut), at=8)
+    finish(resume(cut))
+    expected, got = checkpoint.load(whole), checkpoint.load(cut)
+    assert got.card.metrics == expected.card.metrics
+    for name, weight in expected.weights.items():
+        assert got.weights[name].tobytes() == weight.tobytes(), name
+
+
+def test_the_same_seed_is_the_same_run_and_another_is_not(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.safetensors" for i in range(3)]
+    for path, seed in zip(paths, (1, 1, 2), strict=True):
+        finish(plan(path, seed=seed, steps=4))
+    first, again, other = (checkpoint.load(path).weights["embedding"] for path in paths)
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_it_keeps_the_best_and_stops_when_nothing_improves(tmp_path: Path) -> None:
+    from seqgen.training.run import Ended, Evaluated
+    from seqgen.training.validation import Score
+
+    run = plan(tmp_path / "model.safetensors", steps=100)
+    scores = iter([3.0, 2.0, 2.5, 2.6, 2.7, 2.8, 2.9])
+    seen = []
+
+    class Rows:
+        def score(self, loss_sum: object) -> Score:
+            seen.append(run.trainer.export_weights())
+            return Score(next(scores), 1, 1)
+
+    run.rows = Rows()
+    events = finish(run)
+    evaluated = [event for event in events if isinstance(event, Evaluated)]
+    assert [event.improved for event in evaluated] == [True, True, False, False, False, False]
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.early
+    assert ended.best["nats_per_char"] == 2.0
+    kept = checkpoint.load(tmp_path / "model.safetensors").weights
+    assert all((kept[name] == seen[1][name]).all() for name in kept)
+
+
+def test_a_poisoned_weight_ends_the_run_and_keeps_the_last_good_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    run = plan(path, steps=40, checkpoint_every=2)
+    with pytest.raises(TrainingError, match="no longer a number"):
+        for event in run.events(stop=lambda: False):
+            if getattr(event, "step", 0) == 3:
+                run.trainer.network.weight["embedding"].assign(
+                    np.full(run.trainer.network.weight["embedding"].shape, np.nan)
+                )
+    assert np.isfinite(checkpoint.load(path).weights["embedding"]).all()
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_an_update_with_an_infinite_gradient_is_not_applied(tmp_path: Path) -> None:
+    run = plan(tmp_path / "model.safetensors")
+    before = run.trainer.export_memory()
+    weight = run.trainer.network.weight["output.kernel"]
+    good = weight.numpy()
+    bad = good.copy()
+    bad[0, 0] = np.inf
+    weight.assign(bad)
+    update = run.trainer.update(run.batches[0], 0)
+    assert not update.applied
+    weight.assign(good)
+    after = run.trainer.export_memory()
+    assert all((before[name] == after[name]).all() for name in before)
+    assert run.trainer.update(run.batches[0], 0).applied
+
+
+def test_an_interruption_before_any_evaluation_can_be_sampled_from(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    run = plan(path)
+    interrupt(run, at=1)
+    saved = checkpoint.load(path)
+    assert saved.card.metrics == {}
+    trained = run.trainer.export_weights()
+    assert (saved.weights["output.kernel"] == trained["output.kernel"]).all()
+
+
+def test_a_finished_model_can_learn_on(tmp_path: Path) -> None:
+    from seqgen.training.run import Run, Started
+
+    path = tmp_path / "model.safetensors"
+    finish(plan(path))
+    start = checkpoint.load(path)
+    run = Run.plan(
+        TRAINING,
+        VALIDATION,
+        "char",
+        Wishes(steps=3, batch_size=4, seq_length=16),
+        path,
+        description={},
+        resumable={},
+        start=start,
+    )
+    assert (run.trainer.export_weights()["embedding"] == start.weights["embedding"]).all()
+    events = finish(run)
+    assert isinstance(events[0], Started)
+    assert events[0].model == start.card.model
+
+
+def test_a_budget_becomes_a_number_of_steps(tmp_path: Path) -> None:
+    # A step takes milliseconds, so ten seconds are some hundreds.
+    run = plan(tmp_path / "model.safetensors", steps=None, budget_seconds=10.0)
+    assert run.config.steps > 20
+    assert 1 <= run.config.steps // run.config.evaluate_every <= 12
+
+
+def test_a_budget_too_small_says_what_would_do(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"allow at least \d+ s"):
+        plan(tmp_path / "model.safetensors", steps=None, budget_seconds=0.01)
+
+
+def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run = plan(tmp_path / "file" / "model.safetensors")
+    with pytest.raises(OutputError, match="can't make this folder"):
+        finish(run)
