@@ -178,7 +178,7 @@ def with_explicit_repeats(text: str, parsed: ParsedTune) -> str:
             in_ending = bool(bar.ending) or (in_ending and plain_left)
             right = bar.right
             if in_ending and right.closes and not right.opens and last.get(index, 0) > index:
-                ends.add(text.find(":|", bar.offset))
+                ends.add(text.find(":|", bar.offset + 2))
     for place in sorted(starts | ends, reverse=True):
         begin = text.rfind("\n", 0, place) + 1
         if place in ends:

@@ -45,6 +45,8 @@ __all__ = [
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
 METADATA_KEY = "seqgen"
+KINDS = ("abc", "text")
+METRICS = {"step", "nats_per_char", "bits_per_char"}
 MODEL = "model/"
 TRAINING = "training/"
 # A header larger than this is no model of ours, whatever it says.
@@ -259,5 +261,13 @@ def _card_from_json(path: Path, values: dict[str, Any]) -> Card:
     for name, kind in types.items():
         if not isinstance(values[name], kind):
             raise CheckpointError(f"{path}: is damaged: its {name} is no {kind.__name__}")
+    if values["kind"] not in KINDS:
+        raise CheckpointError(f"{path}: is damaged: it writes neither of {', '.join(KINDS)}")
+    metrics, progress = values["metrics"], values["progress"]
+    numbers = all(isinstance(value, (int, float)) for value in metrics.values())
+    if not numbers or (metrics and not metrics.keys() >= METRICS):
+        raise CheckpointError(f"{path}: is damaged: its metrics are incomplete")
+    if progress is not None and not (isinstance(progress, dict) and "step" in progress):
+        raise CheckpointError(f"{path}: is damaged: its progress is incomplete")
     known = {name: values[name] for name in names}
     return Card(**{**known, "model": model, "tokenizer": tokenizer})

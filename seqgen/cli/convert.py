@@ -103,7 +103,7 @@ class _Count:
 def _tunes(
     sources: list[str], encoding: str, wanted: int | None, count: _Count
 ) -> Iterator[tuple[int, Tune]]:
-    """Each tune with its place among all that were read; says on stderr what is wrong with others."""
+    """Each tune with its place among all read; says on stderr what is wrong with the others."""
     number = 0
     for source in sources:
         for parsed in _read(source, encoding):

@@ -54,8 +54,8 @@ def demo(
         f"""
 {FOLDER}/ holds {TUNES} new tunes as .abc and .mid, and the model that wrote them. Next:
 
-  seqgen sample -m {model} > song.mid       another tune, as MIDI
-  seqgen sample -m {model} -n 5 | less      five, as ABC notation
-  seqgen train your-tunes.abc               learn from your own
+  seqgen sample -m {model} > song.mid     another tune, as MIDI
+  seqgen sample -m {model} -n 5 | less    five, as ABC notation
+  seqgen train your-tunes.abc{" " * (len(str(model)) + 3)} learn from your own
 """
     )

@@ -89,12 +89,9 @@ class LinesDisplay(Display):
         """A line for the validation part's score."""
         mark = " *" if event.improved else ""
         self.line(
-            f"step {event.step}/{self.started.config.steps if self.started else '?'}"
-            f"  loss {self.loss_nats:.3f}"
-            f"  validation {event.score.bits_per_char:.3f} bits/char"
-            f" ({event.score.nats_per_char:.3f} nats){mark}"
+            f"step {event.step:,}  loss {self.loss_nats:.3f}"
+            f"  validation {event.score.bits_per_char:.3f} bits/char{mark}"
             f"  {self.tokens_per_second:,.0f} tokens/s"
-            f"  gradient norm {self.gradient_norm:.2f}"
         )
 
 
@@ -185,7 +182,7 @@ class LiveDisplay(LinesDisplay):
         best = f"{min(self.validation):.3f} bits/char" if self.validation else "-"
         numbers.add_row(
             f"loss [bold]{self.loss_nats:.3f}[/]",
-            f"best validation [bold]{best}[/]",
+            f"best [bold]{best}[/]",
             f"[bold]{self.tokens_per_second:,.0f}[/] tokens/s",
             f"gradient norm [bold]{self.gradient_norm:.2f}[/]",
         )
@@ -201,10 +198,10 @@ def _introduce(event: Started) -> str:
     epochs = config.steps / event.steps_per_epoch
     go_on = f", going on after step {event.step}" if event.step else ""
     return (
-        f"{model.arch}: {model.layers} x {model.hidden}{heads}, {event.parameters:,} weights, "
-        f"{model.vocabulary} tokens in the vocabulary; {config.steps:,} steps of "
-        f"{config.batch_size} x {config.seq_length} tokens, {epochs:.1f} times through the corpus"
-        f"{go_on}"
+        f"{model.arch}, {model.layers} x {model.hidden}{heads}: {event.parameters:,} weights, "
+        f"{model.vocabulary} different tokens\n"
+        f"{config.steps:,} steps of {config.batch_size} x {config.seq_length} tokens: "
+        f"{epochs:.1f} times through the corpus{go_on}"
     )
 
 
@@ -214,7 +211,7 @@ def _conclude(event: Ended) -> str:
     why = "stopped early, since validation no longer improved" if event.early else "done"
     why = "interrupted" if event.interrupted else why
     return (
-        f"{why.capitalize()} after {event.seconds:.0f} s: best at step {event.best['step']}, "
-        f"{event.best['bits_per_char']:.3f} bits per character "
-        f"({event.best['nats_per_char']:.3f} nats) on the validation part"
+        f"{why.capitalize()} after {event.seconds:.0f} s. Best at step {event.best['step']:,}: "
+        f"{event.best['bits_per_char']:.3f} bits ({event.best['nats_per_char']:.3f} nats) "
+        "per character"
     )

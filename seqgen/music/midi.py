@@ -6,16 +6,17 @@ A file is written in format 1: the first track holds tempo, metre and key, then 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from functools import lru_cache
 from os import PathLike
 from typing import TypeAlias
 
 from seqgen.errors import InputError
 from seqgen.music.performance import Performance, TimedNote, Track
-from seqgen.music.score import Key, Meter
+from seqgen.music.score import Meter
 
 __all__ = ["MAX_FILE_BYTES", "TICKS_PER_QUARTER", "MidiFile", "read", "write"]
 
@@ -24,98 +25,92 @@ MAX_FILE_BYTES = 16 << 20
 """A larger file is no melody; mido needs about a hundred times its size in memory."""
 
 _MAX_DELTA = 0x0FFFFFFF  # a variable-length quantity holds 28 bits
-_KEYS = {
-    -7: "Cb", -6: "Gb", -5: "Db", -4: "Ab", -3: "Eb", -2: "Bb", -1: "F", 0: "C",
-    1: "G", 2: "D", 3: "A", 4: "E", 5: "B", 6: "F#", 7: "C#",
-}  # fmt: skip
-_MINOR_KEYS = {
-    -7: "Abm", -6: "Ebm", -5: "Bbm", -4: "Fm", -3: "Cm", -2: "Gm", -1: "Dm", 0: "Am",
-    1: "Em", 2: "Bm", 3: "F#m", 4: "C#m", 5: "G#m", 6: "D#m", 7: "A#m",
-}  # fmt: skip
+_MINOR_MODES = ("min", "dor", "phr", "loc")
 
-_Ticks: TypeAlias = Callable[[int], int]
-Event: TypeAlias = tuple[int, int, object]
-"""When in ticks, its rank among events of one tick, and mido's message."""
-
-
-def _key_name(key: Key) -> str | None:
-    if key.explicit or not -7 <= key.fifths <= 7:
-        return None  # MIDI has no such signature
-    minor = key.mode in ("min", "dor", "phr", "loc")
-    return (_MINOR_KEYS if minor else _KEYS)[key.fifths]
+Event: TypeAlias = tuple[int, int, bytes]
+"""When in ticks, its rank among events of one tick, and its bytes without the delta time."""
 
 
 def write(performance: Performance) -> bytes:
     """A performance as the bytes of a MIDI file, rounded to 1/480 of a quarter note."""
-    import mido
+    divisions = performance.divisions
+    scale = 8 * TICKS_PER_QUARTER
 
     def ticks(time: int) -> int:
-        scaled = time * 4 * TICKS_PER_QUARTER
-        return (2 * scaled + performance.divisions) // (2 * performance.divisions)
+        return (scale * time + divisions) // (2 * divisions)
 
     events: list[Event] = []
     if performance.title:
-        events.append((0, 0, mido.MetaMessage("track_name", name=_latin(performance.title))))
+        events.append((0, 0, _meta(0x03, _text(performance.title))))
     for time, qpm in performance.tempos:
-        tempo = min(max(floor(60_000_000 / qpm + Fraction(1, 2)), 1), 0xFFFFFF)
-        events.append((ticks(time), 1, mido.MetaMessage("set_tempo", tempo=tempo)))
+        microseconds = min(max(round(60_000_000 / qpm), 1), 0xFFFFFF)
+        events.append((ticks(time), 1, _meta(0x51, microseconds.to_bytes(3, "big"))))
     for time, meter in performance.meters:
-        if meter.beats and sum(meter.beats) < 256 and meter.unit & (meter.unit - 1) == 0:
-            message = mido.MetaMessage(
-                "time_signature", numerator=sum(meter.beats), denominator=meter.unit
-            )
-            events.append((ticks(time), 2, message))
+        beats, power = sum(meter.beats), meter.unit.bit_length() - 1
+        if 0 < beats < 256 and meter.unit == 1 << power:
+            clocks = 36 if meter.compound else min(255, 96 // meter.unit or 1)
+            events.append((ticks(time), 2, _meta(0x58, bytes((beats, power, clocks, 8)))))
     for time, key in performance.keys:
-        name = _key_name(key)
-        if name is not None:
-            events.append((ticks(time), 3, mido.MetaMessage("key_signature", key=name)))
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER)
-    file.tracks.append(_track(events, ticks(performance.duration)))
-    for track in performance.tracks:
-        file.tracks.append(_track(_track_events(track, ticks), ticks(performance.duration)))
-    stream = io.BytesIO()
-    file.save(file=stream)
-    return stream.getvalue()
+        if not key.explicit and -7 <= key.fifths <= 7:  # MIDI knows no other signatures
+            minor = key.mode in _MINOR_MODES
+            events.append((ticks(time), 3, _meta(0x59, bytes((key.fifths & 0xFF, minor)))))
+    end = ticks(performance.duration)
+    chunks = [_chunk(events, end)]
+    chunks += [_chunk(_track_events(track, ticks), end) for track in performance.tracks]
+    header = struct.pack(">4sIHHH", b"MThd", 6, 1, len(chunks), TICKS_PER_QUARTER)
+    return header + b"".join(chunks)
 
 
-def _latin(text: str) -> str:
-    """Text that MIDI's one-byte letters can hold; others become question marks."""
-    return text.encode("latin-1", "replace").decode("latin-1")
+def _text(text: str) -> bytes:
+    """Latin-1 where it can be, as MIDI files usually have it, else UTF-8."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
-def _track_events(track: Track, ticks: _Ticks) -> list[Event]:
-    import mido
+def _meta(kind: int, data: bytes) -> bytes:
+    return bytes((0xFF, kind)) + _quantity(len(data)) + data
 
-    channel = track.channel
+
+@lru_cache(maxsize=4096)
+def _quantity(number: int) -> bytes:
+    """A variable-length quantity: seven bits a byte, the highest bit set on all but the last."""
+    number = min(number, _MAX_DELTA)
+    digits = [number & 0x7F]
+    while number := number >> 7:
+        digits.append(number & 0x7F | 0x80)
+    return bytes(reversed(digits))
+
+
+def _track_events(track: Track, ticks: Callable[[int], int]) -> list[Event]:
+    on, off = 0x90 | track.channel, 0x80 | track.channel
     events: list[Event] = []
     if track.name:
-        events.append((0, 0, mido.MetaMessage("track_name", name=_latin(track.name))))
+        events.append((0, 0, _meta(0x03, _text(track.name))))
     for time, program in track.programs:
-        message = mido.Message("program_change", channel=channel, program=program)
-        events.append((ticks(time), 2, message))
+        events.append((ticks(time), 2, bytes((0xC0 | track.channel, program))))
     for time, text in track.lyrics:
-        events.append((ticks(time), 3, mido.MetaMessage("lyrics", text=_latin(text))))
+        events.append((ticks(time), 3, _meta(0x05, _text(text))))
     for onset, duration, pitch, velocity in track.notes:
         begin, end = ticks(onset), ticks(onset + duration)
         # A note ends before the next begins at the same tick, so that repeated notes sound.
-        events.append((begin, 4, mido.Message("note_on", channel=channel, note=pitch,
-                                              velocity=velocity)))  # fmt: skip
-        events.append((max(end, begin + 1), 1, mido.Message("note_off", channel=channel, note=pitch,
-                                                            velocity=0)))  # fmt: skip
+        events.append((begin, 4, bytes((on, pitch, velocity))))
+        events.append((end if end > begin else begin + 1, 1, bytes((off, pitch, 0))))
     return events
 
 
-def _track(events: list[Event], end: int) -> object:
-    import mido
-
-    track = mido.MidiTrack()
-    events.sort(key=lambda event: event[:2])
+def _chunk(events: list[Event], end: int) -> bytes:
+    events.sort()
+    parts: list[bytes] = []
     now = 0
-    for time, _, message in events:
-        track.append(message.copy(time=min(time - now, _MAX_DELTA)))  # type: ignore[attr-defined]
+    for time, _, data in events:
+        parts.append(_quantity(time - now))
+        parts.append(data)
         now = time
-    track.append(mido.MetaMessage("end_of_track", time=min(max(0, end - now), _MAX_DELTA)))
-    return track
+    parts += (_quantity(max(0, end - now)), _meta(0x2F, b""))
+    body = b"".join(parts)
+    return b"MTrk" + len(body).to_bytes(4, "big") + body
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,9 @@ class _Player:
         self._transpose = 0
         self._clef = _clef_semitones(voice.clef)
         self._tied: dict[int, int] = {}
-        self._lengths: dict[Fraction, int] = {}
+        # By identity: hashing a Fraction costs more than all else here, and the tune, which
+        # shares few of them among its notes, keeps them alive.
+        self._lengths: dict[int, int] = {}
         for directive in tune.directives:
             self._direct(directive)
 
@@ -220,7 +222,7 @@ class _Player:
         for item in items:
             if isinstance(item, Note):
                 attached = item.attached
-                length = lengths.get(item.duration)
+                length = lengths.get(id(item.duration))
                 if length is None:
                     length = self._length(item.duration)
                 if (
@@ -252,10 +254,10 @@ class _Player:
                 self._change(item)
 
     def _length(self, duration: Fraction) -> int:
-        length = self._lengths.get(duration)
+        length = self._lengths.get(id(duration))
         if length is None:
-            exact = duration * self.divisions
-            length = self._lengths[duration] = exact.numerator // exact.denominator
+            length = duration.numerator * self.divisions // duration.denominator
+            self._lengths[id(duration)] = length
         return length
 
     def _attached(self, attached: Attached) -> None:

@@ -80,6 +80,11 @@ def pitch(step: str, alter: int, octave: int) -> Pitch:
     return Pitch(step, alter, octave)
 
 
+@lru_cache(maxsize=256)
+def _fraction(numerator: int, denominator: int) -> Fraction:
+    return Fraction(numerator, denominator)
+
+
 class Tuplet(NamedTuple):
     """A group ``(p:q:r``: the next ``notes`` notes, ``actual`` in the time of ``normal`` (4.13).
 
@@ -253,7 +258,7 @@ class Meter:
     @property
     def duration(self) -> Fraction | None:
         """A bar's length of a whole note; None for a free metre."""
-        return Fraction(sum(self.beats), self.unit) if self.beats else None
+        return _fraction(sum(self.beats), self.unit) if self.beats else None
 
     @property
     def compound(self) -> bool:

@@ -36,7 +36,7 @@ def continuation(
     rng = np.random.default_rng([seed, number])
     ids = np.concatenate([[BOUNDARY], tokenizer.encode(prompt)]).astype(np.int32)
     logits, state = decoder.prefill(ids[None], decoder.start(1))
-    stream = StreamDecoder(tokenizer)
+    stream = StreamDecoder(tokenizer, errors="replace")
     stop = _Stop(config.stop)
     for _ in range(config.max_tokens):
         probabilities = distribution(logits[0], config)

@@ -112,12 +112,16 @@ class Tokenizer:
 class StreamDecoder:
     """Ids to text as they come; half bytes are held back until they make characters.
 
-    Bytes that are no UTF-8 come back as Python's escaped bytes (PEP 383), as they went in. A half
-    byte without its other half comes from no text; a model can still draw it, and it shows as
-    U+FFFD.
+    A half byte without its other half comes from no text; a model can still draw it, and it shows
+    as U+FFFD.
+
+    Args:
+        errors: what becomes of bytes that are no UTF-8. By default they come back escaped (PEP
+            383), as they went in; ``"replace"`` shows U+FFFD, for what a model has drawn.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, errors: str = ERRORS) -> None:
+        self._errors = errors
         self._pieces = tokenizer.pieces
         self._high: int | None = None
         self._bytes = bytearray()
@@ -146,6 +150,6 @@ class StreamDecoder:
     def _ready(self, *, final: bool) -> str:
         if not self._bytes:
             return ""
-        text, used = codecs.utf_8_decode(bytes(self._bytes), ERRORS, final)
+        text, used = codecs.utf_8_decode(bytes(self._bytes), self._errors, final)
         del self._bytes[:used]
         return text

@@ -85,9 +85,15 @@ def plan_model(wishes: Wishes, *, vocabulary: int, tokens: int) -> ModelConfig:
         layers=_either(wishes.layers, defaults.layers),
         hidden=hidden,
         embedding=hidden if transformer else EMBEDDING,
-        heads=max(1, hidden // HEAD_WIDTH) if transformer else 0,
+        heads=_heads(hidden) if transformer else 0,
         context=_either(wishes.seq_length, defaults.seq_length),
     )
+
+
+def _heads(hidden: int) -> int:
+    """As many heads of about HEAD_WIDTH as divide the width into even parts."""
+    most = max(1, hidden // HEAD_WIDTH)
+    return next((heads for heads in range(most, 0, -1) if hidden % (2 * heads) == 0), 1)
 
 
 def plan_training(

@@ -81,9 +81,9 @@ def parse_passes(numbers: str) -> tuple[int, ...]:
 def check_bars(bars: list[OpenBar], report: Report) -> None:
     """Report every bar that doesn't fill its metre, and every overlay unlike its bar.
 
-    A bar at the edge of a section (the tune's ends, a repeat, a double bar, a part) may be short:
-    an upbeat and the bar that completes it stand there. Pieces that only a dotted or invisible bar
-    line, or none, divides make one bar.
+    A bar at the edge of a section (the tune's ends, a repeat, an ending, a double bar, a part) may
+    be short: an upbeat and the bar that completes it stand there. Pieces that only a dotted or
+    invisible bar line, or none, divides make one bar.
     """
     pieces: list[OpenBar] = []
     for index, bar in enumerate(bars):
@@ -99,22 +99,30 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
                     max(1, bar.end - bar.offset),
                 )
         pieces.append(bar)
-        if bar.right.style in ("dotted", "invisible", "none") and index + 1 < len(bars):
+        following = bars[index + 1] if index + 1 < len(bars) else None
+        if bar.right.style in ("dotted", "invisible", "none") and following is not None:
             continue
-        _check_bar(pieces, report)
+        _check_bar(pieces, following, report)
         pieces = []
 
 
-def _check_bar(pieces: list[OpenBar], report: Report) -> None:
+def _check_bar(pieces: list[OpenBar], following: OpenBar | None, report: Report) -> None:
     meter = pieces[-1].meter
     full = meter.duration
-    length = sum((piece.layers[0][1] for piece in pieces[1:]), pieces[0].layers[0][1])
+    length = pieces[0].layers[0][1]
+    for piece in pieces[1:]:
+        length += piece.layers[0][1]
     if full is None or length in (full, 0):
         return
     items = pieces[0].layers[0][0]
     if any(isinstance(item, Rest) and item.bars for item in items):
         return
-    at_edge = _is_edge(pieces[0].left) or _is_edge(pieces[-1].right)
+    at_edge = (
+        _is_edge(pieces[0].left)
+        or _is_edge(pieces[-1].right)
+        or bool(pieces[0].ending)
+        or (following is not None and bool(following.ending))
+    )
     if length < full and (at_edge or any(isinstance(item, PartMark) for item in items)):
         return
     report(

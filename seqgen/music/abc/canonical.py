@@ -1,9 +1,10 @@
 """The canonical form of a tune, in which everything that ABC lets a writer leave out is said.
 
-Two things change: every repeat gets its opening ``|:``, and the header's fields stand in the
-standard's order. Macros, which the parser has expanded, and the marks of text blocks, which belong
-to no score, go; ``I:`` fields are written as directives, which they are (3.1.20). What a field's
-text says stays as its author wrote it, as long as it agrees with the score.
+Every repeat gets its opening ``|:``, every accidental that is needed is written, and the header's
+fields stand in the standard's order. Macros, which the parser has expanded, and the marks of text
+blocks, which belong to no score, go; ``I:`` fields are written as directives, which they are
+(3.1.20). What a field's text says stays as its author wrote it, as long as it agrees with the
+score.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from seqgen.music.abc.fields import (
     default_unit,
@@ -21,29 +23,35 @@ from seqgen.music.abc.fields import (
 )
 from seqgen.music.abc.formatting import format_key, format_tempo, format_text
 from seqgen.music.abc.header import accents
+from seqgen.music.accidentals import with_accidentals
 from seqgen.music.score import (
     Bar,
     BarLine,
+    Change,
     Clef,
     Directive,
     Field,
     Key,
+    LineBreak,
     PartMark,
     Tune,
     Voice,
 )
 from seqgen.music.unfold import unfold
 
-__all__ = ["canonical", "header_clef"]
+__all__ = ["agreeing_fields", "canonical", "header_clef"]
 
 _BLOCK = re.compile(r"(?:begin|end)[a-z]+")
 
 
 def canonical(tune: Tune) -> Tune:
     """The tune in canonical form; it sounds the same, and its canonical form is itself."""
-    voices = tuple(_with_openings(voice, tune.parts) for voice in tune.voices)
+    voices = tuple(
+        with_accidentals(_with_openings(voice, tune.parts), tune.key, tune.directives)
+        for voice in tune.voices
+    )
     directives = tuple(each for each in tune.directives if not _BLOCK.match(each.text))
-    return replace(tune, voices=voices, directives=directives, fields=_header_fields(tune))
+    return replace(tune, voices=voices, directives=directives, fields=agreeing_fields(tune))
 
 
 def header_clef(tune: Tune) -> Clef:
@@ -65,17 +73,29 @@ def _with_openings(voice: Voice, parts: str) -> Voice:
         if parts and any(isinstance(item, PartMark) for item in bar.items)
     ]  # fmt: skip
     edges = sorted({0, *starts, len(bars)})
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         for start, times in _unopened(bars[begin:end]):
             _open(bars, begin + start, times)
+    if bars:
+        bars[-1] = _with_last_break(bars[-1])
     return replace(voice, bars=tuple(bars))
+
+
+def _with_last_break(bar: Bar) -> Bar:
+    """The last bar, with the end of its line where no bar line ends it."""
+    items = bar.items if not bar.overlays else bar.overlays[-1]
+    if bar.right != BarLine("none") or not items or isinstance(items[-1], LineBreak | Change):
+        return bar
+    if bar.overlays:
+        return replace(bar, overlays=(*bar.overlays[:-1], (*items, LineBreak())))
+    return replace(bar, items=(*items, LineBreak()))
 
 
 def _unopened(bars: Sequence[Bar]) -> list[tuple[int, int]]:
     """The bars that a repeat goes back to without a ``|:``, and how often it is played."""
     order = unfold(bars)
     found: dict[int, int] = {}
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         if after <= before and not bars[after].left.opens:
             found[after] = max(found.get(after, 2), bars[before].right.closes)
     return sorted(found.items())
@@ -103,7 +123,7 @@ def _without_blocks(bar: Bar) -> Bar:
 # -- header
 
 
-def _header_fields(tune: Tune) -> tuple[Field, ...]:
+def agreeing_fields(tune: Tune) -> tuple[Field, ...]:
     """X:, T:, the other fields in their order, K:, each with a value that agrees with the tune."""
     raw: dict[str, list[str]] = {}
     for each in tune.fields:

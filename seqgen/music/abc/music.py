@@ -318,8 +318,9 @@ class MusicReader:
                 position, length, where = self._length(lexemes, after)
                 if notes:
                     factor = self._factor(length, where)
-                    scaled = tuple(each._replace(duration=each.duration * factor) for each in notes)
-                    events.append(Chord(scaled, scaled[0].duration))
+                    duration = notes[0].duration * factor
+                    scaled = tuple(each._replace(duration=duration) for each in notes)
+                    events.append(Chord(scaled, duration))
             elif kind in (Kind.BAR, Kind.NEWLINE, Kind.GRACE_OPEN):
                 break
             elif kind in (Kind.UNKNOWN, Kind.REST):
@@ -529,7 +530,8 @@ class MusicReader:
         """A new voice, with what the header says of it."""
         header = self._header
         first = next(iter(self._voices.values()), None)
-        if first is not None and first.id == "" and not first.notes and not first.items:
+        marks = first is not None and all(isinstance(item, PartMark) for item in first.items)
+        if first is not None and first.id == "" and not first.notes and marks:
             del self._voices[""]  # nothing was written before the first V:
         if voice_id == "" and header.voices:
             voice_id = next(iter(header.voices))

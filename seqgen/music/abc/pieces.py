@@ -53,9 +53,7 @@ def pieces(voice: Voice) -> Iterator[Piece]:
             opening = BarLine("thin", 0, line.opens) if line.opens else BarLine("none")
             yield Boundary(opening, bar.ending, bar.ending_text)
             items = items[1:]
-        elif (
-            items and isinstance(items[0], LineBreak) and line.opens and line.style in _DIVISIBLE
-        ):
+        elif items and isinstance(items[0], LineBreak) and line.opens and line.style in _DIVISIBLE:
             yield from _boundary(Boundary(line._replace(opens=0)))
             yield LineBreak()
             yield Boundary(BarLine("thin", 0, line.opens))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import gcd
 
 from seqgen.music.abc.bars import BarStart, OpenBar, Report, check_bars
 from seqgen.music.abc.values import parse_length, parse_pitch
@@ -38,6 +37,14 @@ from seqgen.music.score import (
 __all__ = ["Pending", "VoiceBuilder"]
 
 _ONE = Fraction(1)
+# Nearly every duration is a whole number of these steps of a whole note, so bars sum as integers.
+_GRID = 2**14 * 3**2 * 5 * 7
+_LENGTHS: dict[int, Fraction] = {}
+
+
+def _on_grid(duration: Fraction) -> int | None:
+    steps, rest = divmod(duration.numerator * _GRID, duration.denominator)
+    return None if rest else steps
 
 
 @dataclass(slots=True)
@@ -99,9 +106,10 @@ class VoiceBuilder:
         "_left",
         "_offset",
         "_report",
+        "_resolved",
         "_signature",
-        "_sum_bottom",
-        "_sum_top",
+        "_sum",
+        "_sum_beyond",
         "_tied",
         "clef",
         "id",
@@ -136,12 +144,14 @@ class VoiceBuilder:
         self._ending: tuple[int, ...] = ()
         self._ending_text = ""
         self._offset = -1
-        self._sum_top, self._sum_bottom = 0, 1
+        self._sum = 0
+        self._sum_beyond = Fraction(0)
         self._broken: _Broken | None = None
         self._group: _Group | None = None
         self._tied: dict[tuple[str, int], int] = {}
         self._clef_octave = 0
-        self._durations: dict[str, Fraction] = {}
+        self._durations: dict[str, tuple[Fraction, int | None]] = {}
+        self._resolved: dict[str, Pitch] = {}
         self.set_key(key)
         self.set_unit(unit)
 
@@ -152,15 +162,17 @@ class VoiceBuilder:
         self.key = key
         self._signature = dict(key.alters)
         self._alters: dict[str, int] = {}
+        self._resolved = {}
 
     def set_unit(self, unit: Fraction) -> None:
         """Change the unit note length from here on."""
         self.unit = unit
-        self._durations = {"": unit}
+        self._durations = {}
 
     def set_clef(self, clef: Clef) -> None:
         """Change the clef: its octave (``octave=``) shifts what is written from here on."""
         self._clef_octave = clef.octave
+        self._resolved = {}
         if not self.notes:
             self.clef = clef
 
@@ -176,55 +188,90 @@ class VoiceBuilder:
         """A pitch lexeme's sounding pitch, by key signature and bar, and its written accidental."""
         step, accidental, octave = parse_pitch(text)
         octave += self._clef_octave
+        name = step if self.propagate == "pitch" else f"{step}{octave}"
         if accidental is not None:
-            alter = accidental
-            if self.propagate == "pitch":
-                self._alters[step] = alter
-            elif self.propagate == "octave":
-                self._alters[f"{step}{octave}"] = alter
-        else:
-            name = step if self.propagate == "pitch" else f"{step}{octave}"
-            known = self._alters.get(name)
-            if known is None and self._tied:
-                # A tie carries the accidental over the bar line.
-                known = self._tied.get((step, octave))
-            alter = self._signature.get(step, 0) if known is None else known
-        return pitch(step, alter, octave), accidental
+            if self.propagate != "not":
+                self._alters[name] = accidental
+                self._resolved = {}
+            return pitch(step, accidental, octave), accidental
+        alter = self._alters.get(name)
+        if alter is None:
+            alter = self._signature.get(step, 0)
+            if self._tied:
+                # A tie carries the accidental over the bar line, to this note only.
+                return pitch(step, self._tied.get((step, octave), alter), octave), None
+        sounding = pitch(step, alter, octave)
+        if len(self._resolved) < 1 << 8:
+            self._resolved[text] = sounding
+        return sounding, None
 
     def length(self, text: str, offset: int) -> Fraction:
         """The duration a length stands for, before broken rhythm and tuplet."""
-        duration = self._durations.get(text)
-        if duration is None:
-            try:
-                duration = self.unit * parse_length(text)
-            except ValueError as error:
-                self._report("length", Severity.ERROR, f"{error}", offset, len(text))
-                return self.unit
+        return self._measure(text, offset)[0]
+
+    def _measure(self, text: str, offset: int) -> tuple[Fraction, int | None]:
+        """A length's duration, and that in 1/_GRID of a whole note where it is a whole number."""
+        found = self._durations.get(text)
+        if found is None:
+            duration = self.unit
+            if text:
+                try:
+                    duration *= parse_length(text)
+                except ValueError as error:
+                    self._report("length", Severity.ERROR, f"{error}", offset, len(text))
+            found = (duration, _on_grid(duration))
             if len(self._durations) < 1 << 12:
-                self._durations[text] = duration
-        return duration
+                self._durations[text] = found
+        return found
 
     def note(self, text: str, length: str, offset: int) -> None:
         """Add a note."""
-        sounding, accidental = self.resolve(text)
-        duration = self._durations.get(length)
-        if duration is None:
-            duration = self.length(length, offset + len(text))
-        if self._broken is None and self._group is None and self.pending is None:
+        accidental: int | None = None
+        sounding = None if self._tied else self._resolved.get(text)
+        if sounding is None:
+            sounding, accidental = self.resolve(text)
+        found = self._durations.get(length)
+        if found is None:
+            found = self._measure(length, offset + len(text))
+        duration, steps = found
+        if (
+            steps is not None
+            and self._broken is None
+            and self._group is None
+            and self.pending is None
+            and not self._tied
+        ):
+            # Nearly every note; what follows is _timed, without its calls.
             self.items.append(Note(sounding, accidental, duration, False, self.joined))
-        else:
-            duration, tuplet, attached = self._take(duration)
-            self.items.append(
-                Note(sounding, accidental, duration, False, self.joined, tuplet, attached)
-            )
+            self._sum += steps
+            self.notes += 1
+            self.joined = True
+            if self._offset < 0:
+                self._offset = offset
+            return
+        duration, tuplet, attached = self._take(duration)
+        self.items.append(
+            Note(sounding, accidental, duration, False, self.joined, tuplet, attached)
+        )
         self._timed(duration, offset)
 
     def chord(self, notes: list[Note], length: Fraction, offset: int) -> None:
-        """Add a chord; ``length`` multiplies its notes' own durations."""
-        written = notes[0].duration * length
-        duration, tuplet, attached = self._take(written)
-        factor = length * (duration / written)
-        inner = tuple(note._replace(duration=note.duration * factor) for note in notes)
+        """Add a chord; ``length`` multiplies its notes' own durations.
+
+        "All the notes within a chord should normally have the same length, but if not, the chord
+        duration is that of the first note" (4.17).
+        """
+        written = notes[0].duration
+        if any(note.duration != written for note in notes):
+            self._report(
+                "chord",
+                Severity.WARNING,
+                "the notes of a chord should be equally long; all take the first one's length",
+                offset,
+                1,
+            )
+        duration, tuplet, attached = self._take(written * length)
+        inner = tuple(note._replace(duration=duration) for note in notes)
         self.items.append(Chord(inner, duration, self.joined, tuplet, attached))
         self._timed(duration, offset)
         self._remember_tie(tuple(note for note in inner if note.tie))
@@ -255,13 +302,23 @@ class VoiceBuilder:
         self._add(duration)
 
     def _add(self, duration: Fraction) -> None:
-        top, bottom = duration.numerator, duration.denominator
-        if bottom == self._sum_bottom:
-            self._sum_top += top
+        steps = _on_grid(duration)
+        if steps is None:
+            self._sum_beyond += duration
         else:
-            common = bottom * self._sum_bottom // gcd(bottom, self._sum_bottom)
-            self._sum_top = self._sum_top * (common // self._sum_bottom) + top * (common // bottom)
-            self._sum_bottom = common
+            self._sum += steps
+
+    def _length_so_far(self) -> Fraction:
+        length = _LENGTHS.get(self._sum)
+        if length is None:
+            length = Fraction(self._sum, _GRID)
+            if len(_LENGTHS) < 1 << 12:
+                _LENGTHS[self._sum] = length
+        return length + self._sum_beyond if self._sum_beyond else length
+
+    def _begin_sum(self) -> None:
+        self._sum = 0
+        self._sum_beyond = Fraction(0)
 
     def _take(self, duration: Fraction) -> tuple[Fraction, Tuplet | None, Attached]:
         """Apply what waits for the next event, whose length as written is ``duration``.
@@ -393,17 +450,18 @@ class VoiceBuilder:
     def overlay(self, offset: int) -> None:
         """Begin another layer of this bar (7.4)."""
         self._settle(offset)
-        self._layers.append((self.items, Fraction(self._sum_top, self._sum_bottom)))
+        self._layers.append((self.items, self._length_so_far()))
         self.items = []
-        self._sum_top, self._sum_bottom = 0, 1
+        self._begin_sum()
         self._alters = {}
+        self._resolved = {}
 
     def bar(
         self, line: BarLine, offset: int, ending: tuple[int, ...] = (), ending_text: str = ""
     ) -> None:
         """End the bar with ``line``; ``ending`` is that of the music after it."""
         self._settle(offset)
-        if self._sum_top == 0 and not self._layers and not self._ending and self._is_empty():
+        if not self._sum and not self._layers and not self._ending and self._is_empty():
             self._merge(line)
         else:
             self._close(line, offset)
@@ -411,7 +469,9 @@ class VoiceBuilder:
             self._ending, self._ending_text = ending, ending_text
         if self._offset < 0 and (ending or ending_text):
             self._offset = offset
-        self._alters = {}
+        if self._alters:
+            self._alters = {}
+            self._resolved = {}
         self.joined = False
 
     def _settle(self, offset: int) -> None:
@@ -444,7 +504,7 @@ class VoiceBuilder:
 
     def _close(self, line: BarLine, offset: int) -> None:
         start = offset if self._offset < 0 else self._offset
-        layers = [*self._layers, (self.items, Fraction(self._sum_top, self._sum_bottom))]
+        layers = [*self._layers, (self.items, self._length_so_far())]
         self._bars.append(
             OpenBar(
                 self._left, line, layers, self._ending, self._ending_text, start, offset, self.meter
@@ -455,7 +515,7 @@ class VoiceBuilder:
         self._layers = []
         self._ending, self._ending_text = (), ""
         self._offset = -1
-        self._sum_top, self._sum_bottom = 0, 1
+        self._begin_sum()
 
     def begin_line(self) -> None:
         """Here a line of music begins, to which following lyrics belong."""

@@ -88,6 +88,18 @@ def _inline(change: Change) -> str | None:
     return f"[{'I' if name == '%%' else name}:{value}]"
 
 
+def _at_bar_line(spacer: Spacer, following: list[Piece]) -> bool:
+    """Whether marks stand before a bar line, which needs no ``y`` to carry them."""
+    attached = spacer.attached
+    return (
+        attached != PLAIN
+        and attached.graces is None
+        and not attached.slurs_open
+        and bool(following)
+        and isinstance(following[0], Boundary | Overlay)
+    )
+
+
 class VoiceWriter:
     """Writes one voice, all at once or piece by piece.
 
@@ -140,6 +152,8 @@ class VoiceWriter:
         self._width, self._joined = 0, False
         for index, piece in enumerate(line[leading:], leading + 1):
             self._piece(piece)
+            if isinstance(piece, Spacer) and not _at_bar_line(piece, line[index : index + 1]):
+                self._put("y")
             if isinstance(piece, Boundary) and self._width > _LONG_LINE and index < len(line):
                 self._put("\\\n")
                 self._width = 0
@@ -193,8 +207,7 @@ class VoiceWriter:
             self._put("&")
             self._in_overlay = True
         elif isinstance(piece, Spacer):
-            self._attach(piece.attached)
-            self._put("y")
+            self._attach(piece.attached, alone=True)
         elif not isinstance(piece, LineBreak):
             self._change(piece)
 
@@ -228,18 +241,23 @@ class VoiceWriter:
         if attached is not PLAIN:
             self._attach(attached)
 
-    def _attach(self, attached: Attached) -> None:
+    def _attach(self, attached: Attached, alone: bool = False) -> None:
         for text in (*attached.chord_symbols, *attached.annotations):
             self._put(f'"{format_text(text)}"')
-        # Slurs first: .( would be a dotted slur.
+        # Slurs first, since .( is a dotted slur; decorations last, where abc2midi wants them. It
+        # knows shorthands on notes only, and none before a name between ! marks.
         self._put("(" * attached.slurs_open)
-        for name in attached.decorations:
-            if name in self._symbols:
-                self._put(self._symbols[name])
-            elif _NAME.fullmatch(name):
-                self._put(f"!{name}!")
         if attached.graces is not None:
             self._put(self._graces(attached.graces))
+        names = attached.decorations
+        if not alone and all(name in self._symbols for name in names):
+            self._put("".join(self._symbols[name] for name in names))
+            return
+        for name in names:
+            if _NAME.fullmatch(name):
+                self._put(f"!{name}!")
+            elif name in self._symbols:
+                self._put(self._symbols[name])
 
     def _sing(self, attached: Attached) -> None:
         self._joined = True

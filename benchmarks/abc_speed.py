@@ -1,0 +1,122 @@
+"""How fast seqgen reads ABC, beside music21's parser and abc2midi, measured in one run.
+
+    python benchmarks/abc_speed.py FILE.abc [--music21-tunes 20]
+
+Prints processor seconds, MB/s and tunes/s of: seqgen to scores, seqgen to MIDI bytes, music21 to
+scores (a sample of the tunes: it is slow), and abc2midi to files, run once for each tune; then the
+ratios. seqgen and abc2midi read every tune of the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from abc_agreement import one_tune_texts
+
+from seqgen.music.abc.parser import parse
+from seqgen.music.midi import write
+from seqgen.music.performance import perform
+
+REPEATS = 3
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """The least processor time that the work took, of several runs."""
+
+    def once() -> float:
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+    return min(once() for _ in range(REPEATS))
+
+
+def parse_only(texts: list[str]) -> None:
+    """Read each tune and let it go."""
+    for text in texts:
+        for _ in parse(text):
+            pass
+
+
+def to_midi(texts: list[str]) -> None:
+    """Read each tune and make its MIDI bytes."""
+    for text in texts:
+        for parsed in parse(text):
+            if parsed.tune is not None:
+                write(perform(parsed.tune))
+
+
+def with_music21(texts: list[str]) -> float:
+    """Seconds music21 takes for the tunes."""
+    from music21 import converter
+
+    converter.parse(texts[0], format="abc", forceSource=True)  # its own first-time work
+    start = time.process_time()
+    for text in texts:
+        converter.parse(text, format="abc", forceSource=True)
+    return time.process_time() - start
+
+
+def with_abc2midi(texts: list[str]) -> float:
+    """Processor seconds of abc2midi's processes, one a tune."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for number, text in enumerate(texts):
+            path = Path(folder) / f"{number}.abc"
+            path.write_text(text, encoding="utf-8")
+            paths.append(path)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        for path in paths:
+            subprocess.run(
+                ["abc2midi", str(path), "-o", str(path.with_suffix(".mid")), "-quiet"],
+                stdout=subprocess.DEVNULL,
+                check=False,
+            )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> int:
+    """Print the measurements."""
+    parser = argparse.ArgumentParser(description="Time seqgen's ABC parser beside others.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--music21-tunes", type=int, default=20)
+    options = parser.parse_args()
+    texts = list(one_tune_texts(options.file.read_text(encoding="utf-8")))
+    rows: dict[str, tuple[float, list[str]]] = {
+        "seqgen, to score": (cpu_seconds(lambda: parse_only(texts)), texts),
+        "seqgen, to MIDI": (cpu_seconds(lambda: to_midi(texts)), texts),
+    }
+    sample = texts[:: max(1, len(texts) // options.music21_tunes)]
+    rows["music21, to score"] = (with_music21(sample), sample)
+    if shutil.which("abc2midi"):
+        rows["abc2midi, to MIDI"] = (with_abc2midi(texts), texts)
+    else:
+        print("abc2midi is not installed, so it is left out; on Debian: apt install abcmidi")
+    print(f"{'':<20}{'seconds':>9}{'MB/s':>9}{'tunes/s':>10}")
+    for name, (seconds, read) in rows.items():
+        size = sum(len(text.encode()) for text in read) / 1e6
+        print(f"{name:<20}{seconds:>9.3f}{size / seconds:>9.4f}{len(read) / seconds:>10.1f}")
+
+    def rate(name: str) -> float:
+        seconds, read = rows[name]
+        return len(read) / seconds
+
+    against = rate("seqgen, to score") / rate("music21, to score")
+    print(f"seqgen parses {against:.0f} times as many tunes a second as music21")
+    if "abc2midi, to MIDI" in rows:
+        against = rate("seqgen, to MIDI") / rate("abc2midi, to MIDI")
+        print(f"seqgen makes MIDI of {against:.2f} times as many tunes a second as abc2midi")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The command line as a whole: start-up, help, versions, errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import seqgen
+
+HEAVY = {"tensorflow", "keras", "h5py", "music21"}
+
+
+def imported(*arguments: str, cwd: Path) -> set[str]:
+    """The top-level modules that a command loads."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "seqgen", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["train", "--help"],
+        ["sample", "-q", "--seed", "1", "--max-tokens", "20"],
+        ["show", "small"],
+        ["corpus", "list"],
+        ["convert", "tune.abc", "tune.mid"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_imported(arguments: list[str], make_model: Callable[..., Path]) -> None:
+    folder = make_model().parent.parent
+    (folder / "tune.abc").write_text("X:1\nT:One\nK:C\nCDEF|]\n")
+    modules = imported(*arguments, cwd=folder)
+    assert "typer" in modules
+    assert not modules & HEAVY
+    if arguments[0] in ("--help", "--version"):
+        assert "numpy" not in modules
+
+
+def test_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "seqgen", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"seqgen {seqgen.__version__}\n"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    from typer.main import get_command
+
+    from seqgen.cli.main import app
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    assert len(commands) >= 6
+    for name in commands:
+        assert f"`seqgen {name}" in readme, name
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    for arguments, shown in ((["--debug"], True), ([], False)):
+        done = subprocess.run(
+            [sys.executable, "-m", "seqgen", "show", "none", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert ("Traceback" in done.stderr) is shown
+        assert "none: no such model" in done.stderr
+
+
+def test_show_prints_the_card(make_model: Callable[..., Path]) -> None:
+    path = make_model()
+    done = subprocess.run(
+        [sys.executable, "-m", "seqgen", "show", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for part in ("lstm, 1 x 16", "2.000 bits per character", "tunes in ABC", "digest", "finished"):
+        assert part in done.stdout

@@ -1,0 +1,211 @@
+"""``seqgen sample`` as a process: where the output goes decides its form."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import mido
+import pytest
+
+from tests.support import TUNES
+
+MakeModel = Callable[..., Path]
+COMMAND = [sys.executable, "-m", "seqgen", "sample"]
+SMALL = ["--seed", "1", "--max-tokens", "60"]
+# A prompt that is a tune already: whatever random weights add, it can be played.
+TUNE = TUNES.split("\n\n", 1)[0] + "\n"
+
+
+def sample(*arguments: str, cwd: Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, input=stdin, capture_output=True, timeout=100, check=False
+    )
+
+
+@pytest.fixture
+def folder(make_model: MakeModel) -> Path:
+    """A folder with checkpoints/: a model of tunes, and an older one of text."""
+    prose = make_model("transformer", name="prose", kind="text")
+    os.utime(prose, (1, 1))
+    return make_model("lstm").parent.parent
+
+
+@pytest.mark.parametrize("model", ["small", "prose"])
+def test_same_seed_same_bytes_in_two_processes(folder: Path, model: str) -> None:
+    drawn = [sample("-m", model, "--seed", seed, "--max-tokens", "99", cwd=folder) for seed in "112"]
+    assert drawn[0].returncode == 0, drawn[0].stderr
+    assert drawn[0].stdout == drawn[1].stdout
+    assert drawn[0].stdout != drawn[2].stdout
+    assert drawn[0].stderr == b"seed 1\n"
+
+
+def test_the_seed_that_is_printed_draws_the_same_again(folder: Path) -> None:
+    first = sample("--max-tokens", "50", cwd=folder)
+    seed = first.stderr.decode().split()[-1]
+    assert sample("--max-tokens", "50", "--seed", seed, cwd=folder).stdout == first.stdout
+    assert sample("--max-tokens", "50", "-q", cwd=folder).stderr == b""
+
+
+def redirect(folder: Path, name: str, *arguments: str) -> bytes:
+    with (folder / name).open("wb") as out:
+        done = subprocess.run(
+            [*COMMAND, *arguments, *SMALL], cwd=folder, stdout=out, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    return (folder / name).read_bytes()
+
+
+def notes(data: bytes) -> int:
+    file = mido.MidiFile(file=io.BytesIO(data))
+    return sum(message.type == "note_on" for track in file.tracks for message in track)
+
+
+def test_a_redirection_is_known_by_its_name(folder: Path) -> None:
+    tune = ["-p", TUNE, "-m", "small"]
+    assert notes(redirect(folder, "song.mid", *tune)) > 5
+    assert redirect(folder, "song", *tune).startswith(b"MThd")
+    abc = redirect(folder, "song.abc", *tune)
+    assert abc.startswith(TUNE.encode())
+    assert redirect(folder, "song.txt", *tune) == abc
+    assert redirect(folder, "song.mid", "--format", "abc", *tune) == abc
+    assert not redirect(folder, "prose.out", "-m", "prose").startswith(b"MThd")
+
+
+def test_a_pipe_gets_text(folder: Path) -> None:
+    done = sample("-p", TUNE, *SMALL, cwd=folder)
+    assert done.stdout.startswith(TUNE.encode())
+    forced = sample("-p", TUNE, "--format", "mid", *SMALL, cwd=folder)
+    assert forced.stdout.startswith(b"MThd")
+
+
+def test_output_files_and_folders(folder: Path) -> None:
+    assert sample("-p", TUNE, *SMALL, "-o", "a.mid", cwd=folder).returncode == 0
+    first = (folder / "a.mid").read_bytes()
+    assert first.startswith(b"MThd")
+    refused = sample("-p", TUNE, "--seed", "2", "-o", "a.mid", cwd=folder)
+    assert refused.returncode == 1
+    assert b"a.mid exists; --force" in refused.stderr
+    assert (folder / "a.mid").read_bytes() == first
+    assert sample("-p", TUNE, *SMALL, "-o", "a.mid", "--force", cwd=folder).returncode == 0
+
+    done = sample("-p", TUNE, *SMALL, "-n", "3", "-o", "tunes/", "--format", "mid", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    made = sorted((folder / "tunes").iterdir())
+    assert [path.name for path in made] == [f"small-1-{n}.mid" for n in (1, 2, 3)]
+    assert all(notes(path.read_bytes()) for path in made)
+
+    both = sample("-p", TUNE, *SMALL, "-n", "2", "-o", "two.abc", cwd=folder)
+    assert both.returncode == 0
+    assert (folder / "two.abc").read_text().count("X:1\nT:The First") == 2
+    assert not list(folder.glob("**/*.tmp"))
+
+
+def test_stdin_is_a_prompt_only_when_asked_for(folder: Path) -> None:
+    opening = "To be, or nöt".encode()
+    done = sample("-m", "prose", "-", *SMALL, cwd=folder, stdin=opening)
+    assert done.stdout.startswith(opening)
+    assert len(done.stdout) > len(opening) + 10
+    without = sample("-m", "prose", *SMALL, cwd=folder, stdin=opening)
+    assert not without.stdout.startswith(opening)
+
+
+def test_several_samples_are_apart_and_each_its_own(folder: Path) -> None:
+    done = sample("-n", "3", "-p", "X:1\n", *SMALL, cwd=folder)
+    parts = done.stdout.decode().split("X:1\n")[1:]
+    assert len(parts) == 3
+    assert len(set(parts)) == 3
+    assert all(part.endswith("\n\n") for part in parts[:2])
+
+
+def test_a_closed_pipe_ends_it_quietly(folder: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "-n", "1000", "-q", "--seed", "1"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.read(10)
+    process.stdout.close()
+    assert process.wait(timeout=60) in (0, -13)
+    with process.stderr as stderr:
+        assert stderr.read() == b""
+
+
+def test_a_terminal_gets_no_binary_and_no_control_characters(folder: Path, make_model: MakeModel) -> None:
+    def in_terminal(*arguments: str) -> tuple[int, bytes]:
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], cwd=folder, stdout=slave, stderr=subprocess.DEVNULL
+        )
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                part = os.read(master, 4096)
+            except OSError:  # Linux: the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        os.close(master)
+        return process.wait(timeout=60), shown
+
+    status, shown = in_terminal("-p", TUNE, "--format", "mid", *SMALL)
+    assert (status, shown) == (2, b"")
+    status, shown = in_terminal("-p", "\x1b[31mred\x07", "-m", "prose", *SMALL)
+    assert status == 0
+    assert b"\x1b" not in shown
+    assert b"[31mred" in shown
+    assert b"\x1b[31mred" in sample("-p", "\x1b[31mred", "-m", "prose", *SMALL, cwd=folder).stdout
+
+
+BAD = [
+    (["--temperature", "-1"], 2, "temperature"),
+    (["--temperature", "nan"], 2, "temperature"),
+    (["--top-p", "0"], 2, "top-p"),
+    (["--top-p", "1.5"], 2, "top-p"),
+    (["--min-p", "2"], 2, "min-p"),
+    (["--stop", ""], 2, "stop"),
+    (["-m", "smal"], 1, "there is small"),
+    (["-m", "none.safetensors"], 1, "no such model"),
+    (["-m", "prose", "--format", "mid"], 2, "writes text, not mid"),
+    (["-m", "prose", "-o", "x.mid"], 2, "writes text, not mid"),
+    (["-o", "x.doc"], 2, "can't tell the form"),
+    (["-o", "none/x.abc"], 1, "none/x.abc"),
+    (["--format", "mid", "-n", "2"], 2, "one tune"),
+    (["extra"], 2, "-p"),
+    (["-", "-p", "x"], 2, "not both"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), BAD, ids=lambda value: str(value)[:40])
+def test_bad_options_are_one_sentence(
+    folder: Path, arguments: list[str], status: int, message: str
+) -> None:
+    done = sample(*arguments, "-q", cwd=folder, stdin=b"")
+    stderr = done.stderr.decode()
+    assert done.returncode == status, stderr
+    assert stderr.startswith("seqgen: ")
+    assert message in stderr
+    assert stderr.count("\n") == 1
+    assert done.stdout == b""
+
+
+def test_untrained_noise_that_is_no_tune_says_so(folder: Path) -> None:
+    done = sample("--format", "mid", *SMALL, cwd=folder)
+    assert done.returncode == 1
+    assert b"could be played" in done.stderr
+
+
+def test_no_models_at_all(tmp_path: Path) -> None:
+    done = sample(cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"train one with `seqgen train`" in done.stderr

@@ -1,0 +1,194 @@
+"""``seqgen train`` as a process: what it writes, how it is stopped, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqgen import checkpoint
+from tests.support import TUNES
+
+SMALL = ["--hidden", "16", "--seq-length", "16", "--batch-size", "4"]
+WORDS = "In the beginning the sea was without form and the sound was without end. " * 40
+
+
+def seqgen(*arguments: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "seqgen", *arguments],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.fixture
+def tunes(tmp_path: Path) -> Path:
+    """A corpus of forty tunes, no two alike."""
+    rng = np.random.default_rng(0)
+    blocks = []
+    for number in range(40):
+        notes = ["".join(rng.choice(list("GABcdefg"), 4)) for _ in range(8)]
+        blocks.append(f"X:{number}\nT:Tune {number}\nM:2/4\nL:1/8\nK:G\n{'|'.join(notes)}|]\n")
+    (tmp_path / "tunes.abc").write_text("\n".join(blocks))
+    return tmp_path
+
+
+def test_tunes_from_file_to_sample(tunes: Path) -> None:
+    done = seqgen("train", "tunes.abc", "--steps", "12", *SMALL, cwd=tunes)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "bits/char" in done.stderr
+    assert "\x1b" not in done.stderr  # plain lines where stderr is no terminal
+    model = tunes / "checkpoints" / "tunes.safetensors"
+    card = checkpoint.load(model).card
+    assert (card.kind, card.tokenizer.scheme, card.model.arch) == ("abc", "abc", "lstm")
+    steps = [json.loads(line) for line in model.with_suffix(".jsonl").read_text().splitlines()]
+    assert [line["step"] for line in steps if "loss_nats" in line] == list(range(1, 13))
+
+    drawn = seqgen("sample", "--max-tokens", "50", "--seed", "1", cwd=tunes)
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stdout
+
+    before = model.read_bytes()
+    again = seqgen("train", "tunes.abc", cwd=tunes)
+    assert again.returncode == 2
+    assert "--resume goes on with it, --force replaces it" in again.stderr
+    assert model.read_bytes() == before
+
+
+def test_text_from_stdin_quietly_with_a_transformer(tmp_path: Path) -> None:
+    done = seqgen(
+        *("train", "-", "--arch", "transformer", "--layers", "1", "--hidden", "16", "--quiet"),
+        *("--seq-length", "16", "--batch-size", "4", "--steps", "4", "-o", "out/prose.safetensors"),
+        cwd=tmp_path,
+        stdin=WORDS,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    card = checkpoint.load(tmp_path / "out" / "prose.safetensors").card
+    assert (card.kind, card.tokenizer.scheme, card.corpus["name"]) == ("text", "char", "stdin")
+
+
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_resume_goes_on_from_there(
+    tunes: Path, sign: signal.Signals, status: int
+) -> None:
+    model = tunes / "m.safetensors"
+    command = [sys.executable, "-m", "seqgen", "train", "tunes.abc", "-o", "m.safetensors"]
+    process = subprocess.Popen(
+        [*command, "--steps", "60", "--checkpoint-every", "2", *SMALL],
+        cwd=tunes,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not model.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(sign)
+    _, stderr = process.communicate(timeout=60)
+    progress = checkpoint.load(model).card.progress
+    if progress is None:  # it was done before the signal came: nothing to see
+        pytest.skip("the run ended before the signal")
+    assert process.returncode == status, stderr
+    assert f"Stopped at step {progress['step']}" in stderr
+    assert "seqgen train --resume -o m.safetensors" in stderr
+
+    refused = seqgen("train", "--resume", "-o", "m.safetensors", "--hidden", "8", cwd=tunes)
+    assert refused.returncode == 2
+    assert "drop --hidden" in refused.stderr
+
+    with (tunes / "tunes.abc").open("a") as file:
+        file.write("\nX:99\nT:New\nK:C\nCDEF|\n")
+    changed = seqgen("train", "--resume", "-o", "m.safetensors", cwd=tunes)
+    assert changed.returncode == 1
+    assert "another corpus" in changed.stderr
+    text = (tunes / "tunes.abc").read_text()
+    (tunes / "tunes.abc").write_text(text[: text.index("\nX:99")])
+
+    resumed = seqgen("train", "--resume", "-o", "m.safetensors", cwd=tunes)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"going on after step {progress['step']}" in resumed.stderr
+    assert checkpoint.load(model).card.progress is None
+
+    whole = seqgen("train", "tunes.abc", "--steps", "60", *SMALL, "-o", "whole.safetensors", cwd=tunes)
+    assert whole.returncode == 0, whole.stderr
+    expected = checkpoint.load(tunes / "whole.safetensors").weights
+    assert all((checkpoint.load(model).weights[n] == w).all() for n, w in expected.items())
+
+
+def test_export_ends_an_interrupted_run(tunes: Path) -> None:
+    model = tunes / "m.safetensors"
+    run = [sys.executable, "-m", "seqgen", "train", "tunes.abc", "-o", "m.safetensors", "-q"]
+    process = subprocess.Popen(
+        [*run, "--steps", "100000", "--checkpoint-every", "2", *SMALL], cwd=tunes
+    )
+    while not model.exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()  # at any moment: the file is whole
+    process.wait()
+    assert checkpoint.load(model).card.progress
+    size = model.stat().st_size
+    done = seqgen("train", "--export", "-o", "m.safetensors", cwd=tunes)
+    assert done.returncode == 0, done.stderr
+    assert checkpoint.load(model).card.progress is None
+    assert model.stat().st_size < size / 2
+
+
+BAD = [
+    (["none.abc"], 1, "none.abc"),
+    (["tinyshakespear"], 1, "tinyshakespeare"),
+    (["empty.txt"], 1, "empty"),
+    (["binary.abc"], 1, "binary"),
+    (["latin.txt"], 1, "byte 3 (0xe9) is not UTF-8"),
+    (["short.txt"], 1, "too small"),
+    (["tunes.abc", "words.txt"], 1, "words.txt"),
+    (["tunes.abc", "--validation", "words.txt"], 1, "holds text, but the corpus holds abc"),
+    (["tunes.abc", "--learning-rate", "nan"], 2, "learning-rate"),
+    (["tunes.abc", "--learning-rate", "0"], 2, "learning-rate"),
+    (["tunes.abc", "--clip-norm", "-1"], 2, "clip-norm"),
+    (["tunes.abc", "--dropout", "1"], 2, "dropout"),
+    (["tunes.abc", "--val-fraction", "0"], 2, "fraction"),
+    (["tunes.abc", "--val-fraction", ".1", "--validation", "tunes.abc"], 2, "exclude"),
+    (["tunes.abc", "--steps", "3", "--budget", "3s"], 2, "exclude"),
+    (["tunes.abc", "--budget", "soon"], 2, "no duration"),
+    (["tunes.abc", "--arch", "transformer", "--hidden", "51"], 2, "multiple"),
+    (["tunes.abc", "-o", "words.txt/m.safetensors"], 1, "can't make this folder"),
+    (["--resume", "-o", "none.safetensors"], 1, "no such model"),
+    (["--export"], 1, "no model in checkpoints/"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), BAD, ids=lambda value: str(value)[:40])
+def test_bad_input_is_one_sentence(
+    tunes: Path, arguments: list[str], status: int, message: str
+) -> None:
+    (tunes / "empty.txt").write_bytes(b"")
+    (tunes / "binary.abc").write_bytes(b"MThd\0\0\0\6")
+    (tunes / "latin.txt").write_bytes(b"caf\xe9 " * 100)
+    (tunes / "short.txt").write_text("too short")
+    (tunes / "words.txt").write_text(WORDS)
+    before = sorted(os.listdir(tunes))
+    done = seqgen("train", *arguments, cwd=tunes)
+    assert done.returncode == status, done.stderr
+    assert message in done.stderr
+    assert done.stderr.startswith("seqgen: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert sorted(set(os.listdir(tunes)) - {"checkpoints"}) == before
+
+
+def test_the_small_tunes_of_these_tests_are_tunes(tmp_path: Path) -> None:
+    (tmp_path / "two.abc").write_text(TUNES)
+    listed = seqgen("corpus", "stats", "two.abc", "--json", cwd=tmp_path)
+    assert json.loads(listed.stdout)["documents"] == 2
