@@ -44,7 +44,7 @@ Examples:
 
   seqgen train tunes.abc --budget 10m            your own tunes
 
-  seqgen train tinyshakespeare --arch transformer
+  seqgen train tinyshakespeare --arch lstm
 
   cat *.txt | seqgen train - -o checkpoints/prose.safetensors
 
@@ -62,7 +62,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    arch: Annotated[Arch | None, typer.Option(help="The network.  [default: lstm]")] = None,
+    arch: Annotated[Arch | None, typer.Option(help="The network.  [default: transformer]")] = None,
     tokens: Annotated[
         Tokens | None,
         typer.Option(

@@ -10,6 +10,7 @@ from seqgen.music.score import Meter
 __all__ = ["accompany", "chord_pitches"]
 
 _SYMBOL = re.compile(r"\(?([A-G])([#b♯♭]?)([^/\s()]*)(?:/([A-G])([#b♯♭]?))?")
+_QUALITY = re.compile(r"(?:maj|min|dim|aug|sus|add|no|[mMo°ø+^#b,0-9()-])*")
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SIGNS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _QUALITIES: dict[str, tuple[int, ...]] = {
@@ -37,7 +38,7 @@ def chord_pitches(symbol: str) -> tuple[int, tuple[int, ...]] | None:
     quality = match[3]
     intervals = _QUALITIES.get(quality)
     if intervals is None:
-        if quality[:1] not in tuple("mM-+7691(do°susa"):
+        if not _QUALITY.fullmatch(quality):
             return None
         minor = quality.startswith("m") and not quality.startswith("maj")
         intervals = (0, 3, 7) if minor else (0, 4, 7)

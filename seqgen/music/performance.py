@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from seqgen.music.accompaniment import accompany
 from seqgen.music.score import (
+    PLAIN,
     Attached,
     Bar,
     Chord,
@@ -156,8 +157,8 @@ def _divisions(tune: Tune) -> int:
                         denominators.add(item.duration.denominator)
                     elif isinstance(item, Chord):
                         denominators.update(note.duration.denominator for note in item.notes)
-    # 64 lets grace notes, staccato and eighths of chords divide any of them.
-    return lcm(*denominators) * 64
+    # Grace notes, staccato and accompaniment divide a duration further.
+    return lcm(*denominators) * 960
 
 
 class _Player:
@@ -186,6 +187,7 @@ class _Player:
         # By identity: hashing a Fraction costs more than all else here, and the tune, which
         # shares few of them among its notes, keeps them alive.
         self._lengths: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
         for directive in tune.directives:
             self._direct(directive)
 
@@ -218,27 +220,19 @@ class _Player:
             self.time, self._tied = end, tied
 
     def _layer(self, items: tuple[Item, ...]) -> None:
-        lengths = self._lengths
+        lengths, numbers = self._lengths, self._numbers
         for item in items:
             if isinstance(item, Note):
-                attached = item.attached
-                length = lengths.get(id(item.duration))
+                pitch, _, duration, tie, _, _, attached = item
+                length = lengths.get(id(duration))
                 if length is None:
-                    length = self._length(item.duration)
-                if (
-                    not self._tied
-                    and not item.tie
-                    and not attached.decorations
-                    and not attached.graces
-                    and not attached.lyrics
-                    and not attached.chord_symbols
-                ):
-                    self.notes.append(
-                        TimedNote(
-                            self.time, length, item.pitch.midi + self._clef + self._transpose,
-                            self._velocity,
-                        )
-                    )  # fmt: skip
+                    length = self._length(duration)
+                if attached is PLAIN and not tie and not self._tied:
+                    number = numbers.get(id(pitch))
+                    if number is None:
+                        number = numbers[id(pitch)] = pitch.midi
+                    number += self._clef + self._transpose
+                    self.notes.append(TimedNote(self.time, length, number, self._velocity))
                     self.time += length
                 else:
                     self._sound((item,), length, attached)

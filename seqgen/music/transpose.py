@@ -69,13 +69,13 @@ class Interval(NamedTuple):
 def interval_between(key: Key, semitones: int) -> Interval:
     """The interval that takes ``key`` to the key of fewest accidentals at that distance.
 
-    Six sharps and six flats are as many; flats are chosen.
+    Six sharps and six flats are as many; sharps are chosen, as abc2abc does.
     """
     fifths = _fifths(key)
     turn = 7 * semitones % 12
     if turn:
         turn = min((turn - 12 * octaves for octaves in (2, 1, 0, -1)), key=lambda each: (
-            abs(fifths + each), fifths + each))  # fmt: skip
+            abs(fifths + each), -fifths - each))  # fmt: skip
     octaves = (semitones - 7 * turn) // 12
     return Interval(4 * turn + 7 * octaves, semitones)
 
@@ -96,7 +96,7 @@ def transpose(tune: Tune, semitones: int) -> Tune:
     """
     if abs(semitones) > MAX_SEMITONES:
         raise UsageError(
-            f"can't transpose by {semitones} semitones; choose from -{MAX_SEMITONES} to {MAX_SEMITONES}"
+            f"can't transpose by {semitones} semitones; choose at most {MAX_SEMITONES} up or down"
         )
     if semitones == 0:
         return tune

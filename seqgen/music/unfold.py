@@ -15,6 +15,7 @@ __all__ = ["MAX_REPEATS", "part_order", "unfold"]
 MAX_REPEATS = 64
 """How often a bar may be played, at most; the parser keeps repeats within it."""
 
+_DOUBLE = ("double", "final", "start")
 _PART = re.compile(r"([A-Za-z])\s*([0-9]*)|(\()|\)\s*([0-9]*)|[\s.]+|.", re.DOTALL)
 
 
@@ -42,6 +43,10 @@ def part_order(parts: str, limit: int) -> list[str]:
 
 def unfold(bars: Sequence[Bar], parts: str = "") -> list[int]:
     """The indices of a voice's bars in the order they are played.
+
+    "If an 'end of repeated section' is found without a previous 'start of repeated section',
+    playback programs should restart the music from the beginning of the tune, or from the latest
+    double bar line or end of repeated section" (4.8).
 
     Args:
         bars: of one voice.
@@ -75,7 +80,7 @@ def _ends_ending(bars: Sequence[Bar], index: int) -> bool:
     return bool(
         right.closes
         or right.opens
-        or right.style in ("double", "final", "start")
+        or right.style in _DOUBLE
         or (index + 1 < len(bars) and (bars[index + 1].ending or bars[index + 1].ending_text))
     )
 
@@ -102,17 +107,20 @@ def _unfold_section(bars: Sequence[Bar], begin: int, end: int) -> list[int]:
     played: list[int] = []
     last_passes = _last_passes(bars, begin, end)
     start, number = begin, 1  # where a repeat goes back to, and the pass that is being played
+    opened = False  # whether |: said so; else it is the latest double bar line or end of a repeat
     index = begin
     while index < end:
         bar = bars[index]
-        if bar.left.opens and index != start:
-            start, number = index, 1
+        if bar.left.opens:
+            opened = True
+            if index != start:
+                start, number = index, 1
         if bar.ending and number not in bar.ending:
             while not _ends_ending(bars, index) and index + 1 < end:
                 index += 1
             index += 1
             if index < end and not bars[index].ending:
-                start, number = index, 1
+                start, number, opened = index, 1, False
             continue
         played.append(index)
         last = last_passes[index - begin]
@@ -120,8 +128,9 @@ def _unfold_section(bars: Sequence[Bar], begin: int, end: int) -> list[int]:
             index, number = start, number + 1
             continue
         index += 1
-        if bar.right.closes or (
-            last and index < end and _ends_ending(bars, index - 1) and not bars[index].ending
-        ):
-            start, number = index, 1
+        ends_group = last and _ends_ending(bars, index - 1)
+        if index < end and bars[index].ending and not bar.right.closes:
+            continue
+        if bar.right.closes or ends_group or (not opened and bar.right.style in _DOUBLE):
+            start, number, opened = index, 1, False
     return played

@@ -22,7 +22,7 @@ PATIENCE = 4
 class Wishes:
     """What the user asked for; None leaves the choice to the plan."""
 
-    arch: Architecture = "lstm"
+    arch: Architecture = "transformer"
     layers: int | None = None
     hidden: int | None = None
     seq_length: int | None = None
@@ -56,8 +56,8 @@ class _Defaults:
 
 # By architecture and whether the corpus is small.
 _DEFAULTS: dict[tuple[Architecture, bool], _Defaults] = {
-    ("lstm", True): _Defaults(1, 384, 64, 16, 4e-3, 0.01, 0.3),
-    ("lstm", False): _Defaults(1, 512, 64, 16, 4e-3, 0.0, 0.0),
+    ("lstm", True): _Defaults(1, 384, 64, 16, 6e-3, 0.01, 0.3),
+    ("lstm", False): _Defaults(1, 512, 64, 16, 6e-3, 0.0, 0.0),
     ("transformer", True): _Defaults(4, 128, 256, 8, 0.02, 0.1, 0.2),
     ("transformer", False): _Defaults(4, 192, 256, 8, 0.02, 0.1, 0.1),
 }

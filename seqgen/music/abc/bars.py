@@ -19,6 +19,7 @@ Report: TypeAlias = Callable[[str, Severity, str, int, int], None]
 BarStart = BarLine("none")
 
 _MAX_PASSES = 64
+_WITHIN = ("dotted", "invisible", "none")  # lines that stand within a bar
 
 
 @dataclass(slots=True)
@@ -86,8 +87,18 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
     invisible bar line, or none, divides make one bar.
     """
     pieces: list[OpenBar] = []
+    right: tuple[Fraction, Meter] | None = None  # a length that was found to fill this metre
     for index, bar in enumerate(bars):
         length = bar.layers[0][1]
+        if (
+            right is not None
+            and length is right[0]
+            and bar.meter is right[1]
+            and len(bar.layers) == 1
+            and not pieces
+            and bar.right.style not in _WITHIN
+        ):
+            continue
         for _, other in bar.layers[1:]:
             if other != length:
                 report(
@@ -100,8 +111,10 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
                 )
         pieces.append(bar)
         following = bars[index + 1] if index + 1 < len(bars) else None
-        if bar.right.style in ("dotted", "invisible", "none") and following is not None:
+        if bar.right.style in _WITHIN and following is not None:
             continue
+        if len(pieces) == 1 and length == bar.meter.duration:
+            right = (length, bar.meter)
         _check_bar(pieces, following, report)
         pieces = []
 

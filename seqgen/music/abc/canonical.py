@@ -27,12 +27,10 @@ from seqgen.music.accidentals import with_accidentals
 from seqgen.music.score import (
     Bar,
     BarLine,
-    Change,
     Clef,
     Directive,
     Field,
     Key,
-    LineBreak,
     PartMark,
     Tune,
     Voice,
@@ -76,19 +74,7 @@ def _with_openings(voice: Voice, parts: str) -> Voice:
     for begin, end in pairwise(edges):
         for start, times in _unopened(bars[begin:end]):
             _open(bars, begin + start, times)
-    if bars:
-        bars[-1] = _with_last_break(bars[-1])
     return replace(voice, bars=tuple(bars))
-
-
-def _with_last_break(bar: Bar) -> Bar:
-    """The last bar, with the end of its line where no bar line ends it."""
-    items = bar.items if not bar.overlays else bar.overlays[-1]
-    if bar.right != BarLine("none") or not items or isinstance(items[-1], LineBreak | Change):
-        return bar
-    if bar.overlays:
-        return replace(bar, overlays=(*bar.overlays[:-1], (*items, LineBreak())))
-    return replace(bar, items=(*items, LineBreak()))
 
 
 def _unopened(bars: Sequence[Bar]) -> list[tuple[int, int]]:

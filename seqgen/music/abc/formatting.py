@@ -59,11 +59,13 @@ def format_tuplet(tuplet: Tuplet, usual: tuple[int, int, int]) -> str:
 
 
 def format_bar_line(line: BarLine) -> str:
-    """A bar line (4.8); one that begins a repeat after a thick line is written as two."""
+    """A bar line (4.8); a thick one that repeats may be written as two."""
     if line == BarLine("thin", 2, 2):
         return "::"  # abc2midi takes :|: for the end of a repeat alone
     core = _BARS[line.style]
     closes, opens = ":" * (line.closes - 1), ":" * (line.opens - 1)
+    if line.closes and line.style == "start":
+        return f"{closes}| [|{opens}"
     if line.opens and line.style in ("final", "invisible"):
         return f"{closes}{core} |{opens}"
     return f"{closes}{core}{opens}"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from seqgen.music.abc.bars import Report
@@ -154,7 +155,14 @@ def read_header(lexemes: Sequence[Lexeme], defaults: Defaults, report: Report) -
     header = Header(directives=list(defaults.directives))
     unit: Fraction | None = None
     tempo: FieldLine | None = None
-    for line in (*defaults.fields, *_header_lines(lexemes, 0)):
+    report_here = report
+
+    def report_default(code: str, severity: Severity, message: str, *_: int) -> None:
+        """A fault of the file's header is a fault of the tune, at whose X: it is shown."""
+        report_here(code, severity, f"in the file's header: {message}", lexemes[0].offset, 2)
+
+    for number, line in enumerate(chain(defaults.fields, _header_lines(lexemes, 0))):
+        report = report_default if number < len(defaults.fields) else report_here
         if isinstance(line, Lexeme):
             if line.kind is Kind.DIRECTIVE:
                 header.directives.append(Directive(line.text[2:].strip()))
@@ -182,6 +190,7 @@ def read_header(lexemes: Sequence[Lexeme], defaults: Defaults, report: Report) -
             _read_field(header, line, report)
     header.unit = unit or default_unit(header.meter)
     if tempo is not None and tempo.value:
+        report = report_default if tempo in defaults.fields else report_here
         header.tempo = attempt(
             lambda value: parse_tempo(value, header.unit),
             tempo.value, "tempo", report, tempo.offset,

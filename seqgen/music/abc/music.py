@@ -81,31 +81,6 @@ class MusicReader:
         self._verse = self._aligned = 0
         self._continued = False
         self._notes = 0
-        self._handlers: dict[Kind, Callable[[list[Lexeme], int], int]] = {
-            Kind.REST: self._rest,
-            Kind.BAR_REST: self._bar_rest,
-            Kind.ENDING: self._ending,
-            Kind.TUPLET: self._tuplet,
-            Kind.INLINE_FIELD: self._inline_field,
-            Kind.CHORD_SYMBOL: self._quoted,
-            Kind.ANNOTATION: self._quoted,
-            Kind.DECORATION: self._decoration,
-            Kind.SHORTHAND: self._shorthand,
-            Kind.SLUR_OPEN: self._slur_open,
-            Kind.SLUR_CLOSE: self._slur_close,
-            Kind.TIE: self._tie,
-            Kind.BROKEN: self._broken,
-            Kind.CHORD_OPEN: self._chord,
-            Kind.CHORD_MARK: self._chord,
-            Kind.GRACE_OPEN: self._graces,
-            Kind.OVERLAY: self._overlay,
-            Kind.LINE_BREAK: self._line_break,
-            Kind.SPACER: self._spacer,
-            Kind.LENGTH: self._stray,
-            Kind.CHORD_CLOSE: self._stray,
-            Kind.GRACE_CLOSE: self._stray,
-            Kind.UNKNOWN: self._stray,
-        }
 
     def read(self, index: int) -> tuple[tuple[Voice, ...], tuple[str, ...]]:
         """Read from the lexeme at ``index`` to the end.
@@ -176,7 +151,7 @@ class MusicReader:
     def _music(self, lexemes: list[Lexeme], index: int) -> int:
         """Read lexemes up to the line's end; the index after it."""
         voice = self._voice
-        handlers = self._handlers
+        handlers = _HANDLERS
         pitch_kind, length_kind, space_kind, bar_kind = (
             Kind.PITCH, Kind.LENGTH, Kind.SPACE, Kind.BAR
         )  # fmt: skip
@@ -208,7 +183,7 @@ class MusicReader:
                 continued = True
             elif kind in handlers:
                 continued = False
-                index = handlers[kind](lexemes, index - 1)
+                index = handlers[kind](self, lexemes, index - 1)
                 voice = self._voice
         self._continued = continued
         return index
@@ -270,13 +245,13 @@ class MusicReader:
         return notes, None
 
     def _chord(self, lexemes: list[Lexeme], index: int) -> int:
-        kind, text, offset = lexemes[index]
-        closing, mark = (
-            (Kind.CHORD_CLOSE, "]") if kind is Kind.CHORD_OPEN else (Kind.CHORD_MARK, "+")
-        )
+        kind, _, offset = lexemes[index]
+        closing = Kind.CHORD_CLOSE if kind is Kind.CHORD_OPEN else Kind.CHORD_MARK
         notes, after = self._notes_until(lexemes, index + 1, closing)
+        if after is None and kind is Kind.CHORD_MARK:
+            return self._stray(lexemes, index)
         if after is None:
-            message = f"this {text} begins a chord that is not closed; expected {mark} in its bar"
+            message = "this [ begins a chord that is not closed; expected ] in its bar"
             self._report("chord", Severity.ERROR, message, offset, 1)
             return index + 1
         after, length, at = self._length(lexemes, after)
@@ -419,6 +394,8 @@ class MusicReader:
     def _stray(self, lexemes: list[Lexeme], index: int) -> int:
         kind, text, offset = lexemes[index]
         code = "stray"
+        if text == ":" and self._voice.open_repeat(offset):
+            return index + 1
         if kind is Kind.LENGTH:
             message = f"the length {text[:12]} must stand directly after a note, and is ignored"
         elif kind is Kind.UNKNOWN:
@@ -548,3 +525,31 @@ class MusicReader:
             builder.change(PartMark(self._part), self._end)
         self._voices[voice_id] = builder
         return builder
+
+
+# Of the class: a reader that held its own methods would live until the garbage collector runs.
+_HANDLERS: dict[Kind, Callable[[MusicReader, list[Lexeme], int], int]] = {
+    Kind.REST: MusicReader._rest,
+    Kind.BAR_REST: MusicReader._bar_rest,
+    Kind.ENDING: MusicReader._ending,
+    Kind.TUPLET: MusicReader._tuplet,
+    Kind.INLINE_FIELD: MusicReader._inline_field,
+    Kind.CHORD_SYMBOL: MusicReader._quoted,
+    Kind.ANNOTATION: MusicReader._quoted,
+    Kind.DECORATION: MusicReader._decoration,
+    Kind.SHORTHAND: MusicReader._shorthand,
+    Kind.SLUR_OPEN: MusicReader._slur_open,
+    Kind.SLUR_CLOSE: MusicReader._slur_close,
+    Kind.TIE: MusicReader._tie,
+    Kind.BROKEN: MusicReader._broken,
+    Kind.CHORD_OPEN: MusicReader._chord,
+    Kind.CHORD_MARK: MusicReader._chord,
+    Kind.GRACE_OPEN: MusicReader._graces,
+    Kind.OVERLAY: MusicReader._overlay,
+    Kind.LINE_BREAK: MusicReader._line_break,
+    Kind.SPACER: MusicReader._spacer,
+    Kind.LENGTH: MusicReader._stray,
+    Kind.CHORD_CLOSE: MusicReader._stray,
+    Kind.GRACE_CLOSE: MusicReader._stray,
+    Kind.UNKNOWN: MusicReader._stray,
+}

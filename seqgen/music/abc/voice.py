@@ -37,9 +37,24 @@ from seqgen.music.score import (
 __all__ = ["Pending", "VoiceBuilder"]
 
 _ONE = Fraction(1)
+_ZERO = Fraction(0)
 # Nearly every duration is a whole number of these steps of a whole note, so bars sum as integers.
 _GRID = 2**14 * 3**2 * 5 * 7
 _LENGTHS: dict[int, Fraction] = {}
+
+
+_PRODUCTS: dict[tuple[int, int, int, int], Fraction] = {}
+
+
+def _times(duration: Fraction, numerator: int, denominator: int) -> Fraction:
+    """A product of which a collection needs few: looked up, since Fractions multiply slowly."""
+    key = (duration.numerator, duration.denominator, numerator, denominator)
+    product = _PRODUCTS.get(key)
+    if product is None:
+        product = duration * Fraction(numerator, denominator)
+        if len(_PRODUCTS) < 1 << 12:
+            _PRODUCTS[key] = product
+    return product
 
 
 def _on_grid(duration: Fraction) -> int | None:
@@ -73,8 +88,9 @@ class _Broken:
     """A broken rhythm that waits for its second note; ``index`` is that of its first."""
 
     index: int
-    before: Fraction
-    after: Fraction
+    before: int  # in parts of the length that both have as written
+    after: int
+    parts: int
     offset: int
     length: int
 
@@ -104,9 +120,9 @@ class VoiceBuilder:
         "_group",
         "_layers",
         "_left",
+        "_made",
         "_offset",
         "_report",
-        "_resolved",
         "_signature",
         "_sum",
         "_sum_beyond",
@@ -145,13 +161,14 @@ class VoiceBuilder:
         self._ending_text = ""
         self._offset = -1
         self._sum = 0
-        self._sum_beyond = Fraction(0)
+        self._sum_beyond = _ZERO
         self._broken: _Broken | None = None
         self._group: _Group | None = None
         self._tied: dict[tuple[str, int], int] = {}
         self._clef_octave = 0
         self._durations: dict[str, tuple[Fraction, int | None]] = {}
-        self._resolved: dict[str, Pitch] = {}
+        # Plain notes by pitch, length and joining, until what they mean changes.
+        self._made: dict[tuple[str, str, bool], tuple[Note, int]] = {}
         self.set_key(key)
         self.set_unit(unit)
 
@@ -162,17 +179,18 @@ class VoiceBuilder:
         self.key = key
         self._signature = dict(key.alters)
         self._alters: dict[str, int] = {}
-        self._resolved = {}
+        self._made = {}
 
     def set_unit(self, unit: Fraction) -> None:
         """Change the unit note length from here on."""
         self.unit = unit
         self._durations = {}
+        self._made = {}
 
     def set_clef(self, clef: Clef) -> None:
         """Change the clef: its octave (``octave=``) shifts what is written from here on."""
         self._clef_octave = clef.octave
-        self._resolved = {}
+        self._made = {}
         if not self.notes:
             self.clef = clef
 
@@ -192,7 +210,7 @@ class VoiceBuilder:
         if accidental is not None:
             if self.propagate != "not":
                 self._alters[name] = accidental
-                self._resolved = {}
+                self._made = {}
             return pitch(step, accidental, octave), accidental
         alter = self._alters.get(name)
         if alter is None:
@@ -200,10 +218,7 @@ class VoiceBuilder:
             if self._tied:
                 # A tie carries the accidental over the bar line, to this note only.
                 return pitch(step, self._tied.get((step, octave), alter), octave), None
-        sounding = pitch(step, alter, octave)
-        if len(self._resolved) < 1 << 8:
-            self._resolved[text] = sounding
-        return sounding, None
+        return pitch(step, alter, octave), None
 
     def length(self, text: str, offset: int) -> Fraction:
         """The duration a length stands for, before broken rhythm and tuplet."""
@@ -226,34 +241,34 @@ class VoiceBuilder:
 
     def note(self, text: str, length: str, offset: int) -> None:
         """Add a note."""
-        accidental: int | None = None
-        sounding = None if self._tied else self._resolved.get(text)
-        if sounding is None:
-            sounding, accidental = self.resolve(text)
-        found = self._durations.get(length)
-        if found is None:
-            found = self._measure(length, offset + len(text))
-        duration, steps = found
-        if (
-            steps is not None
-            and self._broken is None
-            and self._group is None
-            and self.pending is None
-            and not self._tied
-        ):
-            # Nearly every note; what follows is _timed, without its calls.
-            self.items.append(Note(sounding, accidental, duration, False, self.joined))
-            self._sum += steps
-            self.notes += 1
-            self.joined = True
-            if self._offset < 0:
-                self._offset = offset
-            return
-        duration, tuplet, attached = self._take(duration)
-        self.items.append(
-            Note(sounding, accidental, duration, False, self.joined, tuplet, attached)
+        plain = (
+            self.pending is None and self._group is None and self._broken is None and not self._tied
         )
-        self._timed(duration, offset)
+        made = self._made.get((text, length, self.joined)) if plain else None
+        if made is None:
+            sounding, accidental = self.resolve(text)
+            duration, steps = self._durations.get(length) or self._measure(
+                length, offset + len(text)
+            )
+            tuplet, attached = None, PLAIN
+            if not plain:
+                duration, tuplet, attached = self._take(duration)
+            note = Note(sounding, accidental, duration, False, self.joined, tuplet, attached)
+            if not plain or steps is None:
+                self.items.append(note)
+                self._timed(duration, offset)
+                return
+            if accidental is None and len(self._made) < 1 << 10:
+                self._made[text, length, self.joined] = (note, steps)
+        else:
+            note, steps = made
+        # Nearly every note: what follows is _timed, without its calls.
+        self.items.append(note)
+        self._sum += steps
+        self.notes += 1
+        self.joined = True
+        if self._offset < 0:
+            self._offset = offset
 
     def chord(self, notes: list[Note], length: Fraction, offset: int) -> None:
         """Add a chord; ``length`` multiplies its notes' own durations.
@@ -318,7 +333,7 @@ class VoiceBuilder:
 
     def _begin_sum(self) -> None:
         self._sum = 0
-        self._sum_beyond = Fraction(0)
+        self._sum_beyond = _ZERO
 
     def _take(self, duration: Fraction) -> tuple[Fraction, Tuplet | None, Attached]:
         """Apply what waits for the next event, whose length as written is ``duration``.
@@ -329,7 +344,7 @@ class VoiceBuilder:
         tuplet, attached = None, PLAIN
         group = self._group
         if group is not None:
-            duration *= Fraction(group.normal, group.actual)
+            duration = _times(duration, group.normal, group.actual)
             tuplet = Tuplet(group.actual, group.normal, group.notes, group.position)
             group.position += 1
             if group.position == group.notes:
@@ -396,9 +411,9 @@ class VoiceBuilder:
         index = self.last()
         if index is None or self._broken is not None:
             return False
-        short = Fraction(1, 2 ** len(marks))
-        factors = (2 - short, short) if marks[0] == ">" else (short, 2 - short)
-        self._broken = _Broken(index, *factors, offset, len(marks))
+        parts = 2 ** len(marks)
+        before, after = (2 * parts - 1, 1) if marks[0] == ">" else (1, 2 * parts - 1)
+        self._broken = _Broken(index, before, after, parts, offset, len(marks))
         return True
 
     def _break(self, duration: Fraction) -> Fraction:
@@ -418,15 +433,14 @@ class VoiceBuilder:
                 broken.length,
             )
             return duration
+        lengthened = _times(duration, broken.before, broken.parts)
         if isinstance(event, Chord):
-            inner = tuple(
-                note._replace(duration=note.duration * broken.before) for note in event.notes
-            )
-            self.items[broken.index] = replace(event, notes=inner, duration=inner[0].duration)
+            inner = tuple(note._replace(duration=lengthened) for note in event.notes)
+            self.items[broken.index] = replace(event, notes=inner, duration=lengthened)
         else:
-            self.items[broken.index] = event._replace(duration=event.duration * broken.before)
-        self._add(duration * (broken.before - 1))
-        return duration * broken.after
+            self.items[broken.index] = event._replace(duration=lengthened)
+        self._add(_times(duration, broken.before - broken.parts, broken.parts))
+        return _times(duration, broken.after, broken.parts)
 
     def tuplet(self, actual: int, normal: int, notes: int, offset: int) -> None:
         """Begin a tuplet (4.13)."""
@@ -454,7 +468,7 @@ class VoiceBuilder:
         self.items = []
         self._begin_sum()
         self._alters = {}
-        self._resolved = {}
+        self._made = {}
 
     def bar(
         self, line: BarLine, offset: int, ending: tuple[int, ...] = (), ending_text: str = ""
@@ -471,8 +485,15 @@ class VoiceBuilder:
             self._offset = offset
         if self._alters:
             self._alters = {}
-            self._resolved = {}
+            self._made = {}
         self.joined = False
+
+    def open_repeat(self, offset: int) -> bool:
+        """Take a ``:`` set apart from its bar line as the dots of ``|:``; False within a bar."""
+        if self._sum or self._layers or self._ending or not self._is_empty():
+            return False
+        self.bar(BarLine("thin", 0, 2), offset)
+        return True
 
     def _settle(self, offset: int) -> None:
         """Nothing waits for a note across a bar line, but what is meant for the line itself."""
@@ -547,7 +568,9 @@ class VoiceBuilder:
         """End the voice; reports what is wrong with its bars."""
         self._check_group()
         self._settle(offset)
-        if not self._is_empty() or self._layers or self._ending:
+        while self.items and isinstance(self.items[-1], LineBreak):
+            self.items.pop()
+        if self.items or self._layers or self._ending:
             self._close(BarLine("none"), offset)
         check_bars(self._bars, self._report)
         bars = tuple(
@@ -555,7 +578,7 @@ class VoiceBuilder:
                 bar.left,
                 bar.right,
                 tuple(bar.layers[0][0]),
-                tuple(tuple(items) for items, _ in bar.layers[1:]),
+                tuple(tuple(items) for items, _ in bar.layers[1:]) if len(bar.layers) > 1 else (),
                 bar.ending,
                 bar.ending_text,
                 bar.offset,

@@ -202,9 +202,11 @@ class VoiceWriter:
             self._put(self._chord(piece, piece.tuplet) + ")" * piece.attached.slurs_close)
             self._sing(piece.attached)
         elif isinstance(piece, Overlay):
-            if not piece.joined:
+            if piece.joined:
+                self._put("&")
+            else:
                 self._gap()
-            self._put("&")
+                self._put("& ")
             self._in_overlay = True
         elif isinstance(piece, Spacer):
             self._attach(piece.attached, alone=True)

@@ -1,0 +1,251 @@
+"""The header: X:, T:, fields in any order, K: (ABC 2.1, section 3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from seqgen.music.abc.fields import default_unit, parse_key, parse_meter, parse_tempo, parse_unit
+from seqgen.music.abc.grammar.lengths import WHOLE
+from seqgen.music.abc.grammar.state import Header, Setting
+from seqgen.music.abc.notation import MODES, SHARPS
+
+__all__ = ["READ_FIELDS", "TEXT_FIELDS", "Value", "advance", "is_text", "read_setting", "value_of"]
+
+TEXT_FIELDS = "ABCDFGHNORSTWZr"
+"""Fields whose value is any text."""
+
+READ_FIELDS = "XMLQK"
+"""Fields whose value has a form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The values that a field may have, as a language to be recognised from its beginning on.
+
+    Args:
+        beginning: matches every beginning of a value; whole: matches values.
+        endings: by length, what completes a beginning; "" where it is whole.
+    """
+
+    beginning: re.Pattern[str]
+    whole: re.Pattern[str]
+    endings: tuple[str, ...]
+
+    @classmethod
+    def one_of(cls, values: Iterable[str]) -> Value:
+        """A finite choice."""
+        values = sorted(values)
+        beginnings = {value[:end] for value in values for end in range(len(value) + 1)}
+        endings = {value[start:] for value in values for start in range(len(value) + 1)}
+        return cls(_alternatives(beginnings), _alternatives(values), _by_length(endings))
+
+    def accepts(self, text: str) -> bool:
+        """Whether ``text`` begins a value; white space after a whole one does no harm."""
+        return self.beginning.fullmatch(text) is not None or (
+            text.endswith(" ") and self.is_whole(text)
+        )
+
+    def is_whole(self, text: str) -> bool:
+        """Whether ``text`` is a value, spaces after it aside."""
+        return self.whole.fullmatch(text.rstrip(" ")) is not None
+
+    def ending(self, text: str, alphabet: frozenset[str] | None) -> str | None:
+        """The shortest text that makes ``text`` a value, from the alphabet (None: any)."""
+        for ending in self.endings:
+            if self.is_whole(text + ending) and (alphabet is None or alphabet.issuperset(ending)):
+                return ending
+        return None
+
+
+def _alternatives(texts: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True)))
+
+
+def _by_length(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(texts, key=lambda text: (len(text), text)))
+
+
+_MODE_NAMES = {
+    "maj": ("maj", "major"), "ion": ("ion", "ionian"), "lyd": ("lyd", "lydian"),
+    "mix": ("mix", "mixolydian"), "dor": ("dor", "dorian"), "m": ("m",), "min": ("min", "minor"),
+    "aeo": ("aeo", "aeolian"), "phr": ("phr", "phrygian"), "loc": ("loc", "locrian"), "": ("",),
+}  # fmt: skip
+
+
+def _keys() -> Iterable[str]:
+    yield from ("HP", "Hp", "none")
+    for letter in "CDEFGAB":
+        for sign, fifths in (("", 0), ("#", 7), ("b", -7)):
+            for mode, names in _MODE_NAMES.items():
+                # Signatures beyond seven sharps or flats are no keys.
+                if abs(SHARPS.index(letter) - 1 + fifths + MODES[mode]) > 7:
+                    continue
+                for name in names:
+                    tonic = letter + sign
+                    yield tonic + name
+                    if len(name) > 1:
+                        yield from (
+                            f"{tonic} {name}", f"{tonic} {name.capitalize()}",
+                            tonic + name.capitalize(), tonic + name.upper(),
+                        )  # fmt: skip
+    yield from (f"{letter}M" for letter in "CDEFGA")
+
+
+_METERS = (
+    "C", "C|", "none",
+    *(f"{beats}/{unit}" for unit in (1, 2, 4, 8, 16, 32) for beats in range(1, 33)),
+)  # fmt: skip
+_NUMBER = Value(
+    re.compile(r"0{0,8}|0{0,5}[1-9][0-9]{0,8}"), re.compile(r"0{0,5}[1-9][0-9]{0,8}"),
+    tuple("123456789"),
+)  # fmt: skip
+# Beats and a figure, words before or after: the forms of 3.1.8 that every player reads.
+_WORDS = r"\"[A-Za-z .,']*\""
+_BEATS = r"[1-9]/(?:2|4|8|16) ?= ?"
+_FIGURE = r"(?:[1-3][0-9]{2}|[1-9][0-9])"
+_TEMPO = Value(
+    re.compile(
+        rf"(?:{_WORDS} ?)?(?:[1-9](?:/(?:[248]|16?)?)?|[1-9]/(?:2|4|8|16) |{_BEATS}[1-9]?)?"
+        rf"|\"[A-Za-z .,']*|(?:{_WORDS} ?)?{_BEATS}{_FIGURE}(?: (?:\"[A-Za-z .,']*\"?)?)?"
+        rf"|{_FIGURE}"
+    ),
+    re.compile(rf"(?:{_WORDS} ?)?{_BEATS}{_FIGURE}(?: {_WORDS})?|{_FIGURE}"),
+    _by_length(
+        start + figures
+        for start in ("", '"', '"1')
+        for figures in (
+            "", "0", "9", "00", "99", "=99", "/2=99", "/4=99", "/8=99", "2=99", "4=99", "8=99",
+            "6=99", "1/4=99", "1/8=99", "1/2=99",
+        )
+    ),
+)  # fmt: skip
+
+
+@cache
+def _values(field: str) -> Value:
+    if field == "K":
+        return Value.one_of(_keys())
+    if field == "M":
+        return Value.one_of(_METERS)
+    if field == "L":
+        return Value.one_of(f"1/{unit}" for unit in (1, 2, 4, 8, 16, 32))
+    return _TEMPO if field == "Q" else _NUMBER
+
+
+@lru_cache(maxsize=256)
+def value_of(field: str, forced: str) -> Value:
+    """The values that a field may have; only ``forced`` unless that is empty."""
+    return Value.one_of([forced]) if forced else _values(field)
+
+
+@lru_cache(maxsize=1024)
+def read_setting(meter: str, unit: str, key: str) -> Setting:
+    """What the values of M:, L: and K: mean for the music; without M: the metre is free."""
+    metre = parse_meter(meter)
+    length = parse_unit(unit) if unit else default_unit(metre)
+    full = metre.duration
+    signature = parse_key(key)[0]
+    return Setting(
+        int(full * WHOLE) if full is not None else 0,
+        int(length * WHOLE),
+        metre.compound,
+        signature.alters if signature else (),
+    )
+
+
+# An I: field may note the repeats of the source, and no more: what it could instruct is no tune's.
+_MARKS = frozenset(" :|()0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def advance(
+    header: Header, character: str, forced: dict[str, str]
+) -> Header | tuple[str, str, str] | None:
+    """The place after one more character; the values of M:, L: and K: where the header ends there.
+
+    Args:
+        forced: values that fields must have; each of them must occur.
+    """
+    place, field, text, seen, meter, unit = header
+    if place == "line":
+        return _begin_line(header, character, forced)
+    if place == "colon":
+        return Header("value", field, "", seen, meter, unit) if character == ":" else None
+    if place == "comment":
+        return _text(header, character)
+    if place == "percent":
+        if character == "%":
+            return header._replace(place="directive")
+        return _text(header._replace(place="comment"), character)
+    if place == "directive":
+        # Not one that says how to read the tune; some collections list the notes of its scale so.
+        if character == "\n":
+            return header._replace(place="line")
+        return header if character in " ABCDEFGabcdefg^_=,'()" else None
+    if character == "\n":
+        return _end_line(header, forced)
+    if field == "I":
+        return header if character in _MARKS else None
+    if field not in READ_FIELDS and field not in forced:
+        return _text(header, character)
+    if character == " " and not text:
+        return header
+    text += character
+    if not value_of(field, forced.get(field, "")).accepts(text):
+        return None
+    return header._replace(text=text)
+
+
+def _begin_line(header: Header, character: str, forced: dict[str, str]) -> Header | None:
+    seen = header.seen
+    if not seen:
+        allowed = character == "X"
+    elif character == "%":
+        return header._replace(place="percent")
+    elif seen == "X":
+        allowed = character == "T"
+    elif character == "K":
+        allowed = all(field in seen for field in forced if field != "K")
+    elif character in "MLQ" or character in forced:
+        allowed = character not in seen
+    else:
+        allowed = character in TEXT_FIELDS or character == "I"
+    if not allowed:
+        return None
+    if character not in seen:
+        seen = "".join(sorted(seen + character))
+    return Header("colon", character, "", seen, header.meter, header.unit)
+
+
+def is_text(character: str) -> bool:
+    """Whether a character may stand in free text: anything but controls and line ends."""
+    return character >= " " and character not in "\x7f\x85\u2028\u2029"
+
+
+def _text(header: Header, character: str) -> Header | None:
+    """Free text; a backslash at a line's end would join it with the next, so one must follow."""
+    if character == "\n":
+        return None if header.text == "\\" else header._replace(place="line", field="", text="")
+    if not is_text(character):
+        return None
+    escaped = "\\" if character == "\\" and header.text != "\\" else ""
+    return header if header.text == escaped else header._replace(text=escaped)
+
+
+def _end_line(header: Header, forced: dict[str, str]) -> Header | tuple[str, str, str] | None:
+    field, text = header.field, header.text
+    ended = header._replace(place="line", field="", text="")
+    if field in READ_FIELDS or field in forced:
+        if not value_of(field, forced.get(field, "")).is_whole(text):
+            return None
+        text = text.rstrip(" ")
+        if field == "M":
+            return ended._replace(meter=text)
+        if field == "L":
+            return ended._replace(unit=text)
+        if field == "K":
+            return header.meter, header.unit, text
+        return ended
+    return None if text == "\\" else ended

@@ -1,0 +1,98 @@
+"""How lengths are written, and which notes fill a stretch of time, in whole steps.
+
+A step is 1/1024 of a whole note. Written lengths are multiples of 1/128: shorter ones stand in no
+collection, and a power of two below the slash is all that every player reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from seqgen.music.abc.values import parse_length
+
+__all__ = ["SHORTEST", "WHOLE", "Lengths"]
+
+WHOLE = 1024
+SHORTEST = 8
+_LONGEST = 64
+_DENOMINATORS = (2, 4, 8, 16, 32, 64)
+
+
+def _texts() -> dict[str, Fraction]:
+    numerators = [str(number) for number in range(1, _LONGEST + 1)]
+    texts = ["", "/", "//", "///", *numerators[1:]]
+    texts += [f"{top}/" for top in numerators]
+    texts += [f"{top}/{bottom}" for top in ["", *numerators] for bottom in _DENOMINATORS]
+    return {text: parse_length(text) if text else Fraction(1) for text in texts}
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """The lengths that can be written with one unit note length and one set of characters.
+
+    Args:
+        values: steps by text; "" is the unit.
+        reachable: by the beginning of a text, the steps it can still become.
+        cheapest: the shortest text by steps.
+    """
+
+    values: dict[str, int]
+    reachable: dict[str, tuple[int, ...]]
+    cheapest: dict[int, str]
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def of(unit: int, alphabet: frozenset[str] | None = None) -> Lengths:
+        """Those for a unit of so many steps; an alphabet of None holds every character."""
+        values: dict[str, int] = {}
+        reachable: dict[str, set[int]] = {}
+        cheapest: dict[int, str] = {}
+        for text, value in _texts().items():
+            steps = value * unit
+            if steps.denominator != 1 or steps % SHORTEST:
+                continue
+            values[text] = int(steps)
+            if alphabet is not None and not alphabet.issuperset(text):
+                continue
+            for end in range(len(text) + 1):
+                reachable.setdefault(text[:end], set()).add(int(steps))
+            if len(text) < len(cheapest.get(int(steps), text + " ")):
+                cheapest[int(steps)] = text
+        return Lengths(
+            values, {text: tuple(sorted(found)) for text, found in reachable.items()}, cheapest
+        )
+
+    def fill(self, steps: int) -> tuple[str, ...] | None:
+        """Lengths of notes that last so many steps together, few of them; None if there are none.
+
+        Takes the longest that fits, again and again, unless one alone does.
+        """
+        texts: list[str] = []
+        while steps > 0:
+            if steps in self.cheapest:
+                return (*texts, self.cheapest[steps])
+            fitting = max((each for each in self.cheapest if each < steps), default=0)
+            if not fitting:
+                return None
+            texts.append(self.cheapest[fitting])
+            steps -= fitting
+        return tuple(texts)
+
+    def fill_tuplet(
+        self, written: int, notes: int, actual: int, normal: int, room: int
+    ) -> tuple[int, ...] | None:
+        """Lengths in steps of a tuplet's last ``notes`` notes, so that it fits and can be followed.
+
+        Args:
+            written: steps of the notes it has, as written; actual, normal: its ratio.
+            room: steps left in the bar.
+        """
+        for each in sorted(self.cheapest, key=lambda steps: (len(self.cheapest[steps]), -steps)):
+            before = written + each * (notes - 1)
+            for last in (each, *self.cheapest):
+                sounding, rest = divmod((before + last) * normal, actual)
+                if not rest and 0 < sounding <= room and self.fill(room - sounding) is not None:
+                    return (*(each,) * (notes - 1), last)
+        return None

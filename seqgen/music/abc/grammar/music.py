@@ -1,0 +1,495 @@
+"""The music: lexemes character by character, and what each may follow (ABC 2.1, section 4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from seqgen.music.abc.grammar import header
+from seqgen.music.abc.grammar.bars import EXTENSIONS, BarRules
+from seqgen.music.abc.grammar.notes import Notes, fill_tuplet
+from seqgen.music.abc.grammar.state import Music, Spelling, Tuplet
+from seqgen.music.abc.notation import DECORATIONS, SHORTHANDS
+from seqgen.music.abc.values import parse_pitch, parse_tuplet
+
+__all__ = ["MusicRules"]
+
+_NOTES = frozenset("ABCDEFGabcdefg")
+_ACCIDENTALS = frozenset("^_=")
+_DIGITS = frozenset("0123456789")
+_BAR_MARKS = frozenset("|:")
+_LINE_FIELDS = frozenset("KLMPQ")
+_INLINE_FIELDS = frozenset("KLMPQ")
+_DECORATION_NAMES = frozenset(name for name in DECORATIONS if re.fullmatch(r"[A-Za-z0-9.]+", name))
+_DECORATION_STARTS = frozenset(
+    name[:end] for name in _DECORATION_NAMES for end in range(1, len(name) + 1)
+)
+_CHORD_TYPES = (
+    "m", "min", "maj", "7", "m7", "maj7", "M7", "6", "m6", "aug", "+", "aug7", "dim", "dim7", "9",
+    "m9", "maj9", "M9", "11", "sus", "sus4", "sus9", "7sus4", "7sus9", "5",
+)  # fmt: skip
+_TYPE = "|".join(map(re.escape, _CHORD_TYPES))
+_TYPE_STARTS = "|".join(
+    map(re.escape, sorted({each[:end] for each in _CHORD_TYPES for end in range(1, len(each) + 1)}))
+)
+# A chord symbol; or one digit or two, the fingering that old fiddle collections write so.
+_QUOTED = re.compile(rf"[A-G][#b]?(?:{_TYPE})?(?:/[A-G][#b]?)?|[0-9]{{1,2}}")
+_QUOTED_START = re.compile(
+    rf"|[A-G][#b]?(?:{_TYPE_STARTS})?|[A-G][#b]?(?:{_TYPE})?/(?:[A-G][#b]?)?|[0-9]{{1,2}}"
+)
+_PLACINGS = frozenset("^_<>@")
+_MAX_SLURS = 4
+
+
+class MusicRules:
+    """The rules of the music.
+
+    Args:
+        notes: the rules of events; bars: those of bar lines.
+        fixed: fields that may not change, since their values were asked for.
+    """
+
+    def __init__(self, notes: Notes, bars: BarRules, fixed: frozenset[str]) -> None:
+        self.notes, self.bars = notes, bars
+        self._fixed = fixed
+        self._places: dict[str, Callable[[Music, str], Music | None]] = {
+            "line": self._line,
+            "indent": self._indent,
+            "continued": self._continued,
+            "gap": self._gap,
+            "accidental": self._accidental,
+            "first note": self._first_note,
+            "note": self._note,
+            "length": self._length,
+            "bar": self._bar,
+            "bracket": self._bracket,
+            "paren": self._paren,
+            "tuplet": self._tuplet,
+            "dot": self._dot,
+            "letter": self._letter,
+            "colon": self._colon,
+            "value": self._value,
+            "quote": self._quote,
+            "bang": self._bang,
+            "line end": self._line_end,
+            "backslash": self._backslash,
+            "percent": self._percent,
+            "comment": self._comment,
+            "chord": self._chord,
+            "graces": self._graces,
+        }
+
+    def advance(self, music: Music, character: str) -> Music | None:
+        """The place after one more character, None if it may not stand here."""
+        return self._places[music.place](music, character)
+
+    # -- lines
+
+    def _line(self, music: Music, character: str) -> Music | None:
+        if character in _NOTES:
+            started = self._gap(music, character)
+            return started._replace(place="first note") if started else None
+        if character in _LINE_FIELDS:
+            field = music._replace(place="letter", field=character)
+            if character not in SHORTHANDS:
+                return self._begin_field(field)
+            # It may turn out to be a decoration.
+            usable = self._begin_field(field) or self._gap(music, character)
+            return field if usable else None
+        if character in "\n":
+            return None  # an empty line ends a tune
+        return self._indent(music, character)
+
+    def _indent(self, music: Music, character: str) -> Music | None:
+        if character == "\n":
+            return None
+        if character == " ":
+            return music._replace(place="indent")
+        return self._gap(music, character)
+
+    def _continued(self, music: Music, character: str) -> Music | None:
+        if character in "\n%":
+            return None
+        if character == " ":
+            return music
+        return self._gap(music, character)
+
+    def _end_line(self, music: Music) -> Music | None:
+        if music.tuplet or music.broken or music.waiting or music.inside:
+            return None
+        return music._replace(place="line", text="", after=min(music.after, 1), written=0)
+
+    def _letter(self, music: Music, character: str) -> Music | None:
+        if character == ":":
+            return self._begin_field(music._replace(place="value", text="", inside=""))
+        if music.field not in SHORTHANDS:
+            return None
+        marked = self._gap(music._replace(place="gap", field=""), music.field)
+        return self._gap(marked, character) if marked else None
+
+    def _line_end(self, music: Music, character: str) -> Music | None:
+        if character == " ":
+            return music
+        return self._end_line(music) if character == "\n" else None
+
+    def _backslash(self, music: Music, character: str) -> Music | None:
+        return music._replace(place="continued", written=0) if character == "\n" else None
+
+    def _percent(self, music: Music, character: str) -> Music | None:
+        return None if character == "%" else self._comment(music._replace(place="comment"), character)
+
+    def _comment(self, music: Music, character: str) -> Music | None:
+        if character == "\n":
+            return self._end_line(music)
+        return music if header.is_text(character) else None
+
+    # -- between lexemes
+
+    def _room(self, music: Music) -> bool:
+        """Whether an event may begin here."""
+        if not self.bars.may_begin(music):
+            return False
+        return not music.setting.full or self.notes.room(music) > 0
+
+    def _gap(self, music: Music, character: str) -> Music | None:
+        if character in _NOTES or character in _ACCIDENTALS:
+            if not self._room(music):
+                return None
+            return self._begin_pitch(music, character)
+        if character in "zx":
+            if music.tied or not self._room(music):
+                return None
+            return music._replace(place="length", text="", last=())
+        if character == " ":
+            return music._replace(place="gap", after=min(music.after, 1), written=0)
+        if character == "\n":
+            return self._end_line(music)
+        if character in _BAR_MARKS:
+            return self._begin_bar(music, character)
+        if character in "<>":
+            if not music.written or music.after != 2:
+                return None
+            return self._break(music, music.written)
+        if character == "-":
+            return self._tie(music)
+        if character == "(":
+            if not self._room(music):
+                return None
+            return music._replace(place="paren", after=0, written=0)
+        if character == ")":
+            return music._replace(place="gap", slurs=music.slurs - 1) if (
+                music.slurs and music.after and not music.waiting
+            ) else None  # fmt: skip
+        return self._mark(music, character)
+
+    def _mark(self, music: Music, character: str) -> Music | None:
+        if character == "[":
+            return music._replace(place="bracket", text="", written=0)
+        if character == '"':
+            return music._replace(place="quote", text="", written=0)
+        if character == "!":
+            return music._replace(place="bang", text="", written=0)
+        if character == "{":
+            if music.tied or music.broken or not self._room(music):
+                return None
+            return music._replace(place="graces", inside="{", inner=0, written=0)
+        if character == ".":
+            if not self._room(music):
+                return None
+            return music._replace(place="dot", written=0)
+        if character in SHORTHANDS:
+            return music._replace(place="gap", after=min(music.after, 1), written=0)
+        if character == "`":
+            return music._replace(place="gap")
+        if character == "%":
+            return None if self._open(music) else music._replace(place="percent", written=0)
+        if character == "\\":
+            if self._open(music) or not (music.due or self.bars.may_begin(music)):
+                return None
+            return music._replace(place="backslash")
+        return None
+
+    @staticmethod
+    def _open(music: Music) -> bool:
+        return bool(music.tuplet or music.broken or music.waiting or music.inside)
+
+    def _dot(self, music: Music, character: str) -> Music | None:
+        # A dot before ( - | means a dotted slur, tie or bar line, which few programs know.
+        return None if character in "(-|[: \n)" else self._gap(music._replace(place="gap"), character)
+
+    def _break(self, music: Music, steps: int) -> Music | None:
+        broken = music._replace(place="gap", text="", broken=steps, written=0, after=1)
+        return broken if self.notes.fits(broken, steps) else None
+
+    def _tie(self, music: Music) -> Music | None:
+        if music.after != 2 or not music.last or music.tied or music.waiting:
+            return None
+        if music.setting.full and not self.notes.room(music) and not self.bars.may_go_on(music):
+            return None
+        return music._replace(place="gap", tied=music.last, written=0)
+
+    # -- pitches and lengths
+
+    def _begin_pitch(self, music: Music, character: str) -> Music | None:
+        if character in _ACCIDENTALS:
+            return music._replace(place="accidental", text=character, written=0)
+        started = music._replace(place="note", text=character, written=0)
+        return started if self._may_become(started) else None
+
+    def _accidental(self, music: Music, character: str) -> Music | None:
+        text = music.text + character
+        if character in _NOTES:
+            started = music._replace(place="note", text=text)
+            return started if self._may_become(started) else None
+        return music._replace(text=text) if text in ("^^", "__") else None
+
+    def _may_become(self, music: Music) -> bool:
+        """Whether the pitch so far, or with more octave marks, may stand here."""
+        spelling = _spelling(music.text)
+        if self.notes.pitch(music, spelling):
+            return True
+        # Marks go on in the direction they began.
+        down = "'" not in music.text
+        up = "," not in music.text
+        letter, octave, accidental = spelling
+        return any(
+            self.notes.pitch(music, (letter, octave + step, accidental))
+            for step in (*(range(-1, -4, -1) if down else ()), *(range(1, 4) if up else ()))
+        )
+
+    def _first_note(self, music: Music, character: str) -> Music | None:
+        # A letter and a colon at a line's start are a field.
+        return None if character == ":" else self._note(music._replace(place="note"), character)
+
+    def _note(self, music: Music, character: str) -> Music | None:
+        text = music.text
+        if character in ",'":
+            if text[-1] in ",'" and text[-1] != character:
+                return None
+            marked = music._replace(text=text + character)
+            return marked if self._may_become(marked) else None
+        spelling = _spelling(text)
+        if not self.notes.pitch(music, spelling):
+            return None
+        held = (*music.last, spelling) if music.inside in ("[", "{") else (spelling,)
+        return self._length(music._replace(place="length", text="", last=held), character)
+
+    def _length(self, music: Music, character: str) -> Music | None:
+        if character in _DIGITS or character == "/":
+            text = music.text + character
+            return music._replace(text=text) if self._length_may_become(music, text) else None
+        done = self.commit(music)
+        return self._places[done.place](done, character) if done else None
+
+    def _length_may_become(self, music: Music, text: str) -> bool:
+        lengths = self.notes.lengths(music.setting)
+        found = lengths.reachable.get(text)
+        if not found:
+            return False
+        if music.inside == "{":
+            return True
+        if music.inside == "[" and music.inner:
+            return music.inner in found
+        if music.inside == "]" and music.inner != music.setting.unit:
+            return False
+        return self.notes.may_fit(
+            music.setting, music.spent, music.owed, music.broken, music.tuplet, text
+        )
+
+    def commit(self, music: Music) -> Music | None:
+        """End a note, rest or chord whose length stands complete."""
+        lengths = self.notes.lengths(music.setting)
+        steps = lengths.values.get(music.text)
+        if steps is None:
+            return None
+        if music.inside == "{":
+            return music._replace(place="graces", text="", inner=1, last=())
+        if music.inside == "[":
+            if music.inner and steps != music.inner or not self.notes.fits(music, steps):
+                return None
+            return music._replace(place="chord", text="", inner=steps, after=2)
+        if music.inside == "]":
+            if music.text and music.inner != music.setting.unit:
+                return None
+            if not music.text:
+                steps = music.inner
+        return self.notes.event(music, steps, music.last, music.held)
+
+    # -- chords and grace notes
+
+    def _bracket(self, music: Music, character: str) -> Music | None:
+        if character in _DIGITS or character == "|":
+            return self._bar_text(music, "[" + character)
+        if character in _INLINE_FIELDS:
+            return self._begin_field(music._replace(place="colon", field=character, inside="["))
+        if character not in _NOTES and character not in _ACCIDENTALS or not self._room(music):
+            return None
+        return self._begin_pitch(music._replace(inside="[", inner=0, last=(), held=()), character)
+
+    def _chord(self, music: Music, character: str) -> Music | None:
+        if character in _NOTES or character in _ACCIDENTALS:
+            return self._begin_pitch(music, character)
+        if character == "-" and music.after == 2:
+            return music._replace(held=(*music.held, music.last[-1]), after=0)
+        if character == "]":
+            closed = music._replace(place="length", text="", inside="]")
+            return closed if self._ties_met(music) else None
+        return None
+
+    @staticmethod
+    def _ties_met(music: Music) -> bool:
+        sounding = {each[:2] for each in music.last}
+        return all(each[:2] in sounding for each in music.tied)
+
+    def _graces(self, music: Music, character: str) -> Music | None:
+        if character in _NOTES or character in _ACCIDENTALS:
+            return self._begin_pitch(music, character)
+        if character == "/" and not music.inner and not music.text:
+            return music._replace(text="/")
+        if character == "}" and music.inner:
+            return music._replace(place="gap", text="", inside="", inner=0, waiting=True, last=())
+        return None
+
+    # -- bar lines
+
+    def _begin_bar(self, music: Music, character: str) -> Music | None:
+        return self._bar_text(music, character)
+
+    def _bar_text(self, music: Music, text: str) -> Music | None:
+        before = music._replace(place="gap", text="")
+        if any(self.bars.line(before, each) for each in EXTENSIONS.get(text, ())):
+            return music._replace(place="bar", text=text, written=0)
+        return None
+
+    def _bar(self, music: Music, character: str) -> Music | None:
+        longer = self._bar_text(music, music.text + character)
+        if longer:
+            return longer
+        if music.text + character in EXTENSIONS or character in _DIGITS:
+            return None  # it would be read as one line
+        done = self.commit_bar(music)
+        return self._gap(done, character) if done else None
+
+    def commit_bar(self, music: Music) -> Music | None:
+        """End a bar line that stands complete."""
+        return self.bars.line(music._replace(place="gap", text=""), music.text)
+
+    # -- tuplets and slurs
+
+    def _paren(self, music: Music, character: str) -> Music | None:
+        if character in _DIGITS:
+            return self._tuplet_text(music, character)
+        if music.slurs >= _MAX_SLURS:
+            return None
+        slurred = music._replace(place="gap", slurs=music.slurs + 1, waiting=True)
+        return self._gap(slurred, character)
+
+    def _tuplet_text(self, music: Music, text: str) -> Music | None:
+        if music.tuplet or music.broken or not re.fullmatch(r"[2-9](?::[1-9]?(?::[1-9]?)?)?", text):
+            return None
+        begun = self._begin_tuplet(music, text)
+        return music._replace(place="tuplet", text=text) if begun else None
+
+    def _begin_tuplet(self, music: Music, text: str) -> Music | None:
+        setting = music.setting
+        actual, normal, notes = parse_tuplet("(" + text, setting.compound)
+        tuplet = Tuplet(actual, normal, notes, 0)
+        room = self.notes.room(music) if setting.full else 64 * setting.unit
+        if fill_tuplet(self.notes.lengths(setting), tuplet, room) is None:
+            return None
+        return music._replace(place="gap", text="", tuplet=tuplet, after=0)
+
+    def _tuplet(self, music: Music, character: str) -> Music | None:
+        longer = self._tuplet_text(music, music.text + character)
+        if longer or character in _DIGITS:
+            return longer
+        done = self._begin_tuplet(music, music.text)
+        return self._gap(done, character) if done and character not in ":" else None
+
+    # -- text
+
+    def _quote(self, music: Music, character: str) -> Music | None:
+        text = music.text
+        if character == '"':
+            if text[:1] in _PLACINGS or _QUOTED.fullmatch(text):
+                return music._replace(place="gap", text="", after=min(music.after, 1))
+            return None
+        if not header.is_text(character) or character == "\\":
+            return None
+        if text[:1] in _PLACINGS and text:
+            return music
+        if not text and character in _PLACINGS:
+            return music._replace(text=character)
+        text += character
+        return music._replace(text=text) if _QUOTED_START.fullmatch(text) else None
+
+    def _bang(self, music: Music, character: str) -> Music | None:
+        text = music.text
+        if not text and character in " \n":
+            # The old mark of a line's end, which stands last on its line.
+            return self._line_end(music._replace(place="line end"), character)
+        if character == "!":
+            if text in _DECORATION_NAMES:
+                return music._replace(place="gap", text="", after=min(music.after, 1))
+            return None
+        text += character
+        return music._replace(text=text) if text in _DECORATION_STARTS else None
+
+    # -- fields among the music
+
+    def _begin_field(self, music: Music) -> Music | None:
+        if music.field in self._fixed or self._open(music._replace(inside="")) or music.tied:
+            return None
+        if not self.bars.may_begin(music) or music.slurs:
+            return None
+        if music.field == "M" and (music.spent or music.owed):
+            return None
+        return None if music.field == "P" and not music.line else music
+
+    def _colon(self, music: Music, character: str) -> Music | None:
+        return music._replace(place="value", text="") if character == ":" else None
+
+    def _value(self, music: Music, character: str) -> Music | None:
+        field, text = music.field, music.text
+        if character == ("]" if music.inside else "\n"):
+            done = self._set(music, text.rstrip(" "))
+            if done is None:
+                return None
+            return done._replace(
+                place="gap" if music.inside else "line", text="", field="", inside="", closed=False
+            )
+        if character == " " and not text:
+            return music
+        text += character
+        if field == "P":
+            return music._replace(text=text) if re.fullmatch(r"[A-Z] *", text) else None
+        value = header.value_of(field, "")
+        return music._replace(text=text) if value.accepts(text) else None
+
+    def _set(self, music: Music, value: str) -> Music | None:
+        """Apply a field whose value is complete."""
+        field, setting = music.field, music.setting
+        if field == "P":
+            return music if value else None
+        if not header.value_of(field, "").is_whole(value):
+            return None
+        if field == "K":
+            key = header.read_setting("", "", value).key
+            return music._replace(setting=setting._replace(key=key), alters=())
+        if field == "M":
+            read = header.read_setting(value, "", "none")
+            setting = setting._replace(full=read.full, compound=read.compound)
+            music = music._replace(setting=setting, pickup=0)
+        elif field == "L":
+            setting = setting._replace(unit=header.read_setting("", value, "none").unit)
+            music = music._replace(setting=setting)
+        if setting.full and self.notes.lengths(setting).fill(self.notes.room(music)) is None:
+            return None
+        return music
+
+
+@lru_cache(maxsize=4096)
+def _spelling(text: str) -> Spelling:
+    letter, _, octave = parse_pitch(text)
+    return letter, octave, text.rstrip(",'")[:-1]

@@ -1,0 +1,160 @@
+"""Notes, rests, chords and grace notes: what each may be, and what it does to the bar."""
+
+from __future__ import annotations
+
+from seqgen.music.abc.grammar.lengths import SHORTEST, Lengths
+from seqgen.music.abc.grammar.state import Music, Setting, Spelling, Tuplet
+from seqgen.music.abc.notation import ACCIDENTALS, PITCH_CLASSES
+
+__all__ = ["Notes"]
+
+_LOWEST_OCTAVE, _HIGHEST_OCTAVE = 1, 8
+_WHOLE_RANGE = (0, 127)
+
+
+class Notes:
+    """The rules of events.
+
+    Args:
+        lowest, highest: MIDI pitches that no note may leave.
+        alphabet: the characters that texts are finished with; None for all.
+    """
+
+    def __init__(self, lowest: int, highest: int, alphabet: frozenset[str] | None) -> None:
+        self._lowest, self._highest = lowest, highest
+        self._alphabet = alphabet
+        # Letters that an accidental earlier in the bar can carry out of the range; without a
+        # narrowed range the octaves are bounded so that none can.
+        self._fitting: dict[tuple[object, ...], bool] = {}
+        self._watched = "" if (lowest, highest) == _WHOLE_RANGE else "CDEFGAB"
+
+    def lengths(self, setting: Setting) -> Lengths:
+        """The lengths that can be written."""
+        return Lengths.of(setting.unit, self._alphabet)
+
+    # -- pitches
+
+    def in_range(self, music: Music, spelling: Spelling) -> bool:
+        """Whether a pitch, as it stands here, is inside the range."""
+        letter, octave, accidental = spelling
+        if not _LOWEST_OCTAVE <= octave <= _HIGHEST_OCTAVE:
+            return False
+        if not self._watched:
+            return True
+        alter = ACCIDENTALS[accidental]
+        if alter is None:
+            if music.tied:
+                return True  # it goes on sounding
+            alter = dict(music.alters).get(letter)
+        if alter is None:
+            alter = dict(music.setting.key).get(letter, 0)
+        return self._lowest <= 12 * (octave + 1) + PITCH_CLASSES[letter] + alter <= self._highest
+
+    def _carry(self, music: Music, spellings: tuple[Spelling, ...]) -> Music:
+        """Remember the accidentals that later notes of the bar read."""
+        if not self._watched:
+            return music
+        alters = dict(music.alters)
+        for letter, _, accidental in spellings:
+            alter = ACCIDENTALS[accidental]
+            if alter is not None:
+                alters[letter] = alter
+        return music._replace(alters=tuple(sorted(alters.items())))
+
+    def pitch(self, music: Music, spelling: Spelling) -> bool:
+        """Whether a note may stand here: inside the range, and the tied one where one is tied."""
+        if not self.in_range(music, spelling):
+            return False
+        if not music.tied or music.inside == "{":
+            return not (music.inside == "{" and music.tied)
+        return continues(music.tied, spelling) or (
+            music.inside == "[" and spelling[:2] not in {each[:2] for each in music.tied}
+        )
+
+    # -- time
+
+    def room(self, music: Music) -> int:
+        """Steps left in this bar."""
+        return (music.owed or music.setting.full) - music.spent
+
+    def fits(self, music: Music, steps: int) -> bool:
+        """Whether an event of this written length may come, and its bar can be filled after it."""
+        setting = music.setting
+        if steps < SHORTEST:
+            return False
+        if music.broken and steps != music.broken:
+            return False
+        tuplet = music.tuplet
+        if tuplet is not None:
+            return self._fits_tuplet(music, tuplet, steps)
+        if not setting.full:
+            return True
+        rest = self.room(music) - steps
+        return rest >= 0 and (rest == 0 or self.lengths(setting).fill(rest) is not None)
+
+    def _fits_tuplet(self, music: Music, tuplet: Tuplet, steps: int) -> bool:
+        lengths = self.lengths(music.setting)
+        room = self.room(music) if music.setting.full else 64 * 1024
+        written = tuplet.written + steps
+        if tuplet.left > 1:
+            rest = tuplet._replace(left=tuplet.left - 1, written=written)
+            return fill_tuplet(lengths, rest, room) is not None
+        sounding, odd = divmod(written * tuplet.normal, tuplet.actual)
+        if odd or sounding > room or sounding % SHORTEST:
+            return False
+        return not music.setting.full or lengths.fill(room - sounding) is not None
+
+    def may_fit(
+        self, setting: Setting, spent: int, owed: int, broken: int, tuplet: Tuplet | None, text: str
+    ) -> bool:
+        """Whether a length that begins so can become one that fits."""
+        question = (setting, spent, owed, broken, tuplet, text)
+        answer = self._fitting.get(question)
+        if answer is None:
+            music = Music(setting, spent=spent, owed=owed, broken=broken, tuplet=tuplet)
+            found = self.lengths(setting).reachable[text]
+            answer = self._fitting[question] = any(self.fits(music, steps) for steps in found)
+        return answer
+
+    def event(
+        self, music: Music, steps: int, spellings: tuple[Spelling, ...], tied: tuple[Spelling, ...]
+    ) -> Music | None:
+        """The place after a note, chord or rest (no pitches); ``tied`` are those tied within it."""
+        if not self.fits(music, steps):
+            return None
+        if music.tied and not all(
+            any(each[:2] == spelling[:2] for spelling in spellings) for each in music.tied
+        ):
+            return None
+        spent, tuplet = steps, music.tuplet
+        if tuplet is not None:
+            spent = 0
+            written = tuplet.written + steps
+            if tuplet.left > 1:
+                tuplet = tuplet._replace(left=tuplet.left - 1, written=written)
+            else:
+                spent, tuplet = written * tuplet.normal // tuplet.actual, None
+        # Broken rhythm joins two plain notes: none within or just after a tuplet or another pair.
+        breakable = music.tuplet is None and not music.broken
+        music = self._carry(music, spellings)
+        return music._replace(
+            place="gap", text="", inside="", inner=0,
+            spent=music.spent + spent if music.setting.full else 1,
+            line="", closed=False, music=True, waiting=False, after=2,
+            # After a repeat's end an ending may follow; once music does, none is open any more.
+            ending=0 if music.line == "close" else music.ending,
+            last=spellings, tied=tied, held=(), written=steps if breakable else 0, broken=0,
+            tuplet=tuplet, sounded=music.sounded or bool(spellings),
+        )  # fmt: skip
+
+
+def continues(tied: tuple[Spelling, ...], spelling: Spelling) -> bool:
+    """Whether a note goes on sounding one of those tied: written alike, or without accidental."""
+    return any(
+        spelling[:2] == each[:2] and spelling[2] in ("", each[2]) for each in tied
+    )
+
+
+def fill_tuplet(lengths: Lengths, tuplet: Tuplet, room: int) -> tuple[int, ...] | None:
+    """Lengths in steps that complete a tuplet; None if none do."""
+    return lengths.fill_tuplet(tuplet.written, tuplet.left, tuplet.actual, tuplet.normal, room)

@@ -1,0 +1,126 @@
+"""Where the recogniser stands: small immutable values that hold only what decides the future."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+__all__ = ["Header", "Music", "Setting", "Spelling", "State", "Tuplet"]
+
+Spelling: TypeAlias = tuple[str, int, str]
+"""A pitch as written: letter, octave, accidental."""
+
+
+class Tuplet(NamedTuple):
+    """An open tuplet: ``actual`` notes in the time of ``normal``, ``left`` of them to come.
+
+    ``written`` is the sum of the lengths of those it has, before the ratio, in steps.
+    """
+
+    actual: int
+    normal: int
+    left: int
+    written: int
+
+
+class Setting(NamedTuple):
+    """What the fields say of the music that follows.
+
+    Args:
+        full: steps of a bar; 0 in free metre.
+        unit: steps of the unit note length.
+        compound: whether beats divide in three, which tuplets of 5, 7 and 9 follow.
+        key: alteration by letter, of the letters that are not natural.
+    """
+
+    full: int
+    unit: int
+    compound: bool
+    key: tuple[tuple[str, int], ...]
+
+
+class Header(NamedTuple):
+    """A place in the header.
+
+    Args:
+        place: ``line`` (at its start), ``colon`` (after the letter), ``value`` or ``comment``.
+        field: letter of the line's field.
+        text: its value so far, for the fields whose value is read.
+        seen: letters of the fields so far, each once, sorted.
+        meter, unit: the values of ``M:`` and ``L:``, "" before them.
+    """
+
+    place: str = "line"
+    field: str = ""
+    text: str = ""
+    seen: str = ""
+    meter: str = ""
+    unit: str = ""
+
+
+class Music(NamedTuple):
+    """A place in the music.
+
+    Args:
+        setting: what the fields said.
+        place: of the lexical grammar; text: the lexeme or value so far; field: its letter.
+        inside: ``{`` or ``[`` within grace notes or a chord, ``]`` where a chord's length may follow.
+        inner: within a chord, steps of its first note (0 before it); within graces, 1 after a note.
+        spent: steps of this bar so far; in free metre 1 once it holds anything.
+        first: whether this is the first bar of a section, which may be an upbeat.
+        owed: steps that the first bar of this section must last, to complete the bar that a double
+            bar or repeat has divided; 0 if none.
+        pickup: steps of the latest upbeat, which a section's last bar may complete.
+        line: the class of the bar line before, if nothing but blanks followed it, else "".
+        closed: whether the tune may end here.
+        music: whether there is music since the last place that a repeat goes back to.
+        opened: whether an explicit ``|:`` waits for its ``:|``.
+        ending: number of the ending that is being played, 0 outside; due: whether the next must
+            begin here.
+        split: steps that an ending's first bar must last, where the endings divide a bar.
+        slurs: how many are open.
+        waiting: whether a mark waits for its note.
+        after: 2 directly after an event, 1 after it and blanks, 0 elsewhere.
+        last: pitches of the latest event; tied: those that must sound on in the next; held: those
+            tied within an open chord.
+        written: steps of the latest event, 0 where no broken rhythm may follow it.
+        broken: steps of the note that a ``>`` or ``<`` waits for, 0 if none.
+        tuplet: the open one.
+        alters: accidentals of this bar that matter to the range, by letter.
+        sounded: whether there was a note yet.
+        bars: bars still to come in the section that is planned, -1 where nothing is planned.
+        part: index of that section.
+    """
+
+    setting: Setting
+    place: str = "line"
+    text: str = ""
+    field: str = ""
+    inside: str = ""
+    inner: int = 0
+    spent: int = 0
+    first: bool = True
+    owed: int = 0
+    pickup: int = 0
+    line: str = "start"
+    closed: bool = False
+    music: bool = False
+    opened: bool = False
+    ending: int = 0
+    due: bool = False
+    split: int = 0
+    slurs: int = 0
+    waiting: bool = False
+    after: int = 0
+    last: tuple[Spelling, ...] = ()
+    tied: tuple[Spelling, ...] = ()
+    held: tuple[Spelling, ...] = ()
+    written: int = 0
+    broken: int = 0
+    tuplet: Tuplet | None = None
+    alters: tuple[tuple[str, int], ...] = ()
+    sounded: bool = False
+    bars: int = -1
+    part: int = 0
+
+
+State: TypeAlias = Header | Music

@@ -1,0 +1,341 @@
+"""A part of a music21 stream as a voice: measures, notes and what hangs on them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from seqgen.music.abc.fields import parse_key
+from seqgen.music.abc.notation import SHARPS
+from seqgen.music.musicxml.values import ARTICULATIONS, DYNAMICS, ORNAMENTS, TECHNICAL
+from seqgen.music.score import (
+    PLAIN,
+    Attached,
+    Bar,
+    BarLine,
+    Chord,
+    Clef,
+    Event,
+    Graces,
+    Item,
+    Key,
+    KeyChange,
+    LineBreak,
+    Meter,
+    MeterChange,
+    Note,
+    PartMark,
+    Rest,
+    Syllable,
+    Tempo,
+    TempoChange,
+    Tuplet,
+    Voice,
+    pitch,
+)
+
+__all__ = ["PartReader", "read_key", "read_meter"]
+
+_BARS_A_LINE = 4
+_STYLES = {"double": "double", "final": "final", "heavy-light": "start", "dotted": "dotted"}
+_CLEFS = {("G", 2): "treble", ("F", 4): "bass", ("C", 3): "alto", ("C", 4): "tenor",
+          ("C", 1): "soprano", ("C", 2): "mezzosoprano", ("F", 3): "baritone"}  # fmt: skip
+
+_KINDS = {"minor": "m", "dominant-seventh": "7", "minor-seventh": "m7", "diminished": "dim",
+          "augmented": "aug", "major-seventh": "maj7"}  # fmt: skip
+
+
+def _names() -> dict[str, str]:
+    """Our decorations by the names of music21's classes, such as ``StrongAccent``."""
+    found: dict[str, str] = {"Fermata": "fermata", "ArpeggioMark": "arpeggio"}
+    for table in (TECHNICAL, ORNAMENTS, ARTICULATIONS):
+        for ours, theirs in table.items():
+            name = theirs.removesuffix("-mark").title().replace("-", "")
+            found.setdefault(name, ours)
+    return found | {"Trill": "trill", "Turn": "turn", "Accent": "accent", "BreathMark": "breath"}
+
+
+_DECORATIONS = _names()
+
+
+def read_key(found: Any) -> Key:
+    """A music21 key signature; one without a mode is major's, one of no fifths sign by sign."""
+    fifths = found.sharps
+    if fifths is None or not -7 <= fifths <= 7:
+        signs = "".join(
+            {1: "^", -1: "_", 2: "^^", -2: "__"}[round(each.alter)] + each.step.lower()
+            for each in found.alteredPitches
+        )
+        return parse_key(f"none exp {signs}")[0] or Key()
+    mode = getattr(found, "mode", None) or "major"
+    shift = {"major": 0, "minor": 3, "dorian": 2, "phrygian": 4, "lydian": -1, "mixolydian": 1,
+             "locrian": 5, "ionian": 0, "aeolian": 3}.get(mode, 0)  # fmt: skip
+    at = fifths + shift
+    tonic = SHARPS[(at + 1) % 7] + {0: "", 1: "#", -1: "b"}.get((at + 1) // 7, "#")
+    return parse_key(f"{tonic}{mode[:3]}")[0] or Key()
+
+
+def read_meter(found: Any) -> Meter:
+    """A music21 time signature."""
+    if "SenzaMisuraTimeSignature" in found.classes:
+        return Meter((), 1)
+    symbol = {"common": "C", "cut": "C|"}.get(found.symbol, "")
+    parts = f"{found.ratioString}".split("+")
+    beats = tuple(int(part.partition("/")[0]) for part in parts)
+    return Meter(beats, int(parts[-1].partition("/")[2] or found.denominator), symbol)
+
+
+def _read_clef(found: Any, semitones: int) -> Clef:
+    name = _CLEFS.get((found.sign, found.line), "perc" if found.sign == "percussion" else "treble")
+    octaves = getattr(found, "octaveChange", 0) or 0
+    suffix = {1: "+8", -1: "-8", 2: "+15", -2: "-15"}.get(octaves, "")
+    return Clef(name + suffix if name + suffix != "treble" else "", 0, semitones)
+
+
+class PartReader:
+    """Reads one part.
+
+    Attributes:
+        first_tempo: the tempo mark before the first note, if there is one.
+    """
+
+    def __init__(self, part: Any, voice_id: str, key: Key, meter: Meter) -> None:
+        self._part = part
+        self._id = voice_id
+        self._key = key
+        self._meter = meter
+        self._clef: Clef | None = None
+        self._semitones = 0
+        self.first_tempo: TempoChange | None = None
+        self._notes = 0
+        self._slurs: dict[int, list[int]] = {}
+        self._verses: dict[int, bool] = {}
+
+    def voice(self) -> Voice:
+        """The whole part."""
+        part = self._part
+        instrument = part.getInstrument(returnDefault=False)
+        if instrument is not None and instrument.transposition is not None:
+            self._semitones = round(instrument.transposition.semitones)
+        measures = list(part.getElementsByClass("Measure"))
+        if not measures:
+            measures = list(part.makeMeasures().getElementsByClass("Measure"))
+        for slur in part.recurse().getElementsByClass("Slur"):
+            first, last = slur.getFirst(), slur.getLast()
+            if first is not None and last is not None and first is not last:
+                self._slurs.setdefault(id(first), [0, 0])[0] += 1
+                self._slurs.setdefault(id(last), [0, 0])[1] += 1
+        endings = {
+            id(bracket.getFirst()): tuple(bracket.numberRange)
+            for bracket in part.recurse().getElementsByClass("RepeatBracket")
+        }
+        encoded = any(each.isNew for each in part.recurse().getElementsByClass("SystemLayout"))
+        bars: list[Bar] = []
+        left = self._line(measures[0].leftBarline) if measures else BarLine("none")
+        for index, measure in enumerate(measures):
+            layers = [self._layer(layer, measure) for layer in measure.voices or [measure]]
+            if measure.voices:
+                layers[0] = [*self._changes(measure), *layers[0]]
+            layout = measure.getElementsByClass("SystemLayout").first()
+            new_line = layout is not None and layout.isNew if encoded else index % _BARS_A_LINE == 0
+            if index and new_line:
+                layers[0].insert(0, LineBreak())
+            following = measures[index + 1] if index + 1 < len(measures) else None
+            right = self._boundary(measure, following)
+            ending = endings.get(id(measure), ())
+            overlays = tuple(tuple(layer) for layer in layers[1:])
+            bars.append(Bar(left, right, tuple(layers[0]), overlays, ending))
+            left = right
+        return Voice(self._id, part.partName or "", self._clef or Clef(), tuple(bars))
+
+    def _boundary(self, measure: Any, following: Any) -> BarLine:
+        """The bar line between two measures: what either says of it."""
+        before = self._line(measure.rightBarline)
+        after = self._line(following.leftBarline) if following is not None else BarLine("none")
+        style = before.style if before.style not in ("none", "thin") else after.style
+        if style in ("none", "final" if before.closes else "none"):
+            style = "thin"
+        return BarLine(style, before.closes, after.opens)
+
+    def _line(self, found: Any) -> BarLine:
+        if found is None:
+            return BarLine("none")
+        if "Repeat" in found.classes:
+            if found.direction == "start":
+                return BarLine("thin", 0, 2)
+            return BarLine("thin", found.times or 2, 0)
+        return BarLine(_STYLES.get(found.type, "thin"))
+
+    # -- what a measure holds
+
+    def _changes(self, measure: Any) -> list[Item]:
+        """Signatures and marks of a measure whose notes stand in voices."""
+        return [item for each in measure if (item := self._change(each)) is not None]
+
+    def _change(self, element: Any) -> Item | None:
+        classes = element.classes
+        if "KeySignature" in classes:
+            key = read_key(element)
+            if key != self._key:
+                self._key = key
+                return KeyChange(key, None)
+        elif "TimeSignature" in classes:
+            meter = read_meter(element)
+            if meter != self._meter:
+                self._meter = meter
+                return MeterChange(meter)
+        elif "Clef" in classes:
+            clef = _read_clef(element, self._semitones)
+            if self._clef is None:
+                self._clef = clef
+            elif clef != self._clef and self._notes:
+                return KeyChange(None, clef)
+        elif "MetronomeMark" in classes:
+            return self._tempo(element)
+        elif "RehearsalMark" in classes:
+            return PartMark(" ".join(f"{element.content}".split()))
+        return None
+
+    def _tempo(self, mark: Any) -> Item | None:
+        number = mark.number
+        text = " ".join(f"{mark.text or ''}".replace('"', "'").split())
+        if number is None and not text:
+            return None
+        if number is None:
+            change = TempoChange(Tempo(text=text))
+        else:
+            beat = Fraction(mark.referent.quarterLength) / 4
+            change = TempoChange(Tempo((beat,), Fraction(f"{number:.6g}"), text))
+        if self._notes == 0 and self.first_tempo is None:
+            self.first_tempo = change
+            return None
+        return change
+
+    def _layer(self, stream: Any, measure: Any) -> list[Item]:
+        items: list[Item] = []
+        graces: list[Note | Chord] = []
+        slashed = False
+        symbols: list[str] = []
+        texts: list[str] = []
+        decorations: list[str] = []
+        for element in stream:
+            classes = element.classes
+            if "ChordSymbol" in classes:
+                symbols.append(_symbol(element))
+            elif "GeneralNote" in classes and element.duration.isGrace:
+                graces.append(self._event(element, PLAIN, grace=True))
+                slashed = slashed or bool(element.duration.slash)
+            elif "GeneralNote" in classes:
+                opened, closed = self._slurs.get(id(element), (0, 0))
+                attached = Attached(
+                    (*decorations, *_marks(element)), tuple(symbols), tuple(texts),
+                    Graces(tuple(graces), slashed) if graces else None,
+                    opened, closed, self._lyrics(element),
+                )  # fmt: skip
+                items.append(self._event(element, PLAIN if attached == PLAIN else attached))
+                self._notes += 1
+                graces, slashed, symbols, texts, decorations = [], False, [], [], []
+            elif "TextExpression" in classes:
+                mark = "_" if element.placement == "below" else "^"
+                texts.append(mark + " ".join(f"{element.content}".replace('"', "'").split()))
+            elif "Dynamic" in classes and element.value in DYNAMICS:
+                decorations.append(element.value)
+            elif stream is measure and (item := self._change(element)) is not None:
+                items.append(item)
+        return _grouped(items)
+
+    def _event(self, element: Any, attached: Attached, grace: bool = False) -> Any:
+        duration = Fraction(element.duration.quarterLength) / 4
+        if grace:
+            duration = Fraction(1, 8)
+        tuplets = element.duration.tuplets
+        tuplet = None
+        if len(tuplets) == 1 and not grace:
+            tuplet = Tuplet(tuplets[0].numberNotesActual, tuplets[0].numberNotesNormal, 1, 0)
+        if "Rest" in element.classes:
+            return Rest(duration, not element.style.hideObjectOnPrint, 0, tuplet, attached)
+        beams = [] if "Rest" in element.classes else element.beams.beamsList
+        joined = bool(beams) and beams[0].type in ("continue", "stop")
+        members = element.notes if "Chord" in element.classes else [element]
+        notes = []
+        for member in members:
+            sounding = getattr(member, "pitch", None)
+            if sounding is None:  # percussion without a pitch
+                notes.append(Note(pitch("C", 0, 5), None, duration))
+                continue
+            octave = sounding.octave if sounding.octave is not None else 4
+            tie = member.tie is not None and member.tie.type in ("start", "continue")
+            spelled = pitch(sounding.step, round(sounding.alter), octave)
+            notes.append(Note(spelled, None, duration, tie))
+        if len(notes) == 1:
+            return notes[0]._replace(joined=joined, tuplet=tuplet, attached=attached)
+        return Chord(tuple(notes), duration, joined, tuplet, attached)
+
+    def _lyrics(self, element: Any) -> tuple[Syllable, ...]:
+        return tuple(
+            Syllable(each.number, each.text or "", each.syllabic in ("begin", "middle"))
+            for each in element.lyrics
+        )
+
+
+def _symbol(element: Any) -> str:
+    root, bass = element.root().name, element.bass()
+    kind = element.chordKindStr or _KINDS.get(element.chordKind, "")
+    under = "" if bass is None or bass.name == root else f"/{bass.name}"
+    return f"{root}{kind}{under}".replace("-", "b")
+
+
+def _marks(element: Any) -> list[str]:
+    found = [*getattr(element, "expressions", ()), *getattr(element, "articulations", ())]
+    names = []
+    for each in found:
+        kind = type(each).__name__
+        if kind == "Fingering":
+            names.append(f"{each.fingerNumber}")
+        elif kind in _DECORATIONS:
+            names.append(_DECORATIONS[kind])
+    return names
+
+
+def _grouped(items: list[Item]) -> list[Item]:
+    """The items with tuplet notes as groups; one ends where its time is a plain value."""
+    grouped = list(items)
+    run: list[int] = []
+    time = Fraction(0)
+    for index, item in enumerate(items):
+        if not isinstance(item, Note | Chord | Rest):
+            continue
+        tuplet = item.tuplet
+        before = grouped[run[0]] if run else None
+        if run and (tuplet is None or _ratio(before) != (tuplet.actual, tuplet.normal)):
+            _close(grouped, run)
+            run, time = [], Fraction(0)
+        if tuplet is None:
+            continue
+        run.append(index)
+        time += item.duration
+        if len(run) > 1 and time.denominator & (time.denominator - 1) == 0:
+            _close(grouped, run)
+            run, time = [], Fraction(0)
+    _close(grouped, run)
+    return grouped
+
+
+def _ratio(item: Item | None) -> tuple[int, int] | None:
+    if isinstance(item, Note | Chord | Rest) and item.tuplet is not None:
+        return item.tuplet.actual, item.tuplet.normal
+    return None
+
+
+def _close(items: list[Item], run: list[int]) -> None:
+    for position, index in enumerate(run):
+        event = items[index]
+        if isinstance(event, Note | Chord | Rest) and event.tuplet is not None:
+            tuplet = event.tuplet._replace(notes=len(run), position=position)
+            items[index] = _with_tuplet(event, tuplet)
+
+
+def _with_tuplet(event: Event, tuplet: Tuplet) -> Event:
+    if isinstance(event, Chord):
+        return Chord(event.notes, event.duration, event.joined, tuplet, event.attached)
+    return event._replace(tuplet=tuplet)

@@ -1,0 +1,212 @@
+"""One measure of MusicXML: its attributes, directions and layers, in the order they are met."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from xml.etree.ElementTree import Element
+
+from seqgen.music.musicxml.notes import VoiceState, append, place, write_event
+from seqgen.music.musicxml.values import (
+    CLEFS,
+    DYNAMICS,
+    MODES,
+    WORDS,
+    Harmony,
+    parse_harmony,
+    written_values,
+)
+from seqgen.music.score import (
+    Attached,
+    Bar,
+    Chord,
+    Clef,
+    Event,
+    Item,
+    Key,
+    KeyChange,
+    Meter,
+    MeterChange,
+    Note,
+    PartMark,
+    Rest,
+    Spacer,
+    Tempo,
+    TempoChange,
+)
+
+__all__ = ["clef_octave", "write_clef", "write_key", "write_meter", "write_music", "write_tempo"]
+
+_PLACEMENTS = {"^": "above", "_": "below"}
+
+
+def clef_octave(clef: Clef) -> int:
+    """Octaves that a clef's mark, such as ``-8``, makes its notes sound higher."""
+    for mark, octaves in (("+8", 1), ("-8", -1), ("+15", 2), ("-15", -2)):
+        if clef.name.endswith(mark):
+            return octaves
+    return 0
+
+
+def write_clef(attributes: Element, clef: Clef) -> None:
+    """``<clef>`` and, where the voice transposes, ``<transpose>``."""
+    octaves = clef_octave(clef)
+    name = clef.name.rstrip("0123456789").rstrip("+-") if octaves else clef.name
+    sign, line = CLEFS.get(name.rstrip("12345"), ("G", 2))
+    if name[-1:] in tuple("12345"):
+        line = int(name[-1])
+    child = append(attributes, "clef")
+    append(child, "sign", sign)
+    if sign in ("G", "F", "C"):
+        append(child, "line", line)
+    if octaves:
+        append(child, "clef-octave-change", octaves)
+    if clef.transpose:
+        append(append(attributes, "transpose"), "chromatic", clef.transpose)
+
+
+def write_key(attributes: Element, key: Key) -> None:
+    """``<key>``: by fifths, or sign by sign where accidentals are added to the mode's."""
+    child = append(attributes, "key")
+    if key.explicit:
+        for step, alter in key.alters:
+            append(child, "key-step", step)
+            append(child, "key-alter", alter)
+        return
+    append(child, "fifths", key.fifths)
+    if key.mode in MODES:
+        append(child, "mode", MODES[key.mode])
+
+
+def write_meter(attributes: Element, meter: Meter) -> None:
+    """``<time>``."""
+    symbol = {"C": "common", "C|": "cut"}.get(meter.symbol)
+    child = append(attributes, "time", **({"symbol": symbol} if symbol else {}))
+    if not meter.beats:
+        append(child, "senza-misura")
+        return
+    append(child, "beats", "+".join(map(str, meter.beats)))
+    append(child, "beat-type", meter.unit)
+
+
+def write_tempo(measure: Element, tempo: Tempo) -> None:
+    """``<direction>`` with the tempo's words and figure."""
+    direction = append(measure, "direction", placement="above")
+    if tempo.text:
+        append(append(direction, "direction-type"), "words", tempo.text)
+    if tempo.per_minute is not None:
+        values = written_values(sum(tempo.beats, Fraction(0)))
+        if len(values) == 1 and values[0].name:
+            metronome = append(append(direction, "direction-type"), "metronome")
+            append(metronome, "beat-unit", values[0].name)
+            for _ in range(values[0].dots):
+                append(metronome, "beat-unit-dot")
+            append(metronome, "per-minute", f"{float(tempo.per_minute):g}")
+        elif not tempo.text:
+            append(append(direction, "direction-type"), "words", "")
+        if tempo.qpm is not None:
+            append(direction, "sound", tempo=f"{float(tempo.qpm):g}")
+
+
+def write_music(
+    measure: Element, bar: Bar, carried: Sequence[Item], state: VoiceState, following: Event | None
+) -> None:
+    """Everything between a measure's bar lines; overlays after a ``<backup>``.
+
+    Args:
+        carried: what stood in bars before that hold no music.
+        following: the voice's next event after this bar.
+    """
+    _write_layer(measure, [*carried, *bar.items], state, 1, following)
+    duration = bar.duration
+    for number, layer in enumerate(bar.overlays, 2):
+        if duration:
+            append(append(measure, "backup"), "duration", duration * 4 * state.divisions)
+        events = [each for each in layer if isinstance(each, Note | Chord | Rest)]
+        duration = sum((each.duration for each in events), Fraction(0))
+        own = VoiceState(state.divisions, False, state.octave)
+        _write_layer(measure, layer, own, number, None)
+
+
+def _write_layer(
+    measure: Element, items: Sequence[Item], state: VoiceState, voice: int, following: Event | None
+) -> None:
+    placed = place([each for each in items if isinstance(each, Note | Chord | Rest)])
+    index = 0
+    for item in items:
+        if isinstance(item, Note | Chord | Rest):
+            _write_before(measure, item.attached)
+            after = placed[index + 1].event if index + 1 < len(placed) else following
+            write_event(measure, placed[index], state, voice, after)
+            index += 1
+        elif isinstance(item, Spacer):
+            _write_before(measure, item.attached)
+        else:
+            _write_change(measure, item, state)
+
+
+def _write_change(measure: Element, item: Item, state: VoiceState) -> None:
+    if isinstance(item, KeyChange):
+        attributes = append(measure, "attributes")
+        if item.key is not None:
+            write_key(attributes, item.key)
+        if item.clef is not None:
+            state.octave = clef_octave(item.clef)
+            if item.clef.name:
+                write_clef(attributes, item.clef)
+        if not len(attributes):
+            measure.remove(attributes)
+    elif isinstance(item, MeterChange):
+        write_meter(append(measure, "attributes"), item.meter)
+    elif isinstance(item, TempoChange):
+        write_tempo(measure, item.tempo)
+    elif isinstance(item, PartMark) and state.topmost:
+        _write_direction(measure, "rehearsal", item.label, "above")
+
+
+def _write_direction(measure: Element, tag: str, text: str | None, placement: str) -> None:
+    direction = append(measure, "direction", placement=placement)
+    append(append(direction, "direction-type"), tag, text)
+
+
+def _write_before(measure: Element, attached: Attached) -> None:
+    """What stands over or under an event and belongs to its moment."""
+    for text in attached.chord_symbols:
+        harmony = parse_harmony(text)
+        if harmony is None:
+            _write_direction(measure, "words", text, "above")
+            continue
+        _write_harmony(append(measure, "harmony"), harmony)
+    for text in attached.annotations:
+        _write_direction(measure, "words", text[1:], _PLACEMENTS.get(text[:1], "above"))
+    for name in attached.decorations:
+        if name in DYNAMICS:
+            direction = append(measure, "direction", placement="below")
+            append(append(append(direction, "direction-type"), "dynamics"), name)
+        elif name.lower() in ("segno", "coda"):
+            _write_direction(measure, name.lower(), None, "above")
+        elif name in WORDS:
+            _write_direction(measure, "words", WORDS[name], "above")
+        elif name in ("<(", "crescendo(", ">(", "diminuendo("):
+            _write_wedge(measure, "crescendo" if name[0] in "<c" else "diminuendo")
+        elif name in ("<)", "crescendo)", ">)", "diminuendo)"):
+            _write_wedge(measure, "stop")
+
+
+def _write_harmony(parent: Element, harmony: Harmony) -> None:
+    _write_step(append(parent, "root"), "root", harmony.root)
+    append(parent, "kind", harmony.kind).set("text", harmony.text)
+    if harmony.bass is not None:
+        _write_step(append(parent, "bass"), "bass", harmony.bass)
+
+
+def _write_step(parent: Element, name: str, note: tuple[str, int]) -> None:
+    step, alter = note
+    append(parent, f"{name}-step", step)
+    if alter:
+        append(parent, f"{name}-alter", alter)
+
+
+def _write_wedge(measure: Element, kind: str) -> None:
+    direction = append(measure, "direction", placement="below")
+    append(append(direction, "direction-type"), "wedge", type=kind)
