@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(demo.demo)
-app.command()(train.train)
+app.command(epilog=train.EXAMPLES)(train.train)
 app.command()(sample.sample)
 app.command()(show.show)
 app.command()(convert.convert)

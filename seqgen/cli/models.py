@@ -19,7 +19,8 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="PATH|NAME",
-        help="A model file, or a name in checkpoints/. [default: the newest in checkpoints/]",
+        help="A model file, or a name in checkpoints/.",
+        show_default="the newest in checkpoints/",
     ),
 ]
 

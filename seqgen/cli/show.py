@@ -21,8 +21,8 @@ def show(
         str | None,
         typer.Argument(
             metavar="[MODEL]",
-            help="A model file, or a name in checkpoints/.  [default: the newest there]",
-            show_default=False,
+            help="A model file, or a name in checkpoints/.",
+            show_default="the newest there",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The whole card as JSON.")] = False,

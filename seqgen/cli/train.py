@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqgen.corpus.documents import Corpus
     from seqgen.training.run import Ended, Run
 
-__all__ = ["Arch", "plan", "train", "train_to_end"]
+__all__ = ["EXAMPLES", "Arch", "plan", "train", "train_to_end"]
 
 
 class Arch(enum.StrEnum):
@@ -40,15 +40,13 @@ Layers = Annotated[int | None, typer.Option(min=1, help="Layers, or Transformer 
 EXAMPLES = """
 Examples:
 
-  seqgen train                                   the embedded tunes, about three minutes
+seqgen train tunes.abc --budget 10m
 
-  seqgen train tunes.abc --budget 10m            your own tunes
+seqgen train tinyshakespeare --arch lstm
 
-  seqgen train tinyshakespeare --arch lstm
+cat *.txt | seqgen train - -o checkpoints/prose.safetensors
 
-  cat *.txt | seqgen train - -o checkpoints/prose.safetensors
-
-  seqgen train --resume                          go on with an interrupted run
+seqgen train --resume
 """
 
 
@@ -58,27 +56,30 @@ def train(
         typer.Argument(
             metavar="[CORPUS]...",
             help="Files, folders, globs, - for stdin, or a collection's name; see `seqgen corpus "
-            "list`.  [default: the embedded tunes]",
-            show_default=False,
+            "list`.",
+            show_default="the embedded tunes",
         ),
     ] = None,
-    arch: Annotated[Arch | None, typer.Option(help="The network.  [default: transformer]")] = None,
+    arch: Annotated[
+        Arch | None, typer.Option(help="The network.", show_default="transformer")
+    ] = None,
     tokens: Annotated[
         Tokens | None,
         typer.Option(
             help="What the network reads and writes one at a time: characters, or ABC notation's "
-            "notes, lengths and bar lines.  [default: auto, which is abc for tunes]"
+            "notes, lengths and bar lines.",
+            show_default="auto, which is abc for tunes",
         ),
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Time to train, such as 90s or 5m.  [default: 3m]"),
+        typer.Option(metavar="TIME", help="Time to train, such as 90s or 5m.", show_default="3m"),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Exactly this many updates instead of a time.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Decides weights, order, dropout.  [default: 0]")
+        int | None, typer.Option(min=0, help="Decides weights, order, dropout.", show_default="0")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Sequences an update.")] = None,
     seq_length: Annotated[
@@ -88,7 +89,8 @@ def train(
         float | None, typer.Option(help="At its peak; it rises first, and falls to zero.")
     ] = None,
     clip_norm: Annotated[
-        float | None, typer.Option(help="Most the gradients' global norm may be.  [default: 1.0]")
+        float | None,
+        typer.Option(help="Most the gradients' global norm may be.", show_default="1.0"),
     ] = None,
     dropout: Annotated[
         float | None, typer.Option(help="Share of activations dropped between layers.")
@@ -97,19 +99,22 @@ def train(
     hidden: Annotated[int | None, typer.Option(min=1, help="Width of the network.")] = None,
     val_fraction: Annotated[
         float | None,
-        typer.Option(help="Share of the corpus held back to measure with.  [default: 0.1]"),
+        typer.Option(help="Share of the corpus held back to measure with.", show_default="0.1"),
     ] = None,
     validation: Annotated[
         str | None, typer.Option(metavar="FILE", help="Measure with this instead.")
     ] = None,
     checkpoint_every: Annotated[
-        int | None, typer.Option(min=1, help="Updates between saves.  [default: each evaluation]")
+        int | None,
+        typer.Option(min=1, help="Updates between saves.", show_default="each evaluation"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The model file.  [default: checkpoints/<corpus>]"),
+        typer.Option("--output", "-o", help="The model file.", show_default="checkpoints/<corpus>"),
     ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the files.  [default: utf-8]")] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of the files.", show_default="utf-8")
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option(

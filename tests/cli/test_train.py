@@ -52,7 +52,7 @@ def test_tunes_from_file_to_sample(tunes: Path) -> None:
     assert "\x1b" not in done.stderr  # plain lines where stderr is no terminal
     model = tunes / "checkpoints" / "tunes.safetensors"
     card = checkpoint.load(model).card
-    assert (card.kind, card.tokenizer.scheme, card.model.arch) == ("abc", "abc", "lstm")
+    assert (card.kind, card.tokenizer.scheme, card.model.arch) == ("abc", "abc", "transformer")
     steps = [json.loads(line) for line in model.with_suffix(".jsonl").read_text().splitlines()]
     assert [line["step"] for line in steps if "loss_nats" in line] == list(range(1, 13))
 
