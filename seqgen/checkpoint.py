@@ -35,6 +35,7 @@ __all__ = [
     "SUFFIX",
     "Card",
     "Checkpoint",
+    "by_age",
     "card_to_json",
     "load",
     "load_training",
@@ -116,7 +117,7 @@ def save(
     values = card_to_json(card)
     values["training_digest"] = _digest({}, training) if training else None
     values["digest"] = _digest(values, weights)
-    metadata = {METADATA_KEY: json.dumps(values, ensure_ascii=False, allow_nan=False)}
+    metadata = {METADATA_KEY: json.dumps(values, allow_nan=False)}
     write_atomically(path, serialise(tensors, metadata=metadata))
     return dataclasses.replace(card, digest=values["digest"])
 
@@ -144,12 +145,18 @@ def newest(folder: Path) -> Path:
     Raises:
         CheckpointError: there is none.
     """
-    models = [path for path in folder.glob(f"*{SUFFIX}") if path.is_file()]
+    models = by_age(folder)
     if not models:
         raise CheckpointError(
             f"no model in {folder}/ yet: train one with `seqgen train`, or name one with -m"
         )
-    return max(models, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return models[0]
+
+
+def by_age(folder: Path) -> list[Path]:
+    """The models in a folder, the one written last first."""
+    models = [path for path in folder.glob(f"*{SUFFIX}") if path.is_file()]
+    return sorted(models, key=lambda path: (-path.stat().st_mtime_ns, path.name))
 
 
 def _read(path: Path, *, with_training: bool) -> tuple[Card, Weights, dict[str, NDArray[Any]]]:

@@ -113,8 +113,8 @@ class ModelConfig:
             _whole("heads", self.heads, 1, self.hidden)
             _require(
                 self.hidden % (2 * self.heads) == 0,
-                f"hidden ({self.hidden}) must be a multiple of twice the heads ({self.heads}), "
-                "since rotary positions turn pairs of coordinates",
+                f"hidden must be even and divide into {self.heads} even parts, since rotary "
+                f"positions turn pairs of numbers; {self.hidden} does not",
             )
             _require(self.embedding == self.hidden, "a transformer's embedding equals its hidden")
         else:

@@ -15,6 +15,7 @@ from seqgen.config import Architecture
 from seqgen.tokenization import Scheme, Tokenizer
 from tests.support import TUNES, make_config, make_weights
 
+
 @pytest.fixture(scope="session")
 def tensorflow() -> None:
     """For tests that need it: TensorFlow, imported as training imports it."""

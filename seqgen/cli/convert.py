@@ -42,18 +42,28 @@ def convert(
         float | None,
         typer.Option(min=1, max=4, help="First of two eighths longer by this; 2 is triplet feel."),
     ] = None,
+    transpose: Annotated[
+        int,
+        typer.Option("--transpose", min=-60, max=60, help="Semitones up, or down if negative."),
+    ] = 0,
+    soundfont: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.sf2", help="Play .wav with its instruments, by FluidSynth."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     encoding: Annotated[str, typer.Option(help="Encoding of the input, as latin-1.")] = "utf-8",
 ) -> None:
-    """Convert tunes: ABC to MIDI and other forms. The suffix of OUT decides.
+    """Convert tunes between ABC, MIDI, MusicXML, pictures and sound; the suffix of OUT decides.
 
     OUT is a file, a folder (it gets a numbered file for each tune), or - for stdout. A tune with an
     error is named on stderr and left out; the others are converted, and the exit status is 1.
 
     Examples: seqgen convert song.abc song.mid; seqgen convert tunes/*.abc midi/;
-    seqgen convert --tune 3 book.abc - > third.mid
+    seqgen convert --tune 3 book.abc - > third.mid; seqgen convert --transpose -2 a.abc b.abc;
+    seqgen convert song.abc song.svg; seqgen convert melody.mid melody.abc
     """
     from seqgen.music.forms import COLLECTIONS, TEXT_FORMS, WRITERS, Sound
+    from seqgen.music.transpose import transpose as transposed
 
     if len(files) < 2:
         raise UsageError("needs what to read and where to write, as in: convert song.abc song.mid")
@@ -67,9 +77,11 @@ def convert(
         raise UsageError(f"can't write '{form or target}'; it can be one of {known} (see --to)")
     if target == STDIN and form not in TEXT_FORMS and sys.stdout.isatty():
         raise UsageError("this would garble a terminal; redirect it, as in `- > song.mid`")
-    sound = Sound(chords, None if swing is None else Fraction(swing).limit_denominator(16))
+    exact_swing = None if swing is None else Fraction(swing).limit_denominator(16)
+    sound = Sound(chords, exact_swing, soundfont)
     count = _Count()
-    chosen = _tunes(sources, encoding, tune, count)
+    found = _tunes(sources, encoding, tune, count)
+    chosen = ((number, transposed(each, transpose)) for number, each in found)
     if to_folder:
         for number, each in chosen:
             path = Path(target) / f"{number:04d}-{safe_name(each.title)}{form}"

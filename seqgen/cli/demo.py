@@ -27,13 +27,14 @@ def demo(
 
     It trains for two minutes and needs no download.
     """
+    from seqgen.cli.runs import begin
     from seqgen.cli.sample import playable
-    from seqgen.cli.train import plan, train_to_end
+    from seqgen.cli.train import train_to_end
 
     seconds = parse_duration(budget)
     model = FOLDER / "model.safetensors"
     say("Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes and more.")
-    run = plan([], model, {"budget": f"{seconds}s", "seed": seed}, None, force=True)
+    run = begin([], model, {"budget": f"{seconds}s", "seed": seed}, None, force=True)
     train_to_end(run, quiet=False)
 
     from seqgen import checkpoint

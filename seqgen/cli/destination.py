@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqgen.errors import OutputError, UsageError
+from seqgen.files import require_folder
 
 __all__ = ["BINARY", "Destination", "choose", "numbered"]
 
@@ -34,15 +35,12 @@ class Destination:
 
     path: Path | None
     form: str
+    is_folder: bool = False
 
     @property
     def streams(self) -> bool:
         """Whether text can be shown as it is made."""
         return self.path is None and self.form not in BINARY
-
-    @property
-    def is_folder(self) -> bool:
-        return self.path is not None and (self.path.is_dir() or str(self.path).endswith(os.sep))
 
 
 def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> Destination:
@@ -54,7 +52,9 @@ def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> D
     """
     possible = MUSIC_FORMS if kind == "abc" else TEXT_FORMS
     path = Path(output) if output not in (None, "-") else None
-    if form is None:
+    # A trailing slash means a folder, which may be still to be made; Path forgets it.
+    folder = path is not None and ((output or "").endswith(os.sep) or path.is_dir())
+    if form is None and not folder:
         form = _form_by_name(path) if path else _form_of_stdout(possible)
     form = form or possible[0]
     if form not in possible:
@@ -64,16 +64,14 @@ def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> D
         )
     if path is None and form in BINARY and sys.stdout.isatty():
         raise UsageError("MIDI would garble a terminal: redirect it, as in `> song.mid`, or use -o")
-    if path and (output or "").endswith(os.sep):
-        path.mkdir(parents=True, exist_ok=True)
-    elif path and path.exists() and not path.is_dir() and not force:
+    if path and folder:
+        require_folder(path / "file")
+    elif path and path.exists() and not force:
         raise OutputError(f"{path} exists; --force replaces it")
-    return Destination(path, form)
+    return Destination(path, form, folder)
 
 
-def _form_by_name(path: Path) -> str | None:
-    if path.is_dir() or str(path).endswith(os.sep):
-        return None
+def _form_by_name(path: Path) -> str:
     if path.suffix.lower() not in FORMS:
         raise UsageError(
             f"{path}: can't tell the form from '{path.suffix}'; use one of "
@@ -83,11 +81,8 @@ def _form_by_name(path: Path) -> str | None:
 
 
 def _form_of_stdout(possible: tuple[str, ...]) -> str | None:
-    try:
-        descriptor = sys.stdout.fileno()
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-    except (OSError, ValueError):  # closed, or no file at all
+    descriptor = sys.stdout.fileno()
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return None
     by_name = FORMS.get(Path(_name_of(descriptor)).suffix.lower())
     if by_name in possible:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +10,7 @@ from seqgen.cli.console import printable
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from seqgen.training.run import Ended, Evaluated, Event, Started, Stepped
+    from seqgen.training.events import Ended, Evaluated, Event, Started, Stepped
 
 __all__ = ["Display"]
 
@@ -31,8 +30,13 @@ class Display:
             return Display()
         from rich.console import Console
 
-        console = Console(stderr=True)
-        return LiveDisplay(console) if sys.stderr.isatty() else LinesDisplay(console)
+        class Stderr(Console):
+            def on_broken_pipe(self) -> None:
+                """Rich would end the program; see LinesDisplay.show."""
+                raise BrokenPipeError
+
+        console = Stderr(stderr=True)
+        return LiveDisplay(console) if console.is_terminal else LinesDisplay(console)
 
     def __enter__(self) -> Self:
         return self
@@ -64,17 +68,19 @@ class LinesDisplay(Display):
 
     def show(self, event: Event) -> None:
         """Take in an event of a run."""
-        from seqgen.training import run
+        from seqgen.training import events
 
         match event:
-            case run.Started():
+            case events.Started():
                 self.started = event
                 self.line(_introduce(event))
-            case run.Stepped():
+            case events.Stepped():
                 self._smooth(event)
-            case run.Evaluated():
+            case events.Evaluated():
                 self.evaluated(event)
-            case run.Ended():
+            case events.Noted():
+                self.line(event.message)
+            case events.Ended():
                 self.line(_conclude(event))
 
     def _smooth(self, event: Stepped) -> None:
@@ -144,13 +150,13 @@ class LiveDisplay(LinesDisplay):
 
     def show(self, event: Event) -> None:
         """Take in an event of a run."""
-        from seqgen.training import run
+        from seqgen.training import events
 
         super().show(event)
         match event:
-            case run.Started():
+            case events.Started():
                 self.progress.update(self.task, total=event.config.steps, completed=event.step)
-            case run.Stepped():
+            case events.Stepped():
                 self.progress.update(self.task, completed=event.step)
 
     def evaluated(self, event: Evaluated) -> None:
@@ -180,11 +186,12 @@ class LiveDisplay(LinesDisplay):
 
         numbers = Table.grid(padding=(0, 2))
         best = f"{min(self.validation):.3f} bits/char" if self.validation else "-"
+        # Text, not markup: whatever is printed above the panel redraws it without markup.
         numbers.add_row(
-            f"loss [bold]{self.loss_nats:.3f}[/]",
-            f"best [bold]{best}[/]",
-            f"[bold]{self.tokens_per_second:,.0f}[/] tokens/s",
-            f"gradient norm [bold]{self.gradient_norm:.2f}[/]",
+            Text.assemble("loss ", (f"{self.loss_nats:.3f}", "bold")),
+            Text.assemble("best ", (best, "bold")),
+            Text.assemble((f"{self.tokens_per_second:,.0f}", "bold"), " tokens/s"),
+            Text.assemble("gradient norm ", (f"{self.gradient_norm:.2f}", "bold")),
         )
         parts: list[RenderableType] = [self.progress.get_renderable(), numbers]
         if self.sample:

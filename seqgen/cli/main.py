@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from seqgen import __version__
-from seqgen.cli import check, convert, corpus, demo, sample, show, train
+from seqgen.cli import check, convert, corpus, demo, play, sample, show, train
 from seqgen.cli.console import Debug, Verbose, debugging, printable, say
 from seqgen.errors import SeqgenError
 
@@ -26,6 +27,7 @@ app.command(epilog=train.EXAMPLES)(train.train)
 app.command()(sample.sample)
 app.command()(show.show)
 app.command()(convert.convert)
+app.command()(play.play)
 app.command()(check.check)
 app.add_typer(corpus.app, name="corpus")
 
@@ -52,6 +54,7 @@ def options(
 
 def main() -> None:
     """Run the command line; never returns."""
+    _open_standard_streams()
     # When the reader of a pipe has had enough (`| head`), end at once and quietly, as cat does.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -66,3 +69,15 @@ def main() -> None:
         if debugging():
             raise
         sys.exit(130)
+
+
+def _open_standard_streams() -> None:
+    # Where the caller closed one (`2>&-`), the next file opened would take its place, and what is
+    # meant for nobody would end up in it.
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))

@@ -19,6 +19,7 @@ __all__ = ["playable", "sample"]
 
 MAX_PROMPT_BYTES = 16 << 20
 DEFAULT_MAX_TOKENS = {"abc": 4000, "text": 500}
+CONTROLS = "Tunes"
 REDRAWS = 20  # of a tune that can't be played, before giving up
 
 
@@ -67,12 +68,64 @@ def sample(
         Form | None,
         typer.Option("--format", help="[default: by where the output goes]"),
     ] = None,
+    meter: Annotated[
+        str, typer.Option(metavar="6/8", help="Of the tune.", rich_help_panel=CONTROLS)
+    ] = "",
+    key: Annotated[
+        str, typer.Option(metavar="Ador", help="Of the tune.", rich_help_panel=CONTROLS)
+    ] = "",
+    unit_length: Annotated[
+        str, typer.Option(metavar="1/8", help="Unit note length.", rich_help_panel=CONTROLS)
+    ] = "",
+    bars: Annotated[
+        int | None,
+        typer.Option(min=1, help="As written, upbeats aside.", rich_help_panel=CONTROLS),
+    ] = None,
+    tune_form: Annotated[
+        str,
+        typer.Option(
+            "--form", metavar="AABB", help="Sections of equal bars; AA is one repeated.",
+            rich_help_panel=CONTROLS,
+        ),
+    ] = "",
+    note_range: Annotated[
+        str,
+        typer.Option(
+            "--range", metavar="G,-b'", help="Lowest and highest note.", rich_help_panel=CONTROLS
+        ),
+    ] = "",
+    rhythm: Annotated[
+        str, typer.Option(metavar="jig", help="Kind of tune.", rich_help_panel=CONTROLS)
+    ] = "",
+    title: Annotated[
+        str, typer.Option(metavar="TEXT", help="Of the tune.", rich_help_panel=CONTROLS)
+    ] = "",
+    infill: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Fill every bar written as ? in this tune.",
+            rich_help_panel=CONTROLS,
+        ),
+    ] = None,
+    unconstrained: Annotated[
+        bool,
+        typer.Option(
+            "--unconstrained", help="Tunes that may not be valid.", rich_help_panel=CONTROLS
+        ),
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="How much probability the grammar removed, on stderr.",
+            rich_help_panel=CONTROLS,
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr.")] = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
-    """Draw new tunes or text from a model.
+    """Draw new tunes or text from a model. Every tune is valid: it can be played and engraved.
 
     Redirected to a file, a tune is written as what the file's name says, MIDI if it says nothing;
     to a pipe or a terminal goes ABC notation or text, as it is made.
@@ -80,10 +133,20 @@ def sample(
     from seqgen import checkpoint
     from seqgen.cli import destination
     from seqgen.config import SamplingConfig
-    from seqgen.files import write_atomically
-    from seqgen.sampling.sampler import Sampler
+    from seqgen.files import read_text, write_atomically
+    from seqgen.music.abc.grammar.conditions import Conditions, parse_range
+    from seqgen.sampling.explanation import Explanation
+    from seqgen.sampling.infill import Gaps
+    from seqgen.sampling.sampler import VALID, Sampler
 
     text = _prompt(prompt, stdin)
+    low, high = parse_range(note_range) if note_range else (0, 127)
+    conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
+    if unconstrained and (conditions != VALID or infill is not None or explain):
+        raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")
+    if infill is not None and (text or conditions != VALID or explain):
+        raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
+    gaps = Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill else None
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
     config = SamplingConfig(temperature, top_k, top_p, min_p, max_tokens or 1, stop)
     saved = checkpoint.load(find(model))
@@ -98,7 +161,16 @@ def sample(
     if not quiet:
         detail(f"model {saved.path}")
         say(f"seed {seed}")
-    sampler = Sampler(saved, config, prompt=text, seed=seed)
+    explanation = Explanation() if explain else None
+    sampler = Sampler(
+        saved,
+        config,
+        prompt=text,
+        seed=seed,
+        conditions=None if unconstrained else conditions,
+        gaps=gaps,
+        observe=explanation.add if explanation else None,
+    )
     if target.streams:
         _stream(sampler, num_samples)
     elif target.is_folder:
@@ -122,6 +194,9 @@ def sample(
             sys.stdout.buffer.flush()
         else:
             write_atomically(target.path, data)
+    if explanation is not None:
+        for line in explanation.lines():
+            say(printable(line))
 
 
 def _prompt(prompt: str | None, stdin: str | None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, parse_duration, say
-from seqgen.cli.models import CHECKPOINTS
-from seqgen.errors import CheckpointError, InputError, UsageError
+from seqgen.cli.console import Debug, Verbose, say
+from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from seqgen.checkpoint import Checkpoint
-    from seqgen.corpus.documents import Corpus
-    from seqgen.training.run import Ended, Run
+    from seqgen.training.events import Ended
+    from seqgen.training.run import Run
 
-__all__ = ["EXAMPLES", "Arch", "plan", "train", "train_to_end"]
+__all__ = ["EXAMPLES", "train", "train_to_end"]
 
 
 class Arch(enum.StrEnum):
@@ -35,7 +33,10 @@ class Tokens(enum.StrEnum):
     abc = "abc"
 
 
-Layers = Annotated[int | None, typer.Option(min=1, help="Layers, or Transformer blocks.")]
+Layers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Layers, or Transformer blocks.", show_default="by the corpus"),
+]
 
 EXAMPLES = """
 Examples:
@@ -81,22 +82,35 @@ def train(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Decides weights, order, dropout.", show_default="0")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Sequences an update.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Sequences an update.", show_default="by the corpus")
+    ] = None,
     seq_length: Annotated[
-        int | None, typer.Option(min=2, help="Tokens a sequence, the reach of attention.")
+        int | None,
+        typer.Option(
+            min=2, help="Tokens a sequence, the reach of attention.", show_default="by the corpus"
+        ),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="At its peak; it rises first, and falls to zero.")
+        float | None,
+        typer.Option(
+            help="At its peak; it rises first, and falls to zero.", show_default="by the corpus"
+        ),
     ] = None,
     clip_norm: Annotated[
         float | None,
         typer.Option(help="Most the gradients' global norm may be.", show_default="1.0"),
     ] = None,
     dropout: Annotated[
-        float | None, typer.Option(help="Share of activations dropped between layers.")
+        float | None,
+        typer.Option(
+            help="Share of activations dropped between layers.", show_default="by the corpus"
+        ),
     ] = None,
     layers: Layers = None,
-    hidden: Annotated[int | None, typer.Option(min=1, help="Width of the network.")] = None,
+    hidden: Annotated[
+        int | None, typer.Option(min=1, help="Width of the network.", show_default="by the corpus")
+    ] = None,
     val_fraction: Annotated[
         float | None,
         typer.Option(help="Share of the corpus held back to measure with.", show_default="0.1"),
@@ -110,7 +124,12 @@ def train(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The model file.", show_default="checkpoints/<corpus>"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The model file.",
+            show_default="checkpoints/<corpus>.safetensors",
+        ),
     ] = None,
     encoding: Annotated[
         str | None, typer.Option(help="Of the files.", show_default="utf-8")
@@ -118,13 +137,17 @@ def train(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on: with an interrupted run as it was, or beyond a finished one."
+            "--resume",
+            help="Go on with an interrupted run as it was (the newest, or that of CORPUS or -o), "
+            "or teach a finished model CORPUS.",
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a finished model.")] = False,
     export: Annotated[
         bool,
-        typer.Option("--export", help="End an interrupted run: keep its best weights only."),
+        typer.Option(
+            "--export", help="End the interrupted run of CORPUS or -o: keep its best weights."
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No display.")] = False,
     _verbose: Verbose = False,
@@ -153,44 +176,49 @@ def train(
         raise UsageError("--steps and --budget exclude each other")
     if val_fraction is not None and validation is not None:
         raise UsageError("--val-fraction and --validation exclude each other")
-    if resume and force:
-        raise UsageError("--resume and --force exclude each other")
+    if resume + force + export > 1:
+        raise UsageError("--resume, --force and --export exclude each other")
+
+    from seqgen.cli import runs
+
+    named = sources or []
     if export:
-        _export(output or _only_or_newest())
-        return
-    if resume:
-        path = output or (_default_output(sources) if sources else _only_or_newest())
-        run = _resume(path, sources or [], options, checkpoint_every)
+        if options:
+            raise UsageError(f"--export only ends a run: drop {runs.spell(options)}")
+        runs.export(runs.model_of(named, output))
+    elif resume:
+        train_to_end(runs.go_on(named, output, options, checkpoint_every), quiet=quiet)
     else:
-        run = plan(sources or [], output, options, checkpoint_every, force=force)
-    train_to_end(run, quiet=quiet)
+        run = runs.begin(named, output, options, checkpoint_every, force=force)
+        train_to_end(run, quiet=quiet)
 
 
-def train_to_end(run: Run, *, quiet: bool) -> Ended:
-    """Run with a display, catching Ctrl-C and SIGTERM.
+def train_to_end(run: Run, *, quiet: bool) -> None:
+    """Run with a display, saving and ending after the update at hand on a signal.
 
     Raises:
         typer.Exit: after a run that was interrupted, with 128 + the signal.
     """
     from seqgen.cli.display import Display
-    from seqgen.training.run import Ended
+    from seqgen.training.events import Ended
 
-    ended = None
-    with _signals() as caught, Display.choose(quiet=quiet) as chosen:
-        display = chosen
+    ended: Ended | None = None
+    with _signals() as caught, Display.choose(quiet=quiet) as display:
+        watching = display
         for event in run.events(stop=lambda: bool(caught)):
             try:
-                display.show(event)
-            except BrokenPipeError:  # nobody looks any more; the model is still wanted
-                display = Display()
+                watching.show(event)
+            except OSError:  # nobody looks any more (`| head`); the model is still wanted
+                watching = Display()
             if isinstance(event, Ended):
                 ended = event
-    assert ended is not None  # the events of a run end with this one
-    if caught and ended.interrupted:
+    model = shlex.quote(str(run.output))
+    if caught and ended is not None and ended.interrupted:
         if not quiet:
-            say(f"Stopped at step {ended.step}; go on with: seqgen train --resume -o {run.output}")
+            say(f"Stopped at step {ended.step}; go on with: seqgen train --resume -o {model}")
         raise typer.Exit(128 + caught[0])
-    return ended
+    if not quiet:
+        say(f"The model is {model}; next: seqgen sample -m {model}")
 
 
 @contextmanager
@@ -200,184 +228,21 @@ def _signals() -> Iterator[list[int]]:
 
     def note(number: int, _frame: Any) -> None:
         caught.append(number)
+        restore()
+
+    def restore() -> None:
         for sign, handler in before.items():
             signal.signal(sign, handler)
 
-    before = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM)}
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # SIGHUP: the terminal went away
+    signs = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {sign: signal.getsignal(sign) for sign in signs}
+    before = {sign: handler for sign, handler in before.items() if handler != signal.SIG_IGN}
     for sign in before:
         signal.signal(sign, note)
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a reader that leaves ends the display only
     try:
         yield caught
     finally:
-        for sign, handler in before.items():
-            signal.signal(sign, handler)
-
-
-def plan(
-    sources: list[str],
-    output: Path | None,
-    options: dict[str, Any],
-    checkpoint_every: int | None,
-    *,
-    force: bool,
-    start: Checkpoint | None = None,
-) -> Run:
-    from seqgen.files import require_folder
-
-    training, held_back, resumable = _load(sources, options)
-    path = output or CHECKPOINTS / f"{training.name}.safetensors"
-    # Before TensorFlow loads, and before minutes are spent on what could not be kept.
-    if not start:
-        _refuse_to_overwrite(path, force=force)
-    require_folder(path)
-
-    from seqgen.training.plan import Wishes
-
-    fields = {field.name for field in dataclasses.fields(Wishes)}
-    wished = {name: value for name, value in options.items() if name in fields}
-    if "budget" in options:
-        wished["budget_seconds"] = parse_duration(options["budget"])
-    wishes = Wishes(**wished, checkpoint_every=checkpoint_every)
-    wishes.check()
-    scheme = options.get("tokens", "auto")
-    if scheme == "auto":
-        scheme = "abc" if training.kind == "abc" else "char"
-
-    from seqgen.training.runtime import import_tensorflow
-
-    import_tensorflow()
-    from seqgen.training.run import Run
-
-    return Run.plan(
-        training,
-        held_back,
-        scheme,
-        wishes,
-        path,
-        description={
-            "name": training.name,
-            "digest": training.digest,
-            "documents": len(training.documents),
-            "characters": training.characters,
-            "validation_digest": held_back.digest,
-            "validation_characters": held_back.characters,
-        },
-        resumable=resumable,
-        start=start,
-    )
-
-
-def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus, dict[str, Any]]:
-    """Training part, validation part, and what it takes to load them again."""
-    from seqgen.corpus import readers
-    from seqgen.corpus.split import split
-
-    encoding = options.get("encoding", "utf-8")
-    corpus = readers.load(sources, encoding=encoding)
-    resumable = {
-        "sources": sources,
-        "validation": options.get("validation"),
-        "val_fraction": options.get("val_fraction", 0.1),
-        "seed": options.get("seed", 0),
-        "encoding": encoding,
-    }
-    if resumable["validation"] is None:
-        training, held_back = split(
-            corpus, fraction=resumable["val_fraction"], seed=resumable["seed"]
-        )
-    else:
-        training = corpus
-        held_back = readers.load([resumable["validation"]], encoding=encoding)
-        if held_back.kind != training.kind:
-            raise InputError(
-                f"holds {held_back.kind}, but the corpus holds {training.kind}; measure with more "
-                "of the same",
-                path=resumable["validation"],
-            )
-    return training, held_back, resumable
-
-
-def _refuse_to_overwrite(path: Path, *, force: bool) -> None:
-    if not path.exists() or force:
-        return
-    raise UsageError(
-        f"{path} exists: --resume goes on with it, --force replaces it, -o names another file"
-    )
-
-
-def _default_output(sources: list[str]) -> Path:
-    from seqgen.corpus import readers
-
-    return CHECKPOINTS / f"{readers.load(sources).name}.safetensors"
-
-
-def _only_or_newest() -> Path:
-    from seqgen.checkpoint import newest
-
-    return newest(CHECKPOINTS)
-
-
-def _export(path: Path) -> None:
-    from seqgen import checkpoint
-
-    saved = checkpoint.load(path)
-    if saved.card.progress is None:
-        say(f"{path} is a finished model already.")
-        return
-    checkpoint.save(path, dataclasses.replace(saved.card, progress=None), saved.weights)
-    say(f"{path} now holds its best weights alone.")
-
-
-def _resume(
-    path: Path, sources: list[str], options: dict[str, Any], checkpoint_every: int | None
-) -> Run:
-    from seqgen import checkpoint
-    from seqgen.config import TrainingConfig, from_json
-
-    saved, memory = checkpoint.load_training(path)
-    progress = saved.card.progress
-    if progress is None:
-        shape = {"arch", "tokens", "layers", "hidden", "seq_length"} & set(options)
-        if shape:
-            raise UsageError(
-                f"{path} is a finished model, whose network is what it is: drop "
-                f"{_spell(shape)}, or train anew with --force"
-            )
-        options = {"arch": saved.card.model.arch, "seq_length": saved.card.model.context, **options}
-        return plan(sources, path, options, checkpoint_every, force=True, start=saved)
-    if options:
-        raise UsageError(
-            f"--resume goes on with the run in {path} as it was begun: drop "
-            f"{_spell(set(options))}, or begin anew with --force"
-        )
-    resumable = progress["corpus"]
-    if not sources:
-        sources = resumable["sources"]
-        if "-" in sources:
-            raise UsageError(f"{path} was learning from stdin: name the same text again")
-    training, held_back, _ = _load(sources, {k: v for k, v in resumable.items() if v is not None})
-    if (training.digest, held_back.digest) != (
-        saved.card.corpus["digest"],
-        saved.card.corpus["validation_digest"],
-    ):
-        raise CheckpointError(
-            f"{path}: was learning from another corpus than "
-            f"{' '.join(sources) or 'the embedded one'} holds now; name the same one, or begin "
-            "anew with --force"
-        )
-    config = from_json(TrainingConfig, saved.card.recipe)
-    if checkpoint_every is not None:
-        config = dataclasses.replace(config, checkpoint_every=checkpoint_every)
-
-    from seqgen.training.runtime import import_tensorflow
-
-    import_tensorflow()
-    from seqgen.training.run import Run
-
-    return Run.resume(training, held_back, saved, memory, config)
-
-
-def _spell(options: set[str]) -> str:
-    return ", ".join("--" + name.replace("_", "-") for name in sorted(options))
+        restore()

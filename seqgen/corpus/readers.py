@@ -15,7 +15,7 @@ from seqgen.corpus.tunes import find_tunes
 from seqgen.errors import InputError
 from seqgen.files import STDIN, read_text
 
-__all__ = ["load"]
+__all__ = ["load", "survey"]
 
 TEXT_SUFFIXES = frozenset(
     {".abc", ".adoc", ".asc", ".htm", ".html", ".markdown", ".md", ".org", ".rst", ".tex", ".text"}
@@ -73,6 +73,17 @@ def load(sources: Sequence[str], *, encoding: str = "utf-8") -> Corpus:
         raise InputError("holds no text: every file in it is empty", path=", ".join(named))
     kind: Kind = "abc" if tunes else "text"
     return Corpus(_name(named, files), kind, tuple(tunes or texts))
+
+
+def survey(sources: Sequence[str]) -> tuple[str, list[Path]]:
+    """What load would name the corpus, and the files it would read; none of them is opened.
+
+    Raises:
+        InputError: a source is missing.
+    """
+    named = list(sources) or [catalog.DEFAULT]
+    files = _distinct([file for source in named for file in _files(source, "utf-8")])
+    return _name(named, files), [Path(file.path) for file in files if file.path != STDIN]
 
 
 def _files(source: str, encoding: str) -> list[_File]:

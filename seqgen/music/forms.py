@@ -37,10 +37,12 @@ class Sound:
 
     Args:
         chords: whether chord symbols are accompanied; swing: see ``perform``.
+        soundfont: whose instruments play it, where samples are made; None is our own string.
     """
 
     chords: bool = False
     swing: Fraction | None = None
+    soundfont: str | None = None
 
 
 Reader: TypeAlias = Callable[[bytes, str, str], Iterator[ParsedTune]]
@@ -57,8 +59,88 @@ def _write_midi(tune: Tune, sound: Sound) -> bytes:
     return write_midi(perform(tune, chords=sound.chords, swing=sound.swing))
 
 
-READERS: dict[str, Reader] = {".abc": _read_abc, ".txt": _read_abc}
-WRITERS: dict[str, Writer] = {".mid": _write_midi, ".midi": _write_midi}
+def _read_midi(data: bytes, path: str, _encoding: str) -> Iterator[ParsedTune]:
+    from seqgen.music.melody import read_melody
+
+    return as_parsed(read_melody(data, path=path))
+
+
+def _read_musicxml(data: bytes, path: str, _encoding: str) -> Iterator[ParsedTune]:
+    from seqgen.music.music21_reader import read_musicxml
+
+    return as_parsed(read_musicxml(data, path=path))
+
+
+def _read_mxl(data: bytes, path: str, _encoding: str) -> Iterator[ParsedTune]:
+    from seqgen.music.music21_reader import read_mxl
+
+    return as_parsed(read_mxl(data, path=path))
+
+
+def _read_kern(data: bytes, path: str, _encoding: str) -> Iterator[ParsedTune]:
+    from seqgen.music.music21_reader import read_kern
+
+    return as_parsed(read_kern(data, path=path))
+
+
+def _write_abc(tune: Tune, _sound: Sound) -> bytes:
+    from seqgen.music.abc.writer import write_tune
+
+    return write_tune(tune).encode()
+
+
+def _write_musicxml(tune: Tune, _sound: Sound) -> bytes:
+    from seqgen.music.musicxml.writer import write_musicxml
+
+    return write_musicxml(tune)
+
+
+def _write_mxl(tune: Tune, _sound: Sound) -> bytes:
+    from seqgen.music.musicxml.writer import write_mxl
+
+    return write_mxl(tune)
+
+
+def _write_svg(tune: Tune, _sound: Sound) -> bytes:
+    from seqgen.music.engraving import write_svg
+
+    return write_svg(tune)
+
+
+def _write_png(tune: Tune, _sound: Sound) -> bytes:
+    from seqgen.music.engraving import write_png
+
+    return write_png(tune)
+
+
+def _write_wav(tune: Tune, sound: Sound) -> bytes:
+    from seqgen.music.audio import write_wav
+
+    performance = perform(tune, chords=sound.chords, swing=sound.swing)
+    return write_wav(performance, soundfont=sound.soundfont)
+
+
+READERS: dict[str, Reader] = {
+    ".abc": _read_abc,
+    ".txt": _read_abc,
+    ".mid": _read_midi,
+    ".midi": _read_midi,
+    ".musicxml": _read_musicxml,
+    ".xml": _read_musicxml,
+    ".mxl": _read_mxl,
+    ".krn": _read_kern,
+}
+WRITERS: dict[str, Writer] = {
+    ".abc": _write_abc,
+    ".mid": _write_midi,
+    ".midi": _write_midi,
+    ".musicxml": _write_musicxml,
+    ".xml": _write_musicxml,
+    ".mxl": _write_mxl,
+    ".svg": _write_svg,
+    ".png": _write_png,
+    ".wav": _write_wav,
+}
 COLLECTIONS = frozenset({".abc"})
 """Forms of which one file holds any number of tunes, parted by an empty line."""
 TEXT_FORMS = frozenset({".abc", ".musicxml", ".xml", ".svg"})

@@ -15,7 +15,6 @@ from seqgen.music.score import (
     BarLine,
     Chord,
     Clef,
-    Event,
     Graces,
     Item,
     Key,
@@ -33,6 +32,7 @@ from seqgen.music.score import (
     Voice,
     pitch,
 )
+from seqgen.music.tuplets import group_tuplets
 
 __all__ = ["PartReader", "read_key", "read_meter"]
 
@@ -242,7 +242,7 @@ class PartReader:
                 decorations.append(element.value)
             elif stream is measure and (item := self._change(element)) is not None:
                 items.append(item)
-        return _grouped(items)
+        return group_tuplets(items)
 
     def _event(self, element: Any, attached: Attached, grace: bool = False) -> Any:
         duration = Fraction(element.duration.quarterLength) / 4
@@ -295,47 +295,3 @@ def _marks(element: Any) -> list[str]:
         elif kind in _DECORATIONS:
             names.append(_DECORATIONS[kind])
     return names
-
-
-def _grouped(items: list[Item]) -> list[Item]:
-    """The items with tuplet notes as groups; one ends where its time is a plain value."""
-    grouped = list(items)
-    run: list[int] = []
-    time = Fraction(0)
-    for index, item in enumerate(items):
-        if not isinstance(item, Note | Chord | Rest):
-            continue
-        tuplet = item.tuplet
-        before = grouped[run[0]] if run else None
-        if run and (tuplet is None or _ratio(before) != (tuplet.actual, tuplet.normal)):
-            _close(grouped, run)
-            run, time = [], Fraction(0)
-        if tuplet is None:
-            continue
-        run.append(index)
-        time += item.duration
-        if len(run) > 1 and time.denominator & (time.denominator - 1) == 0:
-            _close(grouped, run)
-            run, time = [], Fraction(0)
-    _close(grouped, run)
-    return grouped
-
-
-def _ratio(item: Item | None) -> tuple[int, int] | None:
-    if isinstance(item, Note | Chord | Rest) and item.tuplet is not None:
-        return item.tuplet.actual, item.tuplet.normal
-    return None
-
-
-def _close(items: list[Item], run: list[int]) -> None:
-    for position, index in enumerate(run):
-        event = items[index]
-        if isinstance(event, Note | Chord | Rest) and event.tuplet is not None:
-            tuplet = event.tuplet._replace(notes=len(run), position=position)
-            items[index] = _with_tuplet(event, tuplet)
-
-
-def _with_tuplet(event: Event, tuplet: Tuplet) -> Event:
-    if isinstance(event, Chord):
-        return Chord(event.notes, event.duration, event.joined, tuplet, event.attached)
-    return event._replace(tuplet=tuplet)

@@ -206,7 +206,8 @@ class Key:
     """A key signature.
 
     Args:
-        tonic: ``"D"``, ``"Bb"``, ``"F#"``; ``""`` for none; ``"HP"`` or ``"Hp"`` for the pipes.
+        tonic: ``"D"``, ``"Bb"``, ``"F#"``; ``""`` for none; ``"HP"`` or ``"Hp"`` for the
+            pipes, which sound alike; only ``Hp`` prints its signature.
         mode: ``maj min dor phr lyd mix loc``; ``""`` where there is no tonic.
         alters: semitones by letter, of the letters that are not natural.
         explicit: accidentals written after the tonic and mode, as (letter, semitones).

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqgen.config import SamplingConfig
+from seqgen.errors import UsageError
 from seqgen.models.decoders import Decoder
-from seqgen.sampling.filters import distribution
+from seqgen.sampling.constraint import Constraint
+from seqgen.sampling.filters import FloatArray, distribution, log_softmax
 from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
-__all__ = ["continuation"]
+__all__ = ["continuation", "draw"]
 
 
 def continuation(
@@ -22,6 +25,8 @@ def continuation(
     *,
     seed: int,
     number: int,
+    constraint: Constraint | None = None,
+    observe: Callable[[str, float], None] | None = None,
 ) -> Iterator[str]:
     """How a model goes on from a prompt, in pieces, until it ends the document.
 
@@ -29,21 +34,30 @@ def continuation(
         prompt: the document's beginning; may be empty. It is not repeated.
         seed, number: decide the draws; ``number`` counts the samples of one seed from 0, so each
             can be drawn again alone.
+        constraint: holds the draws to valid tunes; None leaves them free. What it forbids loses its
+            probability before the filters of ``config`` apply.
+        observe: called with each token's text and the share of probability that the constraint
+            took from the others, at temperature 1.
+    Raises:
+        InputError: no valid tune begins with the prompt.
+        UsageError: no valid tune is as short as ``config.max_tokens``.
     Yields:
         Text, never empty. It stops at the document's end, before ``config.stop``, or after
         ``config.max_tokens`` tokens.
     """
     rng = np.random.default_rng([seed, number])
+    guide = None if constraint is None else _Guide(constraint, prompt, config.max_tokens)
     ids = np.concatenate([[BOUNDARY], tokenizer.encode(prompt)]).astype(np.int32)
     logits, state = decoder.prefill(ids[None], decoder.start(1))
     stream = StreamDecoder(tokenizer, errors="replace")
     stop = _Stop(config.stop)
     for _ in range(config.max_tokens):
-        probabilities = distribution(logits[0], config)
-        # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
-        cumulative = np.cumsum(probabilities)
-        drawn = np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right")
-        token = min(int(drawn), len(cumulative) - 1)
+        scores = logits[0] if guide is None else guide.hold(logits[0])
+        token = draw(distribution(scores, config), rng)
+        if guide is not None:
+            if observe is not None:
+                observe(tokenizer.decode([token]), guide.removed(logits[0]))
+            guide.advance(token)
         if token == BOUNDARY:
             break
         if text := stop.feed(stream.feed(token)):
@@ -53,6 +67,55 @@ def continuation(
         logits, state = decoder.step(np.array([token], np.int32), state)
     if text := stop.feed(stream.finish()) + stop.finish():
         yield text
+
+
+def draw(probabilities: FloatArray, rng: np.random.Generator) -> int:
+    """An id drawn from the distribution, (vocabulary,)."""
+    # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
+    cumulative = np.cumsum(probabilities)
+    drawn = np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right")
+    # Rounding can reach the sum itself; then it is the last token that has any probability.
+    last = len(cumulative) - 1 if drawn < len(cumulative) else np.flatnonzero(probabilities)[-1]
+    return int(min(drawn, last))
+
+
+class _Guide:
+    """One tune held to the grammar while it is drawn."""
+
+    def __init__(self, constraint: Constraint, prompt: str, max_tokens: int) -> None:
+        self._constraint = constraint
+        self._state = constraint.begin(prompt)
+        self._left = max_tokens
+        least = constraint.least(self._state)
+        if least is None:
+            raise UsageError("this model's vocabulary can't finish a tune that begins so")
+        if least > max_tokens:
+            raise UsageError(
+                f"--max-tokens {max_tokens} is too short for any valid tune; the least is {least}"
+            )
+        self._free = constraint.binds(self._state, max_tokens)
+        self._allowed = constraint.allowed(self._state)
+
+    def hold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The logits with minus infinity for what may not come, (vocabulary,)."""
+        if self._free == 0:
+            self._free = self._constraint.binds(self._state, self._left)
+        near_end = self._free == 0
+        self._allowed = self._constraint.allowed(self._state, self._left if near_end else None)
+        held = np.where(self._allowed, logits, -np.inf)
+        # Nothing that may come has any probability: each is as likely as the other.
+        return held if np.isfinite(held.max()) else np.where(self._allowed, 0.0, -np.inf)
+
+    def removed(self, logits: NDArray[np.floating]) -> float:
+        """The share of probability that stood on what may not come."""
+        return float(1.0 - np.exp(log_softmax(logits))[self._allowed].sum())
+
+    def advance(self, token: int) -> None:
+        """Go on after a token."""
+        self._left -= 1
+        self._free = max(0, self._free - 1)
+        if token != BOUNDARY:
+            self._state = self._constraint.advance(self._state, token)
 
 
 class _Stop:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from seqgen.checkpoint import Checkpoint
 from seqgen.config import SamplingConfig
+from seqgen.errors import UsageError
 from seqgen.models import decoders
+from seqgen.music.abc.grammar.conditions import Conditions
+from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import continuation
+from seqgen.sampling.infill import Gaps
 
-__all__ = ["Sampler"]
+__all__ = ["VALID", "Sampler"]
+
+VALID = Conditions()
+"""Any valid tune."""
 
 
 class Sampler:
@@ -20,26 +27,59 @@ class Sampler:
         config: how tokens are drawn.
         prompt: what every sample begins with; may be empty.
         seed: with a sample's number, decides it.
+        conditions: what a tune must be beyond valid; None lets a model of tunes write what it will.
+        gaps: a tune with bars left open, which every sample fills; instead of a prompt.
+        observe: told of every token drawn under the grammar; see ``continuation``.
+    Raises:
+        UsageError: the model writes text, and more than a valid tune is asked of it; or its
+            vocabulary can't spell such a tune.
     """
 
     def __init__(
-        self, saved: Checkpoint, config: SamplingConfig, *, prompt: str, seed: int
+        self,
+        saved: Checkpoint,
+        config: SamplingConfig,
+        *,
+        prompt: str,
+        seed: int,
+        conditions: Conditions | None = VALID,
+        gaps: Gaps | None = None,
+        observe: Callable[[str, float], None] | None = None,
     ) -> None:
-        self.saved, self.config, self.prompt, self.seed = saved, config, prompt, seed
+        self.saved, self.config, self.seed = saved, config, seed
+        self._gaps, self._observe = gaps, observe
+        self._constraint: Constraint | None = None
+        if saved.card.kind != "abc":
+            if conditions != VALID or gaps is not None or observe is not None:
+                raise UsageError("this model writes text, which has no metre, key or bars")
+        elif conditions is not None:
+            if conditions.title and not prompt:
+                # The title is whatever it is, so the network may as well read it as given.
+                prompt = f"X:1\nT:{conditions.title}\n"
+            self._constraint = Constraint(saved.card.tokenizer, conditions)
+        self.prompt = prompt
         self._decoder = decoders.build(saved.card.model, saved.weights)
 
     def stream(self, number: int) -> Iterator[str]:
         """Sample ``number``, counted from 0, the prompt first, in pieces as it is drawn."""
+        tokenizer = self.saved.card.tokenizer
+        if self._gaps is not None and self._constraint is not None:
+            yield self._gaps.fill(
+                self._decoder, tokenizer, self._constraint, self.config,
+                seed=self.seed, number=number,
+            )  # fmt: skip
+            return
+        pieces = continuation(
+            self._decoder, tokenizer, self.prompt, self.config,
+            seed=self.seed, number=number, constraint=self._constraint, observe=self._observe,
+        )  # fmt: skip
+        # A prompt that can't be gone on from is no output: the first piece is drawn before it.
+        first = next(pieces, "")
         if self.prompt:
             yield self.prompt
-        yield from continuation(
-            self._decoder,
-            self.saved.card.tokenizer,
-            self.prompt,
-            self.config,
-            seed=self.seed,
-            number=number,
-        )
+        if first:
+            yield first
+        yield from pieces
 
     def text(self, number: int) -> str:
         """Sample ``number`` as a whole, ending in a newline."""

@@ -5,17 +5,28 @@ from __future__ import annotations
 import math
 import time
 
+import tensorflow as tf
+
+from seqgen.config import TrainingConfig
 from seqgen.errors import TrainingError
 from seqgen.training.batches import Batches
 from seqgen.training.trainer import Trainer
 from seqgen.training.validation import ValidationRows
 
-__all__ = ["choose_steps"]
+__all__ = ["choose_steps", "out_of_memory"]
 
 MAX_EVALUATIONS = 12
 MIN_EVALUATIONS = 3
 EVALUATION_SHARE = 0.12  # of the time, at most, is spent on evaluations
 MEASURED_SECONDS = 1.0
+
+
+def out_of_memory(config: TrainingConfig) -> TrainingError:
+    """What to say when a batch does not fit."""
+    return TrainingError(
+        f"{config.batch_size} sequences of {config.seq_length} tokens need more memory than there "
+        "is; lower --batch-size, --seq-length or --hidden"
+    )
 
 
 def choose_steps(
@@ -26,8 +37,18 @@ def choose_steps(
     The trainer has learnt a little afterwards: it is used for nothing else.
 
     Raises:
-        TrainingError: the budget is too small for an update and an evaluation.
+        TrainingError: the budget is too small for an update and an evaluation, or the memory for
+            a batch.
     """
+    try:
+        return _measure(trainer, batches, rows, budget_seconds)
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise out_of_memory(trainer.config) from error
+
+
+def _measure(
+    trainer: Trainer, batches: Batches, rows: ValidationRows, budget_seconds: float
+) -> tuple[int, int]:
     begin = time.perf_counter()
     trainer.update(batches[0], 0)
     rows.score(trainer.loss_sum, batches_at_most=1)

@@ -113,7 +113,8 @@ def plan_training(
         dropout=_either(wishes.dropout, defaults.dropout),
         evaluate_every=evaluate_every,
         checkpoint_every=_either(wishes.checkpoint_every, evaluate_every),
-        patience=PATIENCE,
+        # Exactly so many steps means so many: what was best is kept all the same.
+        patience=PATIENCE if wishes.steps is None else wishes.steps,
         seed=wishes.seed,
         precision=precision,
     )

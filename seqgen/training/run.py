@@ -8,149 +8,76 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import math
 import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from seqgen import __version__, checkpoint
 from seqgen.checkpoint import Card
 from seqgen.config import ModelConfig, TrainingConfig, to_json
-from seqgen.corpus.documents import Corpus
+from seqgen.corpus.documents import Corpus, Kind
 from seqgen.errors import CheckpointError, TrainingError
 from seqgen.files import require_folder
 from seqgen.models import parameters
-from seqgen.models.parameters import Weights
 from seqgen.tokenization import Scheme, Tokenizer
-from seqgen.training.batches import Batches
-from seqgen.training.budget import choose_steps
+from seqgen.training.budget import choose_steps, out_of_memory
+from seqgen.training.data import Data
+from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
+from seqgen.training.metrics import MetricsFile, metrics_path
 from seqgen.training.plan import Wishes, plan_model, plan_training
 from seqgen.training.runtime import native_precision
 from seqgen.training.schedule import rate_at
 from seqgen.training.trainer import Trainer
-from seqgen.training.validation import Score, ValidationRows
 
-__all__ = [
-    "Ended",
-    "Evaluated",
-    "Event",
-    "Run",
-    "Saved",
-    "Started",
-    "Stepped",
-    "metrics_path",
-]
+__all__ = ["Run"]
 
 MAX_BAD_UPDATES = 5
 METRICS_LINES = 1000  # about how many updates of a run are written down
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Before the first update."""
-
-    tokenizer: Tokenizer
-    model: ModelConfig
-    config: TrainingConfig
-    parameters: int
-    tokens: int
-    steps_per_epoch: int
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stepped:
-    """After an update; ``step`` counts from 1."""
-
-    step: int
-    loss_nats: float
-    gradient_norm: float
-    learning_rate: float
-    tokens_per_second: float
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """After the whole validation part was scored."""
-
-    step: int
-    score: Score
-    improved: bool
-    weights: Weights = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """The file on disk can be sampled from, and gone on with."""
-
-    step: int
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The last event.
-
-    Attributes:
-        interrupted: stopped by request before its end.
-        early: stopped because validation no longer improved.
-        best: metrics of the weights in the file.
-    """
-
-    step: int
-    interrupted: bool
-    early: bool
-    best: dict[str, Any]
-    seconds: float
-
-
-Event = Started | Stepped | Evaluated | Saved | Ended
-
-
-def metrics_path(output: Path) -> Path:
-    """Where a run writes its metrics, one JSON object a line."""
-    return output.with_suffix(".jsonl")
+SAVE_SECONDS = 60.0  # a run that is killed loses no more than this
+GOING_ON_RATE = 0.3  # of the usual peak: a finished model is to be taught, not shaken
 
 
 class Run:
     """One run: what it learns from, what it learns, where it stands.
 
     Args:
-        training, validation: the two parts of the corpus.
-        tokenizer: learnt from the training part.
+        data: the two parts of the corpus as the network takes them.
+        tokenizer: what made them so.
         model, config: see seqgen.config.
         output: the model file.
+        kind: ``abc`` or ``text``.
         description: what goes into the model file about the corpus.
         resumable: what must be known to load the same corpus again.
-        weights: to begin with, None for fresh ones.
+        start: a finished model to begin at.
     """
 
     def __init__(
         self,
-        training: Corpus,
-        validation: Corpus,
+        data: Data,
         tokenizer: Tokenizer,
         model: ModelConfig,
         config: TrainingConfig,
         output: Path,
         *,
+        kind: Kind,
         description: dict[str, Any],
         resumable: dict[str, Any],
-        weights: Weights | None = None,
+        start: checkpoint.Checkpoint | None = None,
     ) -> None:
-        self.kind = training.kind
+        self.kind = kind
         self.tokenizer, self.model, self.config, self.output = tokenizer, model, config, output
         self.description, self.resumable = description, resumable
-        self.batches = make_batches(training, tokenizer, model, config)
-        self.rows = make_rows(validation, tokenizer, model)
-        self.trainer = Trainer(model, config, weights)
+        self.batches = data.batches(model, config)
+        self.rows = data.rows(model)
+        self.trainer = Trainer(model, config, start.weights if start else None)
+        self.goes_on = start is not None
         self.step = 0
         self.seconds = 0.0
         self.without_improvement = 0
@@ -177,36 +104,44 @@ class Run:
             tokenizer, model = start.card.tokenizer, start.card.model
         else:
             tokenizer = Tokenizer.learn(scheme, (d.text for d in training.documents))
-        tokens = sum(len(tokenizer.encode(d.text)) for d in training.documents)
+        data = Data(training, validation, tokenizer)
         if not start:
-            model = plan_model(wishes, vocabulary=tokenizer.size, tokens=tokens)
+            model = plan_model(wishes, vocabulary=tokenizer.size, tokens=data.tokens)
         precision = native_precision()
 
         def recipe(steps: int, evaluations: int) -> TrainingConfig:
-            return plan_training(
-                wishes, tokens=tokens, precision=precision, steps=steps, evaluations=evaluations
+            config = plan_training(
+                wishes,
+                tokens=data.tokens,
+                precision=precision,
+                steps=steps,
+                evaluations=evaluations,
             )
+            if start and wishes.learning_rate is None:
+                rate = config.learning_rate * GOING_ON_RATE
+                config = dataclasses.replace(config, learning_rate=rate)
+            return config
 
         if wishes.steps is None:
             trial = recipe(1000, 1)
             steps, evaluations = choose_steps(
                 Trainer(model, trial),
-                make_batches(training, tokenizer, model, trial),
-                make_rows(validation, tokenizer, model),
+                data.batches(model, trial),
+                data.rows(model),
                 wishes.budget_seconds,
             )
         else:
             steps, evaluations = wishes.steps, min(wishes.steps, 10)
         return cls(
-            training,
-            validation,
+            data,
             tokenizer,
             model,
             recipe(steps, evaluations),
             output,
+            kind=training.kind,
             description=description,
             resumable=resumable,
-            weights=start.weights if start else None,
+            start=start,
         )
 
     @classmethod
@@ -223,19 +158,19 @@ class Run:
         Raises:
             CheckpointError: the file does not hold what it takes.
         """
-        card, progress = saved.card, saved.card.progress
-        assert progress is not None  # the caller saw that the run was interrupted
-        run = cls(
-            training,
-            validation,
-            card.tokenizer,
-            card.model,
-            config,
-            saved.path,
-            description=card.corpus,
-            resumable=progress["corpus"],
-        )
+        card, progress = saved.card, saved.card.progress or {}
+        data = Data(training, validation, card.tokenizer)
         try:
+            run = cls(
+                data,
+                card.tokenizer,
+                card.model,
+                config,
+                saved.path,
+                kind=training.kind,
+                description=card.corpus,
+                resumable=progress["corpus"],
+            )
             run.trainer.import_memory(memory)
             run.step = int(progress["step"])
             run.seconds = float(progress["seconds"])
@@ -256,66 +191,84 @@ class Run:
             TrainingError: the loss or the gradient is not finite, again and again.
             OutputError: the model file can't be written.
         """
-        config = self.config
         require_folder(self.output)
-        mode = "a" if self.step else "w"
-        with metrics_path(self.output).open(mode, encoding="utf-8") as metrics:
-            yield Started(
-                self.tokenizer,
-                self.model,
-                config,
-                parameters.count(self.model),
-                self.batches.tokens,
-                self.batches.steps_per_epoch,
-                self.step,
-            )
-            began = time.perf_counter() - self.seconds
-            bad_updates = 0
-            early = False
-            while self.step < config.steps and not early:
-                at = time.perf_counter()
-                update = self.trainer.update(self.batches[self.step], self.step)
-                bad_updates = 0 if update.applied else bad_updates + 1
-                if bad_updates == MAX_BAD_UPDATES:
-                    raise TrainingError(
-                        f"the loss is no longer a number at step {self.step + 1}; the last good "
-                        f"model is kept; try a lower --learning-rate than {config.learning_rate:g} "
-                        "or a lower --clip-norm"
-                    )
-                stepped = Stepped(
-                    self.step + 1,
-                    update.loss_nats,
-                    update.gradient_norm,
-                    rate_at(self.step, config.steps, config.learning_rate, config.warmup_steps),
-                    config.batch_size * config.seq_length / (time.perf_counter() - at),
+        anew = self.step == 0 and not self.goes_on
+        metrics = MetricsFile(
+            metrics_path(self.output), after_step=None if anew else self.step or sys.maxsize
+        )
+        try:
+            yield from self._events(stop, metrics)
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise out_of_memory(self.config) from error
+        finally:
+            metrics.close()
+
+    def _events(self, stop: Callable[[], bool], metrics: MetricsFile) -> Iterator[Event]:
+        config = self.config
+        yield Started(
+            self.tokenizer,
+            self.model,
+            config,
+            parameters.count(self.model),
+            self.batches.tokens,
+            self.batches.steps_per_epoch,
+            self.step,
+        )
+        began = time.perf_counter() - self.seconds
+        saved_at = time.perf_counter()
+        bad_updates = 0
+        early = noted = False
+        if self.goes_on and self.step == 0:
+            yield self._evaluate(metrics)  # what it can already is what has to be improved on
+        while self.step < config.steps and not early:
+            at = time.perf_counter()
+            update = self.trainer.update(self.batches[self.step], self.step)
+            bad_updates = 0 if update.applied else bad_updates + 1
+            if bad_updates == MAX_BAD_UPDATES:
+                raise TrainingError(
+                    f"the loss is no longer a number at step {self.step + 1}; what was saved last "
+                    f"is kept; try a lower --learning-rate than {config.learning_rate:g} or a "
+                    "lower --clip-norm"
                 )
-                self.step += 1
-                self.seconds = time.perf_counter() - began
-                if self.step % max(1, config.steps // METRICS_LINES) == 0:
-                    self._write_down(metrics, dataclasses.asdict(stepped))
-                yield stepped
+            stepped = Stepped(
+                self.step + 1,
+                update.loss_nats,
+                update.gradient_norm,
+                rate_at(self.step, config.steps, config.learning_rate, config.warmup_steps),
+                config.batch_size * config.seq_length / (time.perf_counter() - at),
+            )
+            self.step += 1
+            self.seconds = time.perf_counter() - began
+            if self.step % max(1, config.steps // METRICS_LINES) == 0:
+                self._write_down(metrics, dataclasses.asdict(stepped))
+            yield stepped
 
-                last = self.step == config.steps
-                if not update.applied and not last:
-                    continue  # neither judged nor saved while something is wrong
-                if self.step % config.evaluate_every == 0 or last:
-                    yield self._evaluate(metrics)
-                    early = self.without_improvement >= config.patience
-                self.seconds = time.perf_counter() - began
-                if last or early:
-                    break
-                stopping = stop()
-                if self.step % config.checkpoint_every == 0 or stopping:
-                    self._save(finished=False)
-                    yield Saved(self.step, self.output)
-                if stopping:
-                    yield Ended(self.step, True, False, self.best, self.seconds)
-                    return
-            self._save(finished=True)
-            yield Saved(self.step, self.output)
-            yield Ended(self.step, False, early, self.best, self.seconds)
+            last = self.step == config.steps
+            if not update.applied and not last:
+                continue  # neither judged nor saved while something is wrong
+            if self.step % config.evaluate_every == 0 or last:
+                yield self._evaluate(metrics)
+                early = self.without_improvement >= config.patience
+            self.seconds = time.perf_counter() - began
+            if metrics.problem and not noted:
+                yield Noted(metrics.problem)
+                noted = True
+            if last or early:
+                break
+            stopping = stop()
+            overdue = time.perf_counter() - saved_at > SAVE_SECONDS
+            if self.step % config.checkpoint_every == 0 or overdue or stopping:
+                self._save(finished=False)
+                saved_at = time.perf_counter()
+                yield Saved(self.step, self.output)
+            if stopping:
+                yield Ended(self.step, True, False, self.best, self.seconds)
+                return
+        self._save(finished=True)
+        yield Saved(self.step, self.output)
+        yield Ended(self.step, False, early, self.best, self.seconds)
 
-    def _evaluate(self, metrics: IO[str]) -> Evaluated:
+    def _evaluate(self, metrics: MetricsFile) -> Evaluated:
         score = self.rows.score(self.trainer.loss_sum)
         weights = self.trainer.export_weights()
         improved = score.nats_per_char < self.best_nats
@@ -331,10 +284,8 @@ class Run:
         self._write_down(metrics, values)
         return Evaluated(self.step, score, improved, weights)
 
-    def _write_down(self, metrics: IO[str], values: dict[str, Any]) -> None:
-        # allow_nan: a line about a bad update is worth more than strict JSON.
-        line = {**values, "seconds": round(self.seconds, 3)}
-        print(json.dumps(line), file=metrics, flush=True)
+    def _write_down(self, metrics: MetricsFile, values: dict[str, Any]) -> None:
+        metrics.write({**values, "seconds": round(self.seconds, 3)})
 
     def _save(self, *, finished: bool) -> None:
         progress = None
@@ -360,32 +311,6 @@ class Run:
         )
         memory = None if finished else self.trainer.export_memory()
         checkpoint.save(self.output, card, self.best_weights, memory)
-
-
-def make_batches(
-    corpus: Corpus, tokenizer: Tokenizer, model: ModelConfig, config: TrainingConfig
-) -> Batches:
-    """The batches of a run; a recurrent network carries its state from one to the next."""
-    return Batches(
-        [tokenizer.encode(document.text) for document in corpus.documents],
-        batch_size=config.batch_size,
-        seq_length=config.seq_length,
-        seed=config.seed,
-        carried=model.arch == "lstm",
-    )
-
-
-def make_rows(corpus: Corpus, tokenizer: Tokenizer, model: ModelConfig) -> ValidationRows:
-    """The validation part in rows as long as the network can use."""
-    # A recurrent network reads on for ever; attention reaches as far as it was trained to.
-    length = model.context if model.arch == "transformer" else 1024
-    return ValidationRows(
-        [tokenizer.encode(document.text) for document in corpus.documents],
-        characters=corpus.characters,
-        length=length,
-        context=min(128, length // 2),
-        closed=corpus.kind == "abc",
-    )
 
 
 def _versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ came before it, which are read but not counted, so that no token is predicted wi
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ IntArray = NDArray[np.int32]
 LossSum = Callable[[IntArray, IntArray, NDArray[np.float32]], float]
 
 ROWS_AT_ONCE = 32
+# Logits of one call, at most: rows times time times vocabulary (128 MB of float32).
+MAX_LOGITS = 1 << 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class ValidationRows:
         context: tokens of a cut part's uncounted beginning, below ``length``.
         closed: whether a document's end is predicted too (it is the end of a tune, but only of the
             file for a text that was cut in two).
+        vocabulary: number of tokens, which bounds how many rows are looked at together.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class ValidationRows:
         length: int,
         context: int,
         closed: bool,
+        vocabulary: int,
     ) -> None:
         self.characters = characters
         pieces: list[tuple[IntArray, IntArray, int]] = []  # ids, targets, uncounted beginning
@@ -80,20 +85,25 @@ class ValidationRows:
                 part = text[begin:stop]
                 pieces.append((np.insert(part[:-1], 0, BOUNDARY), part, done - begin))
                 done = stop
-        # First fit, longest first: few rows, little padding.
+        # Best fit, longest first: few rows, little padding. Open rows are kept by what is free.
         pieces.sort(key=lambda piece: -len(piece[0]))
         rows: list[list[tuple[IntArray, IntArray, int]]] = []
-        free: list[int] = []
+        free: list[tuple[int, int]] = []  # (room, row), ascending
         for piece in pieces:
             size = len(piece[0])
-            row = next((i for i, room in enumerate(free) if room >= size), None)
-            if row is None:
-                rows.append([piece])
-                free.append(length - size)
+            at = bisect.bisect_left(free, (size, 0))
+            if at == len(free):
+                room, row = length, len(rows)
+                rows.append([])
             else:
-                rows[row].append(piece)
-                free[row] -= size
-        count = math.ceil(len(rows) / ROWS_AT_ONCE) * ROWS_AT_ONCE if len(rows) > 1 else 1
+                room, row = free.pop(at)
+            rows[row].append(piece)
+            if room > size:
+                bisect.insort(free, (room - size, row))
+        self.rows_at_once = max(
+            1, min(ROWS_AT_ONCE, MAX_LOGITS // (length * vocabulary), len(rows))
+        )
+        count = math.ceil(len(rows) / self.rows_at_once) * self.rows_at_once
         self.ids = np.full((count, length), BOUNDARY, np.int32)
         self.targets = np.full((count, length), BOUNDARY, np.int32)
         self.counted = np.zeros((count, length), np.float32)
@@ -108,7 +118,7 @@ class ValidationRows:
     @property
     def batches(self) -> int:
         """How many calls of the loss a whole score takes."""
-        return math.ceil(len(self.ids) / ROWS_AT_ONCE)
+        return len(self.ids) // self.rows_at_once
 
     def score(self, loss_sum: LossSum, *, batches_at_most: int | None = None) -> Score:
         """The score under a function that sums the loss of some rows; see LossSum.
@@ -118,6 +128,6 @@ class ValidationRows:
         """
         nats = 0.0
         for i in range(batches_at_most or self.batches):
-            part = slice(i * ROWS_AT_ONCE, (i + 1) * ROWS_AT_ONCE)
+            part = slice(i * self.rows_at_once, (i + 1) * self.rows_at_once)
             nats += loss_sum(self.ids[part], self.targets[part], self.counted[part])
         return Score(nats, self.characters, int(self.counted.sum()))

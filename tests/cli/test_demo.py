@@ -25,7 +25,7 @@ def test_demo_learns_and_writes_tunes_that_open(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     made = sorted(path.name for path in (tmp_path / "demo").iterdir())
     assert made == [
-        "model.jsonl",
+        "model.metrics.jsonl",
         "model.safetensors",
         *(f"tune-{n}.{form}" for n in (1, 2, 3, 4) for form in ("abc", "mid")),
     ]

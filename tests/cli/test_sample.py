@@ -22,7 +22,9 @@ SMALL = ["--seed", "1", "--max-tokens", "60"]
 TUNE = TUNES.split("\n\n", 1)[0] + "\n"
 
 
-def sample(*arguments: str, cwd: Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def sample(
+    *arguments: str, cwd: Path, stdin: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [*COMMAND, *arguments], cwd=cwd, input=stdin, capture_output=True, timeout=100, check=False
     )
@@ -38,7 +40,9 @@ def folder(make_model: MakeModel) -> Path:
 
 @pytest.mark.parametrize("model", ["small", "prose"])
 def test_same_seed_same_bytes_in_two_processes(folder: Path, model: str) -> None:
-    drawn = [sample("-m", model, "--seed", seed, "--max-tokens", "99", cwd=folder) for seed in "112"]
+    drawn = [
+        sample("-m", model, "--seed", seed, "--max-tokens", "99", cwd=folder) for seed in "112"
+    ]
     assert drawn[0].returncode == 0, drawn[0].stderr
     assert drawn[0].stdout == drawn[1].stdout
     assert drawn[0].stdout != drawn[2].stdout
@@ -55,7 +59,11 @@ def test_the_seed_that_is_printed_draws_the_same_again(folder: Path) -> None:
 def redirect(folder: Path, name: str, *arguments: str) -> bytes:
     with (folder / name).open("wb") as out:
         done = subprocess.run(
-            [*COMMAND, *arguments, *SMALL], cwd=folder, stdout=out, stderr=subprocess.PIPE, check=False
+            [*COMMAND, *arguments, *SMALL],
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
         )
     assert done.returncode == 0, done.stderr
     return (folder / name).read_bytes()
@@ -100,6 +108,10 @@ def test_output_files_and_folders(folder: Path) -> None:
     assert [path.name for path in made] == [f"small-1-{n}.mid" for n in (1, 2, 3)]
     assert all(notes(path.read_bytes()) for path in made)
 
+    new = sample("-p", TUNE, *SMALL, "-n", "2", "-o", "new/folder/", cwd=folder)
+    assert new.returncode == 0, new.stderr
+    assert len(list((folder / "new" / "folder").glob("*.abc"))) == 2
+
     both = sample("-p", TUNE, *SMALL, "-n", "2", "-o", "two.abc", cwd=folder)
     assert both.returncode == 0
     assert (folder / "two.abc").read_text().count("X:1\nT:The First") == 2
@@ -139,7 +151,9 @@ def test_a_closed_pipe_ends_it_quietly(folder: Path) -> None:
         assert stderr.read() == b""
 
 
-def test_a_terminal_gets_no_binary_and_no_control_characters(folder: Path, make_model: MakeModel) -> None:
+def test_a_terminal_gets_no_binary_and_no_control_characters(
+    folder: Path, make_model: MakeModel
+) -> None:
     def in_terminal(*arguments: str) -> tuple[int, bytes]:
         master, slave = pty.openpty()
         process = subprocess.Popen(
@@ -203,6 +217,17 @@ def test_untrained_noise_that_is_no_tune_says_so(folder: Path) -> None:
     done = sample("--format", "mid", *SMALL, cwd=folder)
     assert done.returncode == 1
     assert b"could be played" in done.stderr
+
+
+def test_with_stderr_closed_nothing_foreign_is_in_the_output(folder: Path) -> None:
+    command = " ".join(COMMAND)
+    done = subprocess.run(
+        ["sh", "-c", f"{command} --seed 5 --max-tokens 9 2>&-"],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+    assert b"seed" not in done.stdout
 
 
 def test_no_models_at_all(tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from seqgen import checkpoint
-from tests.support import TUNES
 
 SMALL = ["--hidden", "16", "--seq-length", "16", "--batch-size", "4"]
 WORDS = "In the beginning the sea was without form and the sound was without end. " * 40
 
 
-def seqgen(*arguments: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def seqgen(
+    *arguments: str, cwd: Path, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "seqgen", *arguments],
         cwd=cwd,
@@ -49,11 +50,13 @@ def test_tunes_from_file_to_sample(tunes: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "bits/char" in done.stderr
+    assert "next: seqgen sample -m checkpoints/tunes.safetensors" in done.stderr
     assert "\x1b" not in done.stderr  # plain lines where stderr is no terminal
     model = tunes / "checkpoints" / "tunes.safetensors"
     card = checkpoint.load(model).card
     assert (card.kind, card.tokenizer.scheme, card.model.arch) == ("abc", "abc", "transformer")
-    steps = [json.loads(line) for line in model.with_suffix(".jsonl").read_text().splitlines()]
+    metrics = model.with_name("tunes.metrics.jsonl").read_text()
+    steps = [json.loads(line) for line in metrics.splitlines()]
     assert [line["step"] for line in steps if "loss_nats" in line] == list(range(1, 13))
 
     drawn = seqgen("sample", "--max-tokens", "50", "--seed", "1", cwd=tunes)
@@ -79,14 +82,16 @@ def test_text_from_stdin_quietly_with_a_transformer(tmp_path: Path) -> None:
     assert (card.kind, card.tokenizer.scheme, card.corpus["name"]) == ("text", "char", "stdin")
 
 
-@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_saves_and_resume_goes_on_from_there(
     tunes: Path, sign: signal.Signals, status: int
 ) -> None:
     model = tunes / "m.safetensors"
     command = [sys.executable, "-m", "seqgen", "train", "tunes.abc", "-o", "m.safetensors"]
     process = subprocess.Popen(
-        [*command, "--steps", "60", "--checkpoint-every", "2", *SMALL],
+        [*command, "--steps", "300", "--checkpoint-every", "2", *SMALL],
         cwd=tunes,
         stderr=subprocess.PIPE,
         text=True,
@@ -97,9 +102,8 @@ def test_a_signal_saves_and_resume_goes_on_from_there(
     process.send_signal(sign)
     _, stderr = process.communicate(timeout=60)
     progress = checkpoint.load(model).card.progress
-    if progress is None:  # it was done before the signal came: nothing to see
-        pytest.skip("the run ended before the signal")
     assert process.returncode == status, stderr
+    assert progress is not None
     assert f"Stopped at step {progress['step']}" in stderr
     assert "seqgen train --resume -o m.safetensors" in stderr
 
@@ -120,7 +124,9 @@ def test_a_signal_saves_and_resume_goes_on_from_there(
     assert f"going on after step {progress['step']}" in resumed.stderr
     assert checkpoint.load(model).card.progress is None
 
-    whole = seqgen("train", "tunes.abc", "--steps", "60", *SMALL, "-o", "whole.safetensors", cwd=tunes)
+    whole = seqgen(
+        "train", "tunes.abc", "--steps", "300", *SMALL, "-o", "whole.safetensors", cwd=tunes
+    )
     assert whole.returncode == 0, whole.stderr
     expected = checkpoint.load(tunes / "whole.safetensors").weights
     assert all((checkpoint.load(model).weights[n] == w).all() for n, w in expected.items())
@@ -161,10 +167,16 @@ BAD = [
     (["tunes.abc", "--val-fraction", ".1", "--validation", "tunes.abc"], 2, "exclude"),
     (["tunes.abc", "--steps", "3", "--budget", "3s"], 2, "exclude"),
     (["tunes.abc", "--budget", "soon"], 2, "no duration"),
-    (["tunes.abc", "--arch", "transformer", "--hidden", "51"], 2, "multiple"),
+    (["tunes.abc", "--arch", "transformer", "--hidden", "51"], 2, "must be even"),
     (["tunes.abc", "-o", "words.txt/m.safetensors"], 1, "can't make this folder"),
     (["--resume", "-o", "none.safetensors"], 1, "no such model"),
-    (["--export"], 1, "no model in checkpoints/"),
+    (["--resume"], 1, "no run in checkpoints/ was interrupted"),
+    (["--export"], 1, "no run in checkpoints/ was interrupted"),
+    (["--export", "--steps", "3"], 2, "drop --steps"),
+    (["--export", "--force"], 2, "exclude"),
+    (["tunes.abc", "-o", ".", "--force"], 1, "is a folder"),
+    (["words.safetensors", "-o", "words.safetensors", "--force"], 2, "is the corpus"),
+    (["words.metrics.jsonl", "-o", "words"], 2, "is the corpus"),
 ]
 
 
@@ -176,8 +188,9 @@ def test_bad_input_is_one_sentence(
     (tunes / "binary.abc").write_bytes(b"MThd\0\0\0\6")
     (tunes / "latin.txt").write_bytes(b"caf\xe9 " * 100)
     (tunes / "short.txt").write_text("too short")
-    (tunes / "words.txt").write_text(WORDS)
-    before = sorted(os.listdir(tunes))
+    for name in ("words.txt", "words.safetensors", "words.metrics.jsonl"):
+        (tunes / name).write_text(WORDS)
+    before = {path.name for path in tunes.iterdir()}
     done = seqgen("train", *arguments, cwd=tunes)
     assert done.returncode == status, done.stderr
     assert message in done.stderr
@@ -185,10 +198,54 @@ def test_bad_input_is_one_sentence(
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
-    assert sorted(set(os.listdir(tunes)) - {"checkpoints"}) == before
+    assert {path.name for path in tunes.iterdir()} - {"checkpoints"} == before
 
 
-def test_the_small_tunes_of_these_tests_are_tunes(tmp_path: Path) -> None:
-    (tmp_path / "two.abc").write_text(TUNES)
-    listed = seqgen("corpus", "stats", "two.abc", "--json", cwd=tmp_path)
-    assert json.loads(listed.stdout)["documents"] == 2
+def test_a_finished_model_is_taught_more_only_of_its_own(tunes: Path) -> None:
+    (tunes / "words.txt").write_text(WORDS)
+    assert seqgen("train", "tunes.abc", "--steps", "4", *SMALL, "-q", cwd=tunes).returncode == 0
+    model = tunes / "checkpoints" / "tunes.safetensors"
+    before = model.read_bytes()
+    out = ["-o", "checkpoints/tunes.safetensors"]
+    for arguments, message in (
+        (out, "name the CORPUS"),
+        ([*out, "words.txt"], "writes abc, but the corpus holds text"),
+        (["tunes.abc", "--hidden", "8"], "drop --hidden"),
+        (["tunes.abc", "--seed", "3"], "drop --seed"),
+    ):
+        refused = seqgen("train", "--resume", *arguments, cwd=tunes)
+        assert refused.returncode in (1, 2)
+        assert message in refused.stderr
+    assert model.read_bytes() == before
+    taught = seqgen(
+        "train", "tunes.abc", "--resume", "--steps", "4", "--batch-size", "4", cwd=tunes
+    )
+    assert taught.returncode == 0, taught.stderr
+    first = json.loads(before[8 : 8 + int.from_bytes(before[:8], "little")])
+    old = json.loads(first["__metadata__"]["seqgen"])["corpus"]
+    assert checkpoint.load(model).card.corpus["validation_digest"] == old["validation_digest"]
+
+
+def test_training_outlives_those_who_watch(tunes: Path) -> None:
+    """`| head -1`, and a closed stderr: the model is wanted all the same."""
+    command = f"{sys.executable} -m seqgen train tunes.abc --steps 30 {' '.join(SMALL)}"
+    for name, redirection in (("head", "2>&1 | head -1"), ("closed", "2>&-")):
+        script = f"{command} -o {name}.safetensors {redirection}"
+        done = subprocess.run(
+            ["sh", "-c", script], cwd=tunes, capture_output=True, timeout=200, check=False
+        )
+        assert done.returncode == 0
+        assert checkpoint.load(tunes / f"{name}.safetensors").card.progress is None
+
+
+def test_a_name_that_is_no_text_is_kept(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text(WORDS)
+    done = subprocess.run(
+        [sys.executable, "-m", "seqgen", "train", b"caf\xe9.txt", "--steps", "2", *SMALL, "-q"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert checkpoint.load(tmp_path / "checkpoints" / os.fsdecode(b"caf\xe9.safetensors"))

@@ -25,7 +25,7 @@ UNIT = Fraction(1, 8)
         ("C", 0), ("G", 1), ("D Major", 2), ("Am", 0), ("A minor", 0), ("AMIN", 0), ("F#m", 3),
         ("Bb", -2), ("EbDor", -5), ("D Mixolydian", 1), ("A Dorian", 1), ("E phr", 0),
         ("F lyd", 0), ("B loc", 0), ("C# maj", 7), ("Cb", -7), ("G#mix", 7), ("Ddor", 0),
-        ("A aeolian", 0), ("C ionian", 0), ("EM", 1), ("Hp", 2), ("HP", 0), ("none", 0), ("", 0),
+        ("A aeolian", 0), ("C ionian", 0), ("EM", 1), ("Hp", 2), ("HP", 2), ("none", 0), ("", 0),
         ("G clef=bass", 1), ("D treble-8", 2),
     ],
 )  # fmt: skip

@@ -198,7 +198,14 @@ def test_changes_stand_among_the_notes() -> None:
     assert change.clef.name == "bass"
 
 
-@pytest.mark.parametrize("music", ["V:1\nCD\nV:2\nEF\nV:1\nG", "[V:1]CD\n[V:2]EF\n[V:1]G"])
+@pytest.mark.parametrize(
+    "music",
+    [
+        "V:1\nCD\nV:2\nEF\nV:1\nG",
+        "[V:1]CD\n[V:2]EF\n[V:1]G",
+        "CD\nV:2\nEF\nV:1\nG",  # what stands before the first V: is voice 1's
+    ],
+)
 def test_voices_interleave(music: str) -> None:
     first, second = tune_of(music).voices
     assert (first.id, second.id) == ("1", "2")

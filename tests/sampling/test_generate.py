@@ -113,9 +113,7 @@ def test_draws_follow_the_distribution_and_the_seed() -> None:
     config = SamplingConfig(max_tokens=1)
 
     def draw(seed: int, number: int) -> str:
-        return "".join(
-            continuation(decoder, tokenizer, "", config, seed=seed, number=number)
-        )
+        return "".join(continuation(decoder, tokenizer, "", config, seed=seed, number=number))
 
     drawn = counts(draw(1, number) for number in range(4000))
     # Five standard deviations of a binomial count.

@@ -11,7 +11,9 @@ from seqgen.training.batches import CHAPTER_TOKENS, Batches
 
 documents = st.lists(st.integers(1, 40), min_size=1, max_size=20).map(
     # Every token is different, so that its place is known.
-    lambda lengths: np.split(np.arange(1, sum(lengths) + 1, dtype=np.int32), np.cumsum(lengths))[:-1]
+    lambda lengths: np.split(np.arange(1, sum(lengths) + 1, dtype=np.int32), np.cumsum(lengths))[
+        :-1
+    ]
 )
 
 
@@ -107,6 +109,8 @@ def test_a_long_text_has_chapters_but_ends_once() -> None:
 
 
 def test_a_corpus_smaller_than_a_batch_still_trains() -> None:
-    batches = Batches([np.array([1, 2], np.int32)], batch_size=8, seq_length=64, seed=0, carried=True)
+    batches = Batches(
+        [np.array([1, 2], np.int32)], batch_size=8, seq_length=64, seed=0, carried=True
+    )
     assert batches.steps_per_epoch == 1
     assert set(batches[7].ids.ravel().tolist()) == {0, 1, 2}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 from pathlib import Path
 
@@ -66,7 +68,8 @@ def resume(path: Path):  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("arch", ["lstm", "transformer"])
 def test_it_learns(arch: Architecture, tmp_path: Path) -> None:
-    from seqgen.training.run import Ended, Evaluated, metrics_path
+    from seqgen.training.events import Ended, Evaluated
+    from seqgen.training.metrics import metrics_path
 
     output = tmp_path / "model.safetensors"
     rate = 0.02
@@ -90,10 +93,14 @@ def test_it_learns(arch: Architecture, tmp_path: Path) -> None:
 @pytest.mark.parametrize("arch", ["lstm", "transformer"])
 def test_a_resumed_run_is_the_same_run(arch: Architecture, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
-    finish(plan(whole, arch=arch))
-    interrupt(plan(cut, arch=arch), at=3)
+    one = plan(whole, arch=arch, batch_size=8, seq_length=32, steps=30)
+    run_steps = one.config.steps
+    assert one.batches.steps_per_epoch < run_steps - 10
+    finish(one)
+    interrupt(plan(cut, arch=arch, batch_size=8, seq_length=32, steps=30), at=3)
     assert checkpoint.load(cut).card.progress["step"] == 3  # type: ignore[index]
-    interrupt(resume(cut), at=8)
+    # In the middle of the second time through the corpus.
+    interrupt(resume(cut), at=run_steps - 10)
     finish(resume(cut))
     expected, got = checkpoint.load(whole), checkpoint.load(cut)
     assert got.card.metrics == expected.card.metrics
@@ -111,10 +118,11 @@ def test_the_same_seed_is_the_same_run_and_another_is_not(tmp_path: Path) -> Non
 
 
 def test_it_keeps_the_best_and_stops_when_nothing_improves(tmp_path: Path) -> None:
-    from seqgen.training.run import Ended, Evaluated
+    from seqgen.training.events import Ended, Evaluated
     from seqgen.training.validation import Score
 
     run = plan(tmp_path / "model.safetensors", steps=100)
+    run.config = dataclasses.replace(run.config, patience=4)  # as with a budget
     scores = iter([3.0, 2.0, 2.5, 2.6, 2.7, 2.8, 2.9])
     seen = []
 
@@ -138,12 +146,15 @@ def test_it_keeps_the_best_and_stops_when_nothing_improves(tmp_path: Path) -> No
 def test_a_poisoned_weight_ends_the_run_and_keeps_the_last_good_file(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     run = plan(path, steps=40, checkpoint_every=2)
+    embedding = run.trainer.network.weight["embedding"]
+
+    def poison() -> bool:
+        if run.step == 3:
+            embedding.assign(np.full(embedding.shape, np.nan))
+        return False
+
     with pytest.raises(TrainingError, match="no longer a number"):
-        for event in run.events(stop=lambda: False):
-            if getattr(event, "step", 0) == 3:
-                run.trainer.network.weight["embedding"].assign(
-                    np.full(run.trainer.network.weight["embedding"].shape, np.nan)
-                )
+        list(run.events(stop=poison))
     assert np.isfinite(checkpoint.load(path).weights["embedding"]).all()
     assert not list(tmp_path.glob("*.tmp"))
 
@@ -174,17 +185,23 @@ def test_an_interruption_before_any_evaluation_can_be_sampled_from(tmp_path: Pat
     assert (saved.weights["output.kernel"] == trained["output.kernel"]).all()
 
 
-def test_a_finished_model_can_learn_on(tmp_path: Path) -> None:
-    from seqgen.training.run import Run, Started
+@pytest.mark.parametrize("rate", [None, 2.0])
+def test_a_finished_model_learns_on_and_never_gets_worse(
+    tmp_path: Path, rate: float | None
+) -> None:
+    from seqgen.training.events import Evaluated, Started
+    from seqgen.training.metrics import metrics_path
+    from seqgen.training.run import Run
 
     path = tmp_path / "model.safetensors"
-    finish(plan(path))
+    finish(plan(path, steps=100, learning_rate=0.02, dropout=0.0))
+    lines = len(metrics_path(path).read_text().splitlines())
     start = checkpoint.load(path)
     run = Run.plan(
         TRAINING,
         VALIDATION,
         "char",
-        Wishes(steps=3, batch_size=4, seq_length=16),
+        Wishes(steps=3, batch_size=4, seq_length=16, learning_rate=rate),
         path,
         description={},
         resumable={},
@@ -194,6 +211,54 @@ def test_a_finished_model_can_learn_on(tmp_path: Path) -> None:
     events = finish(run)
     assert isinstance(events[0], Started)
     assert events[0].model == start.card.model
+    assert isinstance(events[1], Evaluated)  # what has to be improved on
+    assert events[1].score.nats_per_char == pytest.approx(start.card.metrics["nats_per_char"])
+    after = checkpoint.load(path).card.metrics["nats_per_char"]
+    assert after <= events[1].score.nats_per_char
+    if rate is not None:  # that rate ruins it: what it could is kept
+        assert after == events[1].score.nats_per_char
+    assert len(metrics_path(path).read_text().splitlines()) > lines
+
+
+def test_resuming_writes_no_step_twice(tmp_path: Path) -> None:
+    from seqgen.training.metrics import metrics_path
+
+    path = tmp_path / "model.safetensors"
+    interrupt(plan(path), at=5)
+    with metrics_path(path).open("a") as file:
+        file.write('{"step": 6, "loss_nats": 1}\n{"step": 7, "loss')  # killed after the save
+    finish(resume(path))
+    lines = [json.loads(line) for line in metrics_path(path).read_text().splitlines()]
+    steps = [line["step"] for line in lines if "loss_nats" in line]
+    assert steps == list(range(1, 13))
+
+
+def test_a_full_disk_stops_the_metrics_but_nothing_else(tmp_path: Path) -> None:
+    from seqgen.training.metrics import MetricsFile
+
+    metrics = MetricsFile(tmp_path / "metrics.jsonl", after_step=None)
+    metrics._stream.close()
+    metrics._stream = io.FileIO("/dev/full", "a")
+    metrics.write({"step": 1})
+    assert metrics.problem is not None
+    assert metrics.problem.endswith("no more metrics: no space left on device")
+    metrics.write({"step": 2})
+    metrics.close()
+
+
+def test_too_large_a_batch_says_what_to_lower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    run = plan(tmp_path / "model.safetensors")
+
+    def fail(*_: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    monkeypatch.setattr(run.trainer, "update", fail)
+    with pytest.raises(TrainingError, match="lower --batch-size, --seq-length or --hidden"):
+        finish(run)
 
 
 def test_a_budget_becomes_a_number_of_steps(tmp_path: Path) -> None:

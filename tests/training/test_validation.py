@@ -13,7 +13,12 @@ lengths = st.lists(st.integers(1, 100), min_size=1, max_size=30)
 def rows_of(sizes: list[int], length: int, context: int, closed: bool) -> ValidationRows:
     texts = np.split(np.arange(1, sum(sizes) + 1, dtype=np.int32), np.cumsum(sizes))[:-1]
     return ValidationRows(
-        texts, characters=sum(sizes), length=length, context=context, closed=closed
+        texts,
+        characters=sum(sizes),
+        length=length,
+        context=context,
+        closed=closed,
+        vocabulary=100,
     )
 
 
@@ -56,4 +61,21 @@ def test_score_sums_all_rows() -> None:
     assert score.nats_per_char == pytest.approx(11000 / 5000)
     assert score.bits_per_char == pytest.approx(11000 / 5000 / np.log(2))
     assert rows.batches > 1
+    assert rows.rows_at_once > 1
     assert rows.score(loss_sum, batches_at_most=1).nats < 11000
+
+
+def test_a_large_vocabulary_is_looked_at_in_smaller_parts() -> None:
+    texts = [np.arange(1, 2000, dtype=np.int32)] * 10
+    sizes = {
+        vocabulary: ValidationRows(
+            texts,
+            characters=1,
+            length=1000,
+            context=100,
+            closed=True,
+            vocabulary=vocabulary,
+        ).rows_at_once
+        for vocabulary in (10, 5000, 10**6)
+    }
+    assert sizes[10] > sizes[5000] > sizes[10**6] == 1

@@ -92,6 +92,6 @@ class Network(keras.layers.Layer):
         if key is None or self.dropout == 0.0:
             return x
         # Stateless, so that a resumed run drops what the uninterrupted one would have dropped.
-        seed = key + tf.constant([0, place << 20], tf.int32)
+        seed = tf.random.fold_in(key, place)
         kept = tf.random.stateless_uniform(tf.shape(x), seed) >= self.dropout
         return tf.where(kept, x * (1.0 / (1.0 - self.dropout)), 0.0)

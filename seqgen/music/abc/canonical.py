@@ -111,37 +111,25 @@ def _without_blocks(bar: Bar) -> Bar:
 
 def agreeing_fields(tune: Tune) -> tuple[Field, ...]:
     """X:, T:, the other fields in their order, K:, each with a value that agrees with the tune."""
-    raw: dict[str, list[str]] = {}
-    for each in tune.fields:
-        raw.setdefault(each.name, []).append(each.value)
-    titles = raw.get("T", [])
+    titles = [each.value for each in tune.fields if each.name == "T"]
     if tuple(map(accents, titles)) != tune.titles:
         titles = [_escaped(title) for title in tune.titles]
-    last = {name: _agreeing(values[-1], tune, name) for name, values in raw.items()}
-    for name in "MLQP":
-        if name not in raw and (value := _agreeing("", tune, name)) is not None and value:
-            raw[name], last[name] = [value], value
     fields = [Field("X", tune.number), *(Field("T", title) for title in titles)]
-    seen: dict[str, int] = {}
-    present = {each.name for each in tune.fields}
-    added = [Field(name, raw[name][0]) for name in "MLQP" if name in raw and name not in present]
-    for each in (*added, *tune.fields):
-        if each.name in "XTKmI":
-            continue
-        seen[each.name] = seen.get(each.name, 0) + 1
-        value: str | None = each.value
-        if seen[each.name] == len(raw[each.name]):
-            value = last[each.name]
-        if value is not None:
-            fields.append(Field(each.name, value))
-    fields.append(Field("K", last["K"] or "" if "K" in last else _new_key(tune)))
+    others = [each for each in tune.fields if each.name not in "XTKmI"]
+    last = {each.name: index for index, each in enumerate(others)}
+    for name, agreeing in _AGREEING.items():
+        # What the header does not say has a meaning too.
+        if name not in last and (value := agreeing("", tune)):
+            fields.append(Field(name, value))
+    for index, each in enumerate(others):
+        agreed: str | None = each.value
+        if each.name in _AGREEING and last[each.name] == index:
+            agreed = _AGREEING[each.name](each.value, tune)
+        if agreed is not None:
+            fields.append(Field(each.name, agreed))
+    keys = [each.value for each in tune.fields if each.name == "K"]
+    fields.append(Field("K", _key(keys[-1], tune) if keys else _new_key(tune)))
     return tuple(fields)
-
-
-def _agreeing(value: str, tune: Tune, name: str) -> str | None:
-    """``value`` if it says what the tune says, else a value that does; None to leave it out."""
-    check = _CHECKS.get(name)
-    return value if check is None else check(value, tune)
 
 
 def _meter(value: str, tune: Tune) -> str | None:
@@ -165,7 +153,7 @@ def _parts(_: str, tune: Tune) -> str | None:
     return tune.parts
 
 
-def _key(value: str, tune: Tune) -> str | None:
+def _key(value: str, tune: Tune) -> str:
     key, clef, _ = parse_key(value)
     return value if (key or Key()) == tune.key else format_key(tune.key, clef)
 
@@ -175,13 +163,14 @@ def _new_key(tune: Tune) -> str:
     return format_key(tune.key, None if clef == Clef() else clef)
 
 
-_CHECKS: dict[str, Callable[[str, Tune], str | None]] = {
+_AGREEING: dict[str, Callable[[str, Tune], str | None]] = {
     "M": _meter,
     "L": _unit,
     "Q": _tempo,
     "P": _parts,
-    "K": _key,
 }
+"""By field, a function of its value and the tune: the value if it says what the tune says, else one
+that does; None to leave the field out."""
 
 
 def _escaped(text: str) -> str:

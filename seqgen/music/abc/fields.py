@@ -75,7 +75,8 @@ def parse_key(value: str) -> tuple[Key | None, Clef | None, tuple[str, ...]]:
     match = _TONIC.fullmatch(first)
     if first in ("HP", "Hp"):
         tonic, found = first, True
-        alters = _signature(2) if first == "Hp" else {}
+        # HP prints no signature, Hp two sharps; the pipes sound F and C sharp either way.
+        alters = _signature(2)
         words.pop(0)
     elif first.lower() == "none":
         found = True

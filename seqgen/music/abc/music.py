@@ -112,7 +112,7 @@ class MusicReader:
                 len(lexemes[0].text),
             )
         voices = [builder.finish(self._end) for builder in self._voices.values()]
-        return tuple(each for each in voices if each.bars) or (voices[0],), tuple(self._words)
+        return tuple(filter(_says_anything, voices)) or (voices[0],), tuple(self._words)
 
     def _too_many(self, index: int) -> bool:
         if max(self._notes, self._voice.notes) <= MAX_NOTES:
@@ -488,6 +488,12 @@ class MusicReader:
         parsed = attempt(parse_voice, value, "voice", self._report, offset)
         if parsed is None:
             return
+        unnamed = self._voices.get("")
+        if unnamed is not None and (unnamed.notes or unnamed.items):
+            # Music before the first V: is voice 1's, as abc2midi has it too.
+            del self._voices[""]
+            unnamed.id = "1"
+            self._voices["1"] = unnamed
         known = self._voices.get(parsed.id)
         if known is None and len(self._voices) >= _MAX_VOICES:
             message = f"this tune has more than {_MAX_VOICES} voices"
@@ -525,6 +531,14 @@ class MusicReader:
             builder.change(PartMark(self._part), self._end)
         self._voices[voice_id] = builder
         return builder
+
+
+def _says_anything(voice: Voice) -> bool:
+    """Whether a voice holds more than the part that it was begun in."""
+    return any(
+        bar.overlays or bar.ending or any(not isinstance(item, PartMark) for item in bar.items)
+        for bar in voice.bars
+    )
 
 
 # Of the class: a reader that held its own methods would live until the garbage collector runs.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from itertools import takewhile
 
 from seqgen.music.abc.formatting import (
     format_key,
@@ -141,11 +140,11 @@ class VoiceWriter:
         Only a line of music breaks the printed line, so one of mere changes keeps one of them.
         """
         leading = 0
-        for change in takewhile(lambda piece: isinstance(piece, Change), line):
-            own = _on_own_line(change)
-            if own is None or (broken and leading == len(line) - 1):
+        for piece in line[: len(line) - broken]:
+            own = _on_own_line(piece) if isinstance(piece, Change) else None
+            if own is None:
                 break
-            self._follow(change)
+            self._follow(piece)
             self._lines.append(own)
             leading += 1
         self._text, self._sung = [], []
@@ -225,7 +224,7 @@ class VoiceWriter:
             self._gap()
         self._put(text)
 
-    def _follow(self, change: Change) -> None:
+    def _follow(self, change: Piece) -> None:
         """Keep the state that decides how lengths, tuplets and octaves are written."""
         if isinstance(change, UnitChange):
             self._unit = change.unit

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
-from seqgen.music.musicxml.notes import VoiceState, append, place, write_event
+from seqgen.music.musicxml.notations import VoiceState, append
+from seqgen.music.musicxml.notes import place, write_event
 from seqgen.music.musicxml.values import (
     CLEFS,
     DYNAMICS,

@@ -5,50 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
-from seqgen.music.musicxml.values import (
-    ACCIDENTALS,
-    ARTICULATIONS,
-    ORNAMENTS,
-    TECHNICAL,
-    Written,
-    written_values,
+from seqgen.music.musicxml.notations import (
+    VoiceState,
+    append,
+    close_slurs,
+    open_slurs,
+    write_lyrics,
+    write_marks,
 )
-from seqgen.music.score import Attached, Chord, Event, Graces, Note, Rest, Tuplet
+from seqgen.music.musicxml.values import ACCIDENTALS, Written, written_values
+from seqgen.music.score import Chord, Event, Graces, Note, Rest, Tuplet
 
-__all__ = ["Placed", "VoiceState", "append", "place", "write_event"]
-
-_MAX_SLURS = 16
-
-
-def append(parent: Element, tag: str, text: object = None, **attributes: str) -> Element:
-    """A new child element with text; ``_`` in an attribute's name stands for ``-``."""
-    child = SubElement(parent, tag, {name.replace("_", "-"): v for name, v in attributes.items()})
-    if text is not None:
-        child.text = f"{text}"
-    return child
-
-
-@dataclass(slots=True)
-class VoiceState:
-    """What is open in a voice from bar to bar.
-
-    Attributes:
-        divisions: how many make a quarter note.
-        topmost: whether it is the first part, which alone shows what holds for all.
-        octave: octaves added to pitches by the clef's 8va mark.
-        slurs: numbers of the open ones, in order.
-        tied: pitches that the event before is tied to.
-        hyphens: verses whose last syllable goes on.
-    """
-
-    divisions: int
-    topmost: bool = True
-    octave: int = 0
-    slurs: list[int] = field(default_factory=list)
-    tied: frozenset[int] = frozenset()
-    hyphens: set[int] = field(default_factory=set)
+__all__ = ["Placed", "place", "write_event"]
 
 
 @dataclass(slots=True)
@@ -170,7 +140,7 @@ def write_event(
                 ties=(stops, starts),
             )  # fmt: skip
             if index == 0 and part == 0:
-                _write_lyrics(element, event.attached, state)
+                write_lyrics(element, event.attached, state)
     state.tied = going_on
 
 
@@ -245,65 +215,17 @@ def _write_notations(
         if tied:
             append(notations, "tied", type=kind)
     if first:
-        _open_slurs(notations, attached, state)
+        open_slurs(notations, attached, state)
         if placed.starts_tuplet:
             append(notations, "tuplet", type="start", number="1")
     if last:
-        _close_slurs(notations, attached, state)
+        close_slurs(notations, attached, state)
         if placed.ends_tuplet:
             append(notations, "tuplet", type="stop", number="1")
     if first:
-        _write_marks(notations, attached.decorations)
+        write_marks(notations, attached.decorations)
     if len(notations):
         element.append(notations)
-
-
-def _open_slurs(notations: Element, attached: Attached, state: VoiceState) -> None:
-    for _ in range(attached.slurs_open):
-        number = next((n for n in range(1, _MAX_SLURS + 1) if n not in state.slurs), None)
-        if number is not None:
-            state.slurs.append(number)
-            append(notations, "slur", type="start", number=f"{number}")
-
-
-def _close_slurs(notations: Element, attached: Attached, state: VoiceState) -> None:
-    for _ in range(min(attached.slurs_close, len(state.slurs))):
-        append(notations, "slur", type="stop", number=f"{state.slurs.pop()}")
-
-
-def _write_marks(notations: Element, decorations: Sequence[str]) -> None:
-    for group, names in (
-        ("ornaments", ORNAMENTS), ("technical", TECHNICAL), ("articulations", ARTICULATIONS),
-    ):  # fmt: skip
-        found = [names[name] for name in decorations if name in names]
-        fingers = [name for name in decorations if group == "technical" and name in "012345"]
-        if found or fingers:
-            parent = append(notations, group)
-            for name in found:
-                append(parent, name)
-            for finger in fingers:
-                append(parent, "fingering", finger)
-    for name in decorations:
-        if name == "fermata":
-            append(notations, "fermata", type="upright")
-        elif name == "invertedfermata":
-            append(notations, "fermata", type="inverted")
-        elif name == "arpeggio":
-            append(notations, "arpeggiate")
-
-
-def _write_lyrics(element: Element, attached: Attached, state: VoiceState) -> None:
-    for verse, text, hyphen in attached.lyrics:
-        lyric = Element("lyric", number=f"{verse}")
-        if not text:
-            append(lyric, "extend")
-        else:
-            going_on = verse in state.hyphens
-            append(lyric, "syllabic", ("middle" if going_on else "begin") if hyphen
-                   else ("end" if going_on else "single"))  # fmt: skip
-            append(lyric, "text", text)
-            (state.hyphens.add if hyphen else state.hyphens.discard)(verse)
-        element.append(lyric)
 
 
 def _write_graces(measure: Element, graces: Graces, state: VoiceState, voice: int) -> None:

@@ -20,7 +20,7 @@ from seqgen.music.musicxml.measures import (
     write_music,
     write_tempo,
 )
-from seqgen.music.musicxml.notes import VoiceState, append
+from seqgen.music.musicxml.notations import VoiceState, append
 from seqgen.music.musicxml.values import BAR_STYLES
 from seqgen.music.score import (
     Bar,
@@ -53,12 +53,13 @@ _CONTAINER = (
 def write_mxl(tune: Tune) -> bytes:
     """A tune as a compressed MusicXML file (.mxl); the same tune gives the same bytes."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in (
             ("META-INF/container.xml", _CONTAINER.encode()),
             ("score.musicxml", write_musicxml(tune)),
         ):
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

@@ -49,9 +49,15 @@ def _read(text: str) -> tuple[bool, bool, bool, int]:
 
 
 class BarRules:
-    """Which bar lines may stand where."""
+    """Which bar lines may stand where.
 
-    def __init__(self, conditions: Conditions) -> None:
+    Args:
+        conditions: what is asked of the sections.
+        plain: without bars that a section's edge or the endings divide.
+    """
+
+    def __init__(self, conditions: Conditions, plain: bool) -> None:
+        self._plain = plain
         self._sections = conditions.sections
         self._section_bars = conditions.section_bars
 
@@ -84,12 +90,14 @@ class BarRules:
                 pickup, upbeat = spent, True
             elif not edge:
                 # The endings divide this bar: each begins by completing it.
-                if music.ending or music.first or not music.music or self._sections:
+                if self._plain or self._sections or music.ending or not music.music:
                     return None
                 owed, divided = full - spent, True
             elif ending:
                 return None
             elif not music.pickup or spent != full - music.pickup:
+                if self._plain:
+                    return None
                 owed = full - spent
         counted = not upbeat and not owed
         bars = music.bars - 1 if music.bars > 0 and counted else music.bars

@@ -12,7 +12,7 @@ from seqgen.music.abc.grammar.lengths import WHOLE
 from seqgen.music.abc.grammar.state import Header, Setting
 from seqgen.music.abc.notation import MODES, SHARPS
 
-__all__ = ["READ_FIELDS", "TEXT_FIELDS", "Value", "advance", "is_text", "read_setting", "value_of"]
+__all__ = ["READ_FIELDS", "TEXT_FIELDS", "Value", "advance", "completion", "is_text", "read_setting", "value_of"]
 
 TEXT_FIELDS = "ABCDFGHNORSTWZr"
 """Fields whose value is any text."""
@@ -141,6 +141,14 @@ def value_of(field: str, forced: str) -> Value:
     return Value.one_of([forced]) if forced else _values(field)
 
 
+@lru_cache(maxsize=1 << 14)
+def completion(
+    field: str, forced: str, text: str, alphabet: frozenset[str] | None
+) -> str | None:
+    """The shortest text from the alphabet that makes ``text`` a value; None if none does."""
+    return value_of(field, forced).ending(text, alphabet)
+
+
 @lru_cache(maxsize=1024)
 def read_setting(meter: str, unit: str, key: str) -> Setting:
     """What the values of M:, L: and K: mean for the music; without M: the metre is free."""
@@ -161,12 +169,13 @@ _MARKS = frozenset(" :|()0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 def advance(
-    header: Header, character: str, forced: dict[str, str]
+    header: Header, character: str, forced: dict[str, str], alphabet: frozenset[str] | None
 ) -> Header | tuple[str, str, str] | None:
     """The place after one more character; the values of M:, L: and K: where the header ends there.
 
     Args:
         forced: values that fields must have; each of them must occur.
+        alphabet: the characters that values are finished with; None for all.
     """
     place, field, text, seen, meter, unit = header
     if place == "line":
@@ -193,7 +202,8 @@ def advance(
     if character == " " and not text:
         return header
     text += character
-    if not value_of(field, forced.get(field, "")).accepts(text):
+    value = forced.get(field, "")
+    if not value_of(field, value).accepts(text) or completion(field, value, text, alphabet) is None:
         return None
     return header._replace(text=text)
 

@@ -16,19 +16,21 @@ __all__ = ["SHORTEST", "WHOLE", "Lengths"]
 
 WHOLE = 1024
 SHORTEST = 8
+_PLAIN_GRAIN = 64
 _LONGEST = 64
-_DENOMINATORS = (2, 4, 8, 16, 32, 64)
 
 
 def _texts() -> dict[str, Fraction]:
     numerators = [str(number) for number in range(1, _LONGEST + 1)]
-    texts = ["", "/", "//", "///", *numerators[1:]]
-    texts += [f"{top}/" for top in numerators]
-    texts += [f"{top}/{bottom}" for top in ["", *numerators] for bottom in _DENOMINATORS]
+    odd = [str(number) for number in range(1, 32, 2)]
+    texts = ["", "/", "//", "///", *numerators, *(f"{top}/" for top in odd[:8])]
+    texts += [f"{top}//" for top in odd[:4]]
+    # In lowest terms only: 4/2 stands in no collection.
+    texts += [f"{top}/{bottom}" for top in ["", *odd] for bottom in (2, 4, 8, 16)]
     return {text: parse_length(text) if text else Fraction(1) for text in texts}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Lengths:
     """The lengths that can be written with one unit note length and one set of characters.
 
@@ -44,8 +46,13 @@ class Lengths:
 
     @staticmethod
     @lru_cache(maxsize=64)
-    def of(unit: int, alphabet: frozenset[str] | None = None) -> Lengths:
-        """Those for a unit of so many steps; an alphabet of None holds every character."""
+    def of(unit: int, alphabet: frozenset[str] | None = None, plain: bool = False) -> Lengths:
+        """Those for a unit of so many steps; an alphabet of None holds every character.
+
+        Args:
+            plain: without 3/4, 5/8 and the like of a short unit. A note of one unit that goes on
+                with a 3 is nearly always a note too long for its bar, not three quarters of a unit.
+        """
         values: dict[str, int] = {}
         reachable: dict[str, set[int]] = {}
         cheapest: dict[int, str] = {}
@@ -54,6 +61,8 @@ class Lengths:
             if steps.denominator != 1 or steps % SHORTEST:
                 continue
             values[text] = int(steps)
+            if plain and value.numerator > 1 and 2 < value.denominator > unit // _PLAIN_GRAIN:
+                continue
             if alphabet is not None and not alphabet.issuperset(text):
                 continue
             for end in range(len(text) + 1):
@@ -64,6 +73,7 @@ class Lengths:
             values, {text: tuple(sorted(found)) for text, found in reachable.items()}, cheapest
         )
 
+    @lru_cache(maxsize=1 << 14)  # noqa: B019 -- there are few objects, which live on
     def fill(self, steps: int) -> tuple[str, ...] | None:
         """Lengths of notes that last so many steps together, few of them; None if there are none.
 
@@ -80,6 +90,7 @@ class Lengths:
             steps -= fitting
         return tuple(texts)
 
+    @lru_cache(maxsize=1 << 16)  # noqa: B019
     def fill_tuplet(
         self, written: int, notes: int, actual: int, normal: int, room: int
     ) -> tuple[int, ...] | None:

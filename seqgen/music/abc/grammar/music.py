@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import EXTENSIONS, BarRules
-from seqgen.music.abc.grammar.notes import Notes, fill_tuplet
+from seqgen.music.abc.grammar.notes import MAX_CHORD, Notes, fill_tuplet, unmet
 from seqgen.music.abc.grammar.state import Music, Spelling, Tuplet
 from seqgen.music.abc.notation import DECORATIONS, SHORTHANDS
 from seqgen.music.abc.values import parse_pitch, parse_tuplet
@@ -21,25 +21,14 @@ _DIGITS = frozenset("0123456789")
 _BAR_MARKS = frozenset("|:")
 _LINE_FIELDS = frozenset("KLMPQ")
 _INLINE_FIELDS = frozenset("KLMPQ")
-_DECORATION_NAMES = frozenset(name for name in DECORATIONS if re.fullmatch(r"[A-Za-z0-9.]+", name))
-_DECORATION_STARTS = frozenset(
-    name[:end] for name in _DECORATION_NAMES for end in range(1, len(name) + 1)
-)
-_CHORD_TYPES = (
+DECORATION_NAMES = frozenset(name for name in DECORATIONS if re.fullmatch(r"[A-Za-z0-9.]+", name))
+CHORD_TYPES = (
     "m", "min", "maj", "7", "m7", "maj7", "M7", "6", "m6", "aug", "+", "aug7", "dim", "dim7", "9",
     "m9", "maj9", "M9", "11", "sus", "sus4", "sus9", "7sus4", "7sus9", "5",
 )  # fmt: skip
-_TYPE = "|".join(map(re.escape, _CHORD_TYPES))
-_TYPE_STARTS = "|".join(
-    map(re.escape, sorted({each[:end] for each in _CHORD_TYPES for end in range(1, len(each) + 1)}))
-)
-# A chord symbol; or one digit or two, the fingering that old fiddle collections write so.
-_QUOTED = re.compile(rf"[A-G][#b]?(?:{_TYPE})?(?:/[A-G][#b]?)?|[0-9]{{1,2}}")
-_QUOTED_START = re.compile(
-    rf"|[A-G][#b]?(?:{_TYPE_STARTS})?|[A-G][#b]?(?:{_TYPE})?/(?:[A-G][#b]?)?|[0-9]{{1,2}}"
-)
 _PLACINGS = frozenset("^_<>@")
 _MAX_SLURS = 4
+_LONGEST_ANNOTATION = 24
 
 
 class MusicRules:
@@ -48,11 +37,31 @@ class MusicRules:
     Args:
         notes: the rules of events; bars: those of bar lines.
         fixed: fields that may not change, since their values were asked for.
+        alphabet: the characters that lexemes are finished with; None for all.
+        plain: without comments, and with annotations of a few words at most: a text that never
+            ends would swallow the music of a model that knows no texts.
     """
 
-    def __init__(self, notes: Notes, bars: BarRules, fixed: frozenset[str]) -> None:
+    def __init__(
+        self,
+        notes: Notes,
+        bars: BarRules,
+        fixed: frozenset[str],
+        alphabet: frozenset[str] | None,
+        plain: bool,
+    ) -> None:
         self.notes, self.bars = notes, bars
-        self._fixed = fixed
+        self._fixed, self._alphabet, self._plain = fixed, alphabet, plain
+        # What can't be closed may not be opened.
+        self._usable = frozenset(
+            opening for opening, closing in zip('({[!"', ')}]!"', strict=True) if self._has(closing)
+        )
+        self._decorations = frozenset(filter(self._has, DECORATION_NAMES))
+        self._decoration_starts = frozenset(
+            name[:end] for name in self._decorations for end in range(1, len(name) + 1)
+        )
+        types = [each for each in CHORD_TYPES if self._has(each)]
+        self.quoted, self._quoted_start = _quoted(types)
         self._places: dict[str, Callable[[Music, str], Music | None]] = {
             "line": self._line,
             "indent": self._indent,
@@ -80,9 +89,29 @@ class MusicRules:
             "graces": self._graces,
         }
 
+    def _has(self, text: str) -> bool:
+        return self._alphabet is None or self._alphabet.issuperset(text)
+
     def advance(self, music: Music, character: str) -> Music | None:
         """The place after one more character, None if it may not stand here."""
         return self._places[music.place](music, character)
+
+    def settle(self, music: Music) -> Music | None:
+        """The place once the lexeme so far stands complete; None if it can't."""
+        place = music.place
+        if place in ("first note", "note"):
+            started = self._pitched(music)
+            return self._commit(started) if started else None
+        if place == "length":
+            return self._commit(music)
+        if place == "bar":
+            return self.bars.line(music._replace(place="gap", text=""), music.text)
+        return self._begin_tuplet(music, music.text) if place == "tuplet" else music
+
+    def pitch_key(self, music: Music) -> tuple[object, ...]:
+        """What of a pitch that has begun the next character can ask about."""
+        marked = (self._note(music, mark) is not None for mark in ",'")
+        return self._pitched(music) is not None, *marked
 
     # -- lines
 
@@ -106,6 +135,8 @@ class MusicRules:
             return None
         if character == " ":
             return music._replace(place="indent")
+        if character == "!":
+            return music._replace(place="bang", text="", field="!", written=0)
         return self._gap(music, character)
 
     def _continued(self, music: Music, character: str) -> Music | None:
@@ -166,7 +197,7 @@ class MusicRules:
         if character == "\n":
             return self._end_line(music)
         if character in _BAR_MARKS:
-            return self._begin_bar(music, character)
+            return self._bar_text(music, character)
         if character in "<>":
             if not music.written or music.after != 2:
                 return None
@@ -174,7 +205,7 @@ class MusicRules:
         if character == "-":
             return self._tie(music)
         if character == "(":
-            if not self._room(music):
+            if music.slurs >= _MAX_SLURS or not self._room(music) or "(" not in self._usable:
                 return None
             return music._replace(place="paren", after=0, written=0)
         if character == ")":
@@ -184,7 +215,11 @@ class MusicRules:
         return self._mark(music, character)
 
     def _mark(self, music: Music, character: str) -> Music | None:
+        if character in '({[!"' and character not in self._usable:
+            return None
         if character == "[":
+            if not (music.due or self._room(music)):
+                return None
             return music._replace(place="bracket", text="", written=0)
         if character == '"':
             return music._replace(place="quote", text="", written=0)
@@ -197,13 +232,18 @@ class MusicRules:
         if character == ".":
             if not self._room(music):
                 return None
-            return music._replace(place="dot", written=0)
+            return music._replace(place="dot", waiting=True, written=0)
         if character in SHORTHANDS:
-            return music._replace(place="gap", after=min(music.after, 1), written=0)
+            # A fermata, segno or coda may also stand over a bar line.
+            if character in "HSO":
+                return music._replace(place="gap", after=min(music.after, 1), written=0)
+            return music._replace(place="gap", waiting=True, written=0) if self._room(music) else None
         if character == "`":
             return music._replace(place="gap")
         if character == "%":
-            return None if self._open(music) else music._replace(place="percent", written=0)
+            if self._plain or self._open(music):
+                return None
+            return music._replace(place="percent", written=0)
         if character == "\\":
             if self._open(music) or not (music.due or self.bars.may_begin(music)):
                 return None
@@ -216,7 +256,7 @@ class MusicRules:
 
     def _dot(self, music: Music, character: str) -> Music | None:
         # A dot before ( - | means a dotted slur, tie or bar line, which few programs know.
-        return None if character in "(-|[: \n)" else self._gap(music._replace(place="gap"), character)
+        return None if character in "(-|: \n)" else self._gap(music._replace(place="gap"), character)
 
     def _break(self, music: Music, steps: int) -> Music | None:
         broken = music._replace(place="gap", text="", broken=steps, written=0, after=1)
@@ -227,12 +267,15 @@ class MusicRules:
             return None
         if music.setting.full and not self.notes.room(music) and not self.bars.may_go_on(music):
             return None
-        return music._replace(place="gap", tied=music.last, written=0)
+        pitches = {each[:2]: each for each in music.last}
+        return music._replace(place="gap", tied=tuple(pitches.values()), written=0)
 
     # -- pitches and lengths
 
     def _begin_pitch(self, music: Music, character: str) -> Music | None:
         if character in _ACCIDENTALS:
+            if not self._accidental_fits(music, character):
+                return None
             return music._replace(place="accidental", text=character, written=0)
         started = music._replace(place="note", text=character, written=0)
         return started if self._may_become(started) else None
@@ -242,7 +285,19 @@ class MusicRules:
         if character in _NOTES:
             started = music._replace(place="note", text=text)
             return started if self._may_become(started) else None
-        return music._replace(text=text) if text in ("^^", "__") else None
+        if text not in ("^^", "__") or not self._accidental_fits(music, text):
+            return None
+        return music._replace(text=text)
+
+    def _accidental_fits(self, music: Music, text: str) -> bool:
+        """Whether a tied note, if one must follow, is written with such an accidental."""
+        if not music.tied:
+            return True
+        if music.inside:
+            return self.notes.chord_has_room(music) or any(
+                each[2].startswith(text) for each in unmet(music)
+            )
+        return len(music.tied) == 1 and music.tied[0][2].startswith(text)
 
     def _may_become(self, music: Music) -> bool:
         """Whether the pitch so far, or with more octave marks, may stand here."""
@@ -269,17 +324,22 @@ class MusicRules:
                 return None
             marked = music._replace(text=text + character)
             return marked if self._may_become(marked) else None
-        spelling = _spelling(text)
+        started = self._pitched(music)
+        return self._length(started, character) if started else None
+
+    def _pitched(self, music: Music) -> Music | None:
+        """The place after a pitch that stands complete, where a length may begin."""
+        spelling = _spelling(music.text)
         if not self.notes.pitch(music, spelling):
             return None
-        held = (*music.last, spelling) if music.inside in ("[", "{") else (spelling,)
-        return self._length(music._replace(place="length", text="", last=held), character)
+        held = (*music.last, spelling) if music.inside else (spelling,)
+        return music._replace(place="length", text="", last=held)
 
     def _length(self, music: Music, character: str) -> Music | None:
         if character in _DIGITS or character == "/":
             text = music.text + character
             return music._replace(text=text) if self._length_may_become(music, text) else None
-        done = self.commit(music)
+        done = self._commit(music)
         return self._places[done.place](done, character) if done else None
 
     def _length_may_become(self, music: Music, text: str) -> bool:
@@ -289,15 +349,15 @@ class MusicRules:
             return False
         if music.inside == "{":
             return True
-        if music.inside == "[" and music.inner:
-            return music.inner in found
+        if music.inside == "[" and (music.inner or music.setting.unit in found):
+            return (music.inner or music.setting.unit) in found
         if music.inside == "]" and music.inner != music.setting.unit:
             return False
         return self.notes.may_fit(
             music.setting, music.spent, music.owed, music.broken, music.tuplet, text
         )
 
-    def commit(self, music: Music) -> Music | None:
+    def _commit(self, music: Music) -> Music | None:
         """End a note, rest or chord whose length stands complete."""
         lengths = self.notes.lengths(music.setting)
         steps = lengths.values.get(music.text)
@@ -306,7 +366,10 @@ class MusicRules:
         if music.inside == "{":
             return music._replace(place="graces", text="", inner=1, last=())
         if music.inside == "[":
-            if music.inner and steps != music.inner or not self.notes.fits(music, steps):
+            if music.inner and steps != music.inner:
+                return None
+            # A chord of unit lengths can take its own length after it.
+            if steps != music.setting.unit and not self.notes.fits(music, steps):
                 return None
             return music._replace(place="chord", text="", inner=steps, after=2)
         if music.inside == "]":
@@ -329,18 +392,15 @@ class MusicRules:
 
     def _chord(self, music: Music, character: str) -> Music | None:
         if character in _NOTES or character in _ACCIDENTALS:
+            if len(music.last) >= MAX_CHORD:
+                return None
             return self._begin_pitch(music, character)
         if character == "-" and music.after == 2:
             return music._replace(held=(*music.held, music.last[-1]), after=0)
         if character == "]":
             closed = music._replace(place="length", text="", inside="]")
-            return closed if self._ties_met(music) else None
+            return None if unmet(music) else closed
         return None
-
-    @staticmethod
-    def _ties_met(music: Music) -> bool:
-        sounding = {each[:2] for each in music.last}
-        return all(each[:2] in sounding for each in music.tied)
 
     def _graces(self, music: Music, character: str) -> Music | None:
         if character in _NOTES or character in _ACCIDENTALS:
@@ -352,9 +412,6 @@ class MusicRules:
         return None
 
     # -- bar lines
-
-    def _begin_bar(self, music: Music, character: str) -> Music | None:
-        return self._bar_text(music, character)
 
     def _bar_text(self, music: Music, text: str) -> Music | None:
         before = music._replace(place="gap", text="")
@@ -368,20 +425,14 @@ class MusicRules:
             return longer
         if music.text + character in EXTENSIONS or character in _DIGITS:
             return None  # it would be read as one line
-        done = self.commit_bar(music)
+        done = self.settle(music)
         return self._gap(done, character) if done else None
-
-    def commit_bar(self, music: Music) -> Music | None:
-        """End a bar line that stands complete."""
-        return self.bars.line(music._replace(place="gap", text=""), music.text)
 
     # -- tuplets and slurs
 
     def _paren(self, music: Music, character: str) -> Music | None:
         if character in _DIGITS:
             return self._tuplet_text(music, character)
-        if music.slurs >= _MAX_SLURS:
-            return None
         slurred = music._replace(place="gap", slurs=music.slurs + 1, waiting=True)
         return self._gap(slurred, character)
 
@@ -412,29 +463,37 @@ class MusicRules:
     def _quote(self, music: Music, character: str) -> Music | None:
         text = music.text
         if character == '"':
-            if text[:1] in _PLACINGS or _QUOTED.fullmatch(text):
+            if text[:1] in _PLACINGS and text:
                 return music._replace(place="gap", text="", after=min(music.after, 1))
-            return None
+            if not self.quoted.fullmatch(text):
+                return None
+            return music._replace(place="gap", text="", waiting=True)
         if not header.is_text(character) or character == "\\":
             return None
         if text[:1] in _PLACINGS and text:
-            return music
+            if not self._plain:
+                return music
+            # Only the number of its characters matters.
+            short = len(text) < _LONGEST_ANNOTATION and (character.isalnum() or character in " .,'")
+            return music._replace(text=text + ".") if short else None
         if not text and character in _PLACINGS:
             return music._replace(text=character)
+        if not self._room(music):
+            return None  # a chord symbol stands before its note
         text += character
-        return music._replace(text=text) if _QUOTED_START.fullmatch(text) else None
+        return music._replace(text=text) if self._quoted_start.fullmatch(text) else None
 
     def _bang(self, music: Music, character: str) -> Music | None:
         text = music.text
-        if not text and character in " \n":
+        if character in " \n" and not (text or music.field or self._open(music)):
             # The old mark of a line's end, which stands last on its line.
             return self._line_end(music._replace(place="line end"), character)
         if character == "!":
-            if text in _DECORATION_NAMES:
-                return music._replace(place="gap", text="", after=min(music.after, 1))
+            if text in self._decorations:
+                return music._replace(place="gap", text="", field="", after=min(music.after, 1))
             return None
         text += character
-        return music._replace(text=text) if text in _DECORATION_STARTS else None
+        return music._replace(text=text) if text in self._decoration_starts else None
 
     # -- fields among the music
 
@@ -465,7 +524,9 @@ class MusicRules:
         if field == "P":
             return music._replace(text=text) if re.fullmatch(r"[A-Z] *", text) else None
         value = header.value_of(field, "")
-        return music._replace(text=text) if value.accepts(text) else None
+        if not value.accepts(text) or header.completion(field, "", text, self._alphabet) is None:
+            return None
+        return music._replace(text=text)
 
     def _set(self, music: Music, value: str) -> Music | None:
         """Apply a field whose value is complete."""
@@ -487,6 +548,22 @@ class MusicRules:
         if setting.full and self.notes.lengths(setting).fill(self.notes.room(music)) is None:
             return None
         return music
+
+
+def _quoted(types: list[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What may stand in quotes, and how it may begin.
+
+    A chord symbol; or one digit or two, the fingering that old fiddle collections write so.
+    """
+    whole = "|".join(map(re.escape, types))
+    beginnings = {each[:end] for each in types for end in range(1, len(each) + 1)}
+    partial = "|".join(map(re.escape, sorted(beginnings)))
+    return (
+        re.compile(rf"[A-G][#b]?(?:{whole})?(?:/[A-G][#b]?)?|[0-9]{{1,2}}"),
+        re.compile(
+            rf"|[A-G][#b]?(?:{partial})?|[A-G][#b]?(?:{whole})?/(?:[A-G][#b]?)?|[0-9]{{1,2}}"
+        ),
+    )
 
 
 @lru_cache(maxsize=4096)

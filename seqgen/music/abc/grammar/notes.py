@@ -6,10 +6,11 @@ from seqgen.music.abc.grammar.lengths import SHORTEST, Lengths
 from seqgen.music.abc.grammar.state import Music, Setting, Spelling, Tuplet
 from seqgen.music.abc.notation import ACCIDENTALS, PITCH_CLASSES
 
-__all__ = ["Notes"]
+__all__ = ["MAX_CHORD", "Notes", "fill_tuplet", "unmet"]
 
 _LOWEST_OCTAVE, _HIGHEST_OCTAVE = 1, 8
 _WHOLE_RANGE = (0, 127)
+MAX_CHORD = 8
 
 
 class Notes:
@@ -18,11 +19,14 @@ class Notes:
     Args:
         lowest, highest: MIDI pitches that no note may leave.
         alphabet: the characters that texts are finished with; None for all.
+        plain: whether lengths are only those of ``Lengths.of``'s ``plain``.
     """
 
-    def __init__(self, lowest: int, highest: int, alphabet: frozenset[str] | None) -> None:
+    def __init__(
+        self, lowest: int, highest: int, alphabet: frozenset[str] | None, plain: bool
+    ) -> None:
         self._lowest, self._highest = lowest, highest
-        self._alphabet = alphabet
+        self._alphabet, self._plain = alphabet, plain
         # Letters that an accidental earlier in the bar can carry out of the range; without a
         # narrowed range the octaves are bounded so that none can.
         self._fitting: dict[tuple[object, ...], bool] = {}
@@ -30,7 +34,7 @@ class Notes:
 
     def lengths(self, setting: Setting) -> Lengths:
         """The lengths that can be written."""
-        return Lengths.of(setting.unit, self._alphabet)
+        return Lengths.of(setting.unit, self._alphabet, self._plain)
 
     # -- pitches
 
@@ -65,11 +69,20 @@ class Notes:
         """Whether a note may stand here: inside the range, and the tied one where one is tied."""
         if not self.in_range(music, spelling):
             return False
-        if not music.tied or music.inside == "{":
-            return not (music.inside == "{" and music.tied)
-        return continues(music.tied, spelling) or (
-            music.inside == "[" and spelling[:2] not in {each[:2] for each in music.tied}
-        )
+        if not music.tied:
+            return True
+        if music.inside == "[":
+            if any(spelling[:2] == each[:2] for each in music.tied):
+                again = any(spelling[:2] == each[:2] for each in music.last)
+                return not again and continues(music.tied, spelling)
+            return self.chord_has_room(music)
+        # Several tied notes go on in a chord only; grace notes would come between.
+        return not music.inside and len(music.tied) == 1 and continues(music.tied, spelling)
+
+    @staticmethod
+    def chord_has_room(music: Music) -> bool:
+        """Whether the open chord can take a note more than those it must go on sounding."""
+        return len(music.last) + len(unmet(music)) < MAX_CHORD
 
     # -- time
 
@@ -143,9 +156,19 @@ class Notes:
             line="", closed=False, music=True, waiting=False, after=2,
             # After a repeat's end an ending may follow; once music does, none is open any more.
             ending=0 if music.line == "close" else music.ending,
-            last=spellings, tied=tied, held=(), written=steps if breakable else 0, broken=0,
+            last=spellings, tied=_distinct(tied), held=(), written=steps if breakable else 0, broken=0,
             tuplet=tuplet, sounded=music.sounded or bool(spellings),
         )  # fmt: skip
+
+
+def unmet(music: Music) -> tuple[Spelling, ...]:
+    """Pitches tied to the open chord that it does not hold yet."""
+    sounding = {each[:2] for each in music.last}
+    return tuple(each for each in music.tied if each[:2] not in sounding)
+
+
+def _distinct(tied: tuple[Spelling, ...]) -> tuple[Spelling, ...]:
+    return tuple({each[:2]: each for each in tied}.values())
 
 
 def continues(tied: tuple[Spelling, ...], spelling: Spelling) -> bool:

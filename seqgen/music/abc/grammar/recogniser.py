@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqgen.music.abc.grammar import header
+from seqgen.music.abc.grammar import header, reasons
 from seqgen.music.abc.grammar.bars import BarRules
 from seqgen.music.abc.grammar.conditions import Conditions
 from seqgen.music.abc.grammar.music import MusicRules
@@ -20,10 +20,18 @@ class Grammar:
     Args:
         conditions: what is asked beyond validity.
         alphabet: the characters that a tune can be finished with; None for all.
+        plain: only the part that is drawn: no bar divided by a section's edge or by its endings, no
+            length such as 3/4 of an eighth, no comment or long text in the music. Real tunes hold these, rarely; in a tune that is
+            being drawn they are nearly always a bar line too early or a note too long, and to
+            allow them would let a slip lead astray.
     """
 
     def __init__(
-        self, conditions: Conditions = Conditions(), alphabet: frozenset[str] | None = None
+        self,
+        conditions: Conditions = Conditions(),
+        alphabet: frozenset[str] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         self.conditions, self.alphabet = conditions, alphabet
         values = {
@@ -31,9 +39,9 @@ class Grammar:
             "K": conditions.key, "R": conditions.rhythm,
         }  # fmt: skip
         self.forced = {field: value for field, value in values.items() if value}
-        self.notes = Notes(conditions.lowest, conditions.highest, alphabet)
-        self._bars = BarRules(conditions)
-        self.music = MusicRules(self.notes, self._bars, frozenset(self.forced))
+        self.notes = Notes(conditions.lowest, conditions.highest, alphabet, plain)
+        self._bars = BarRules(conditions, plain)
+        self.music = MusicRules(self.notes, self._bars, frozenset(self.forced), alphabet, plain)
 
     def start(self) -> State:
         """Before the first character."""
@@ -43,7 +51,7 @@ class Grammar:
         """The state after one more character; None if no valid tune goes on so."""
         if isinstance(state, Music):
             return self.music.advance(state, character)
-        found = header.advance(state, character, self.forced)
+        found = header.advance(state, character, self.forced, self.alphabet)
         if found is None or isinstance(found, Header):
             return found
         setting = header.read_setting(*found)
@@ -65,11 +73,17 @@ class Grammar:
         if not isinstance(state, Music):
             return False
         if state.place == "bar":
-            done = self.music.commit_bar(state)
+            done = self.music.settle(state)
             return done is not None and done.closed
         if state.place == "bang":
             return state.closed and not state.text
+        if state.waiting or state.tuplet:
+            return False
         return state.closed and state.place in ("gap", "line", "line end", "comment", "percent")
+
+    def reason(self, state: State, character: str) -> str:
+        """Why a character that ``advance`` refuses can't stand there, in one sentence's end."""
+        return reasons.reason(self, state, character)
 
     def fault(self, text: str, *, whole: bool = True) -> int | None:
         """The offset of the first character that can't stand there; None if there is none.

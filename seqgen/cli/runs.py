@@ -1,0 +1,256 @@
+"""What ``seqgen train`` begins, goes on with or ends: from options to a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgen.checkpoint import SUFFIX
+from seqgen.cli.console import parse_duration, say
+from seqgen.cli.models import CHECKPOINTS
+from seqgen.errors import CheckpointError, InputError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from seqgen.checkpoint import Checkpoint
+    from seqgen.corpus.documents import Corpus
+    from seqgen.training.run import Run
+
+__all__ = ["begin", "export", "go_on", "model_of", "spell"]
+
+VAL_FRACTION = 0.1
+
+
+def begin(
+    sources: list[str],
+    output: Path | None,
+    options: dict[str, Any],
+    checkpoint_every: int | None,
+    *,
+    force: bool,
+) -> Run:
+    """A new run; options as the command line has them, without those left to the plan.
+
+    Raises:
+        SeqgenError: something is wrong that can be known before training; nothing was written.
+    """
+    if output and output.is_dir():
+        raise OutputError(f"{output}: is a folder; name a file in it")
+    path = _with_suffix(output) if output else CHECKPOINTS / f"{_survey(sources)[0]}{SUFFIX}"
+    _refuse_to_overwrite(path, sources, force=force)
+    return _plan(sources, path, options, checkpoint_every)
+
+
+def go_on(
+    sources: list[str], output: Path | None, options: dict[str, Any], checkpoint_every: int | None
+) -> Run:
+    """The run that an interrupted one would have been, or one that begins at a finished model.
+
+    Raises:
+        SeqgenError: as for begin; or the corpus or the options are not those of the run.
+    """
+    from seqgen import checkpoint
+    from seqgen.config import TrainingConfig, from_json
+
+    path = model_of(sources, output)
+    saved, memory = checkpoint.load_training(path)
+    if saved.card.progress is None:
+        return _teach(saved, sources, options, checkpoint_every)
+    if options:
+        raise UsageError(
+            f"--resume goes on with the run in {path} as it was begun: drop {spell(options)}, "
+            "or begin anew with --force"
+        )
+    known = saved.card.progress.get("corpus")
+    if not isinstance(known, dict) or not isinstance(known.get("sources"), list):
+        raise CheckpointError(f"{path}: is damaged: it does not say what it was learning from")
+    if not sources:
+        sources = known["sources"]
+        if "-" in sources:
+            raise UsageError(f"{path} was learning from stdin: name the same text again")
+    training, held_back = _load(sources, known)
+    if (training.digest, held_back.digest) != (
+        saved.card.corpus.get("digest"),
+        saved.card.corpus.get("validation_digest"),
+    ):
+        raise CheckpointError(
+            f"{path}: was learning from another corpus than "
+            f"{' '.join(sources) or 'the embedded one'} holds now; name the same one, or begin "
+            "anew with --force"
+        )
+    config = from_json(TrainingConfig, saved.card.recipe)
+    if checkpoint_every is not None:
+        config = dataclasses.replace(config, checkpoint_every=checkpoint_every)
+
+    from seqgen.training.runtime import import_tensorflow
+
+    import_tensorflow()
+    from seqgen.training.run import Run
+
+    return Run.resume(training, held_back, saved, memory, config)
+
+
+def export(path: Path) -> None:
+    """End an interrupted run: its file keeps the best weights alone."""
+    from seqgen import checkpoint
+
+    saved = checkpoint.load(path)
+    if saved.card.progress is None:
+        say(f"{path} is a finished model already.")
+        return
+    checkpoint.save(path, dataclasses.replace(saved.card, progress=None), saved.weights)
+    say(f"{path} now holds its best weights alone.")
+
+
+def model_of(sources: list[str], output: Path | None) -> Path:
+    """The model that -o names, or that a corpus has by default, or the newest interrupted run's.
+
+    Raises:
+        CheckpointError: no run in checkpoints/ was interrupted.
+    """
+    from seqgen import checkpoint
+
+    if output is not None:
+        return output if output.is_file() else _with_suffix(output)
+    if sources:
+        return CHECKPOINTS / f"{_survey(sources)[0]}{SUFFIX}"
+    for path in checkpoint.by_age(CHECKPOINTS):
+        if checkpoint.load(path).card.progress is not None:
+            return path
+    raise CheckpointError(
+        f"no run in {CHECKPOINTS}/ was interrupted; name a model with -o, and to teach a finished "
+        "one more, a CORPUS"
+    )
+
+
+def spell(options: Iterable[str]) -> str:
+    """Options as they are typed."""
+    return ", ".join("--" + name.replace("_", "-") for name in sorted(options))
+
+
+def _teach(
+    start: Checkpoint, sources: list[str], options: dict[str, Any], checkpoint_every: int | None
+) -> Run:
+    path, card = start.path, start.card
+    if not sources:
+        raise UsageError(f"{path} is a finished model: name the CORPUS to teach it, or use --force")
+    if fixed := {"arch", "tokens", "layers", "hidden", "seq_length"} & set(options):
+        raise UsageError(
+            f"{path} is a finished model, whose network is what it is: drop {spell(fixed)}, or "
+            "train anew with --force"
+        )
+    # The same division as before: what it was measured with must not become what it learns.
+    division = card.corpus.get("division")
+    if isinstance(division, dict):
+        if changed := division.keys() & options.keys():
+            raise UsageError(
+                f"{path} goes on with the validation part it has: drop {spell(changed)}"
+            )
+        options = options | division
+    options = options | {"arch": card.model.arch, "seq_length": card.model.context}
+    return _plan(sources, path, options, checkpoint_every, start=start)
+
+
+def _plan(
+    sources: list[str],
+    path: Path,
+    options: dict[str, Any],
+    checkpoint_every: int | None,
+    *,
+    start: Checkpoint | None = None,
+) -> Run:
+    from seqgen.files import require_folder
+    from seqgen.training.plan import Wishes
+
+    # All that can be wrong is found before TensorFlow loads and minutes are spent.
+    fields = {field.name for field in dataclasses.fields(Wishes)}
+    wished = {name: value for name, value in options.items() if name in fields}
+    if "budget" in options:
+        wished["budget_seconds"] = parse_duration(options["budget"])
+    wishes = Wishes(**wished, checkpoint_every=checkpoint_every)
+    wishes.check()
+    training, held_back = _load(sources, options)
+    if start and training.kind != start.card.kind:
+        raise InputError(
+            f"{start.path} writes {start.card.kind}, but the corpus holds {training.kind}"
+        )
+    require_folder(path)
+    scheme = options.get("tokens", "auto")
+    if scheme == "auto":
+        scheme = "abc" if training.kind == "abc" else "char"
+
+    from seqgen.training.runtime import import_tensorflow
+
+    import_tensorflow()
+    from seqgen.training.run import Run
+
+    description: dict[str, Any] = {
+        "name": training.name,
+        "digest": training.digest,
+        "documents": len(training.documents),
+        "characters": training.characters,
+        "validation_digest": held_back.digest,
+        "validation_characters": held_back.characters,
+    }
+    if "validation" not in options:
+        description["division"] = {
+            "val_fraction": options.get("val_fraction", VAL_FRACTION),
+            "seed": options.get("seed", 0),
+        }
+    needed = ("validation", "val_fraction", "seed", "encoding")
+    resumable: dict[str, Any] = {name: options[name] for name in needed if name in options}
+    resumable["sources"] = sources
+    return Run.plan(
+        training,
+        held_back,
+        scheme,
+        wishes,
+        path,
+        description=description,
+        resumable=resumable,
+        start=start,
+    )
+
+
+def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:
+    """The training part and the validation part."""
+    from seqgen.corpus import readers
+    from seqgen.corpus.split import split
+
+    encoding = options.get("encoding", "utf-8")
+    corpus = readers.load(sources, encoding=encoding)
+    validation = options.get("validation")
+    if validation is None:
+        fraction = options.get("val_fraction", VAL_FRACTION)
+        return split(corpus, fraction=fraction, seed=options.get("seed", 0))
+    held_back = readers.load([validation], encoding=encoding)
+    if held_back.kind != corpus.kind:
+        raise InputError(
+            f"holds {held_back.kind}, but the corpus holds {corpus.kind}; measure with more of the "
+            "same",
+            path=validation,
+        )
+    return corpus, held_back
+
+
+def _survey(sources: list[str]) -> tuple[str, list[Path]]:
+    from seqgen.corpus import readers
+
+    return readers.survey(sources)
+
+
+def _with_suffix(path: Path) -> Path:
+    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+
+
+def _refuse_to_overwrite(path: Path, sources: list[str], *, force: bool) -> None:
+    from seqgen.training.metrics import metrics_path
+
+    for written in (path, metrics_path(path)):
+        if any(written.exists() and written.samefile(file) for file in _survey(sources)[1]):
+            raise UsageError(f"{written} is the corpus; name another model with -o")
+    if path.exists() and not force:
+        raise UsageError(
+            f"{path} exists: --resume goes on with it, --force replaces it, -o names another file"
+        )

@@ -1,0 +1,201 @@
+"""The way from any state to the end of a valid tune that this finds shortest.
+
+It is short, not always the shortest: what the decoder needs is a length that can be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from seqgen.music.abc.grammar import header
+from seqgen.music.abc.grammar.bars import EXTENSIONS
+from seqgen.music.abc.grammar.music import CHORD_TYPES, DECORATION_NAMES
+from seqgen.music.abc.grammar.notes import fill_tuplet, unmet
+from seqgen.music.abc.grammar.recogniser import Grammar
+from seqgen.music.abc.grammar.state import Header, Music, Spelling, State
+
+__all__ = ["Finisher"]
+
+_FINAL_LINES = ("||", "|]", ":|")
+# In the order in which they lead out of a tune; an ending's number is tried where one is due.
+_LINES = (":|", ":|2", "|", "||", "|:", "|1")
+_MARKS = ("", ",", "'", ",,", "''", ",,,", "'''")
+_MAX_TEXTS = 1 << 14
+
+
+class Finisher:
+    """Finds how a tune can end.
+
+    Args:
+        grammar: with the alphabet that the texts are written in.
+    """
+
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
+        pitches = [
+            accidental + letter + marks
+            for marks in _MARKS for accidental in ("", "=", "^", "_") for letter in "GABcdefgCDEFab"
+        ]  # fmt: skip
+        self._pitches = [each for each in pitches if self._has(each)]
+        self._pitches.sort(key=len)
+
+    def _has(self, text: str) -> bool:
+        alphabet = self._grammar.alphabet
+        return alphabet is None or alphabet.issuperset(text)
+
+    def text(self, state: State) -> str | None:
+        """What to write from here to the tune's end; None if the alphabet does not suffice."""
+        written: list[str] = []
+        for _ in range(_MAX_TEXTS):
+            if self._grammar.is_final(state):
+                return "".join(written)
+            found = next(self._next(state), None)
+            if found is None:
+                return None
+            text, state = found
+            written.append(text)
+        return None
+
+    def _next(self, state: State) -> Iterator[tuple[str, State]]:
+        """The next texts that can be written, the best first, each with the state after it."""
+        texts = self._header(state) if isinstance(state, Header) else self._music(state)
+        for text in texts:
+            if text and self._has(text):
+                after = self._grammar.read(state, text)
+                if after is not None and self._settles(after, text):
+                    yield text, after
+
+    def _settles(self, state: State, text: str) -> bool:
+        """Whether a text that ends in a note or bar line makes it complete."""
+        complete = text[-1] not in '!"\n:^_=]' if isinstance(state, Music) else False
+        return not complete or self._grammar.music.settle(state) is not None
+
+    # -- header
+
+    def _header(self, state: Header) -> Iterable[str]:
+        forced = self._grammar.forced
+        if state.place == "line":
+            needed = [field for field in "XTRML" if field in "XT" or field in forced]
+            return [next((field for field in needed if field not in state.seen), "K")]
+        if state.place == "colon":
+            return [":"]
+        if state.place == "value" and (state.field in header.READ_FIELDS or state.field in forced):
+            value = forced.get(state.field, "")
+            ending = header.completion(state.field, value, state.text, self._grammar.alphabet)
+            return [f"{ending}\n"] if ending is not None else []
+        # A backslash waits for a character that is no line end.
+        return ["\n", ":\n", "X\n"]
+
+    # -- music
+
+    def _music(self, state: Music) -> Iterable[str]:
+        place = state.place
+        if place in ("first note", "note", "length"):
+            if self._grammar.music.settle(state) is None:
+                return self._lengths(state)
+        if place == "bracket" and state.due:
+            return "123456789"
+        if place in ("accidental", "dot", "paren", "bracket", "letter"):
+            return self._notes(state)
+        if place == "colon":
+            return [":"]
+        if place == "value":
+            return self._value(state)
+        if place == "quote":
+            return [f'{tail}"' for tail in ("", "^", "G", "A", "C", "F", "1", *_tails(state.text))]
+        if place == "bang":
+            names = sorted(DECORATION_NAMES, key=len)
+            return ["\n", *(f"{each[len(state.text):]}!" for each in names if each.startswith(state.text))]
+        if place in ("line end", "comment", "percent", "backslash"):
+            return ["\n"]
+        settled = self._grammar.music.settle(state)
+        if settled is None and place == "bar":
+            return [each[len(state.text):] for each in EXTENSIONS[state.text]]
+        return self._between(settled) if settled is not None else ()
+
+    def _value(self, state: Music) -> list[str]:
+        close = "]" if state.inside else "\n"
+        if state.field == "P":
+            return [close, *(letter + close for letter in "ABCDEFGXTKML")]
+        ending = header.completion(state.field, "", state.text, self._grammar.alphabet)
+        return [ending + close] if ending is not None else []
+
+    def _lengths(self, state: Music) -> Iterator[str]:
+        """How a pitch or length that has begun can become complete."""
+        lengths = self._grammar.notes.lengths(state.setting)
+        begun = state.text if state.place == "length" else ""
+        texts = [each[len(begun):] for each in lengths.cheapest.values() if each.startswith(begun)]
+        texts += [each[len(begun):] for each in lengths.reachable if each.startswith(begun)]
+        texts.sort(key=len)
+        for marks in ("",) if state.place == "length" else _MARKS:
+            for text in texts:
+                yield marks + text
+
+    def _between(self, music: Music) -> Iterable[str]:
+        if music.place == "chord":
+            missing = unmet(music)
+            length = self._length_of(music, music.inner)
+            return [_spell(missing[0]) + length] if missing else ["]"]
+        if music.place == "graces":
+            return ["}", *(f"{each}}}" for each in self._pitches)]
+        if music.broken or music.tuplet or music.waiting:
+            return self._notes(music)
+        if music.slurs and music.after:
+            return [")"]
+        if music.line:
+            return [*self._notes(music), "|:", "|1", "|2", "[1", "[2", *(f"[{n}" for n in range(3, 10))]
+        lines = [
+            each for each in _FINAL_LINES
+            if (after := self._grammar.music.bars.line(music, each)) is not None and after.closed
+        ]  # fmt: skip
+        if lines:
+            return lines
+        if music.setting.full and self._grammar.notes.room(music):
+            return self._notes(music)
+        return _LINES
+
+    def _length_of(self, music: Music, steps: int) -> str:
+        return self._grammar.notes.lengths(music.setting).cheapest.get(steps, "")
+
+    def _notes(self, music: Music) -> Iterator[str]:
+        """A note that may come next, the length of which leads on."""
+        notes, setting = self._grammar.notes, music.setting
+        lengths = notes.lengths(setting)
+        length = ""
+        if music.inside == "[" and music.inner:
+            length = self._length_of(music, music.inner)
+        elif music.broken:
+            length = self._length_of(music, music.broken)
+        elif music.tuplet is not None:
+            room = notes.room(music) if setting.full else 64 * setting.unit
+            filled = fill_tuplet(lengths, music.tuplet, room)
+            length = self._length_of(music, filled[0]) if filled else ""
+        elif setting.full:
+            texts = lengths.fill(notes.room(music))
+            length = texts[0] if texts else ""
+        if music.tied:
+            missing = unmet(music) if music.inside else music.tied
+            together = "".join(map(_spell, missing))
+            if music.place == "bracket":
+                yield f"{together}]{length}"
+            elif not music.inside and len(missing) > 1:
+                yield f"[{together}]{length}"
+            for each in missing:
+                # Where its accidental has been written, the letter is still to come.
+                yield _spell(each) + length
+        for each in self._pitches:
+            yield each + (f"]{length}" if music.place == "bracket" else length)
+
+
+def _tails(text: str) -> list[str]:
+    """How chord symbols that begin so may end."""
+    return [
+        each[end:] for each in CHORD_TYPES for end in range(1, len(each)) if text.endswith(each[:end])
+    ]  # fmt: skip
+
+
+def _spell(spelling: Spelling) -> str:
+    letter, octave, _ = spelling
+    if octave >= 5:
+        return letter.lower() + "'" * (octave - 5)
+    return letter + "," * (4 - octave)

@@ -1,0 +1,182 @@
+"""The grammar as a mask over a vocabulary: only tokens from which a valid tune can be finished.
+
+The recogniser reads characters and a token is a few of them, so this serves every vocabulary whose
+pieces are texts. Masks are kept by state, less what no single token can ask about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqgen.errors import InputError, UsageError
+from seqgen.music.abc.grammar import Conditions, Grammar, State
+from seqgen.music.abc.grammar.finish import Finisher
+from seqgen.music.abc.grammar.state import Music
+from seqgen.tokenization import BOUNDARY, Tokenizer
+from seqgen.tokenization.tokenizer import FIRST_PIECE
+
+__all__ = ["Constraint"]
+
+BoolArray = NDArray[np.bool_]
+
+_MAX_MASKS = 1 << 14
+_NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
+
+
+@dataclass(slots=True)
+class _Node:
+    """Pieces by their characters; ``token`` is the piece that ends here, -1 if none does."""
+
+    token: int = -1
+    children: dict[str, _Node] = field(default_factory=dict)
+
+
+class Constraint:
+    """Which tokens may come, and where each leads.
+
+    Args:
+        tokenizer: of the model.
+        conditions: what is asked of the tune beyond validity.
+    Raises:
+        UsageError: the vocabulary lacks characters that every such tune needs.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, conditions: Conditions) -> None:
+        self._tokenizer = tokenizer
+        alphabet = frozenset(piece for piece in tokenizer.pieces if len(piece) == 1)
+        self._reader = Grammar(conditions, alphabet)  # of prompts
+        self.grammar = Grammar(conditions, alphabet, plain=True)
+        self._finisher = Finisher(self.grammar)
+        self._root = _Node()
+        for token, piece in enumerate(tokenizer.pieces, FIRST_PIECE):
+            node = self._root
+            for character in piece:
+                node = node.children.setdefault(character, _Node())
+            node.token = token
+        # One token can add at most this much to what is needed to finish.
+        self._margin = 64 + 16 * max(map(len, tokenizer.pieces), default=1)
+        self._projects = not any(_asks_more(piece) for piece in tokenizer.pieces)
+        self._masks: dict[object, BoolArray] = {}
+        self._least: dict[State, int | None] = {}
+        if self.least(self.grammar.start()) is None:
+            raise UsageError(
+                "this model's vocabulary can't spell such a tune; it lacks "
+                f"{_missing(conditions, alphabet)}"
+            )
+
+    def begin(self, prompt: str) -> State:
+        """The state after a prompt.
+
+        Raises:
+            InputError: no valid tune begins with it: the place, and what is wrong there.
+        """
+        if len(self._least) > _MAX_MASKS:
+            self._least.clear()
+        state: State | None = self.grammar.start()
+        for offset, character in enumerate(prompt):
+            before = state
+            state = self._reader.advance(before, character) if before is not None else None
+            if state is None and before is not None:
+                raise InputError(
+                    f"the prompt is no valid tune from here on: {self._reader.reason(before, character)}",
+                    line=prompt.count("\n", 0, offset) + 1,
+                    column=offset - prompt.rfind("\n", 0, offset),
+                )
+        assert state is not None  # the loop has raised
+        return state
+
+    def read(self, state: State, text: str) -> State | None:
+        """The state after a text that is given, not drawn; None if it can't stand there."""
+        return self._reader.read(state, text)
+
+    def least(self, state: State) -> int | None:
+        """Tokens, at most, that a valid tune can be finished with from here; None if it can't."""
+        if state not in self._least:
+            text = self._finisher.text(state)
+            self._least[state] = None if text is None else len(text)
+            # The states on this way are no farther from an end, however each alone would find one.
+            on: State | None = state
+            for done, character in enumerate(text or "", 1):
+                on = self.grammar.advance(on, character) if on is not None else None
+                if on is not None:
+                    known = self._least.get(on)
+                    left = len(text or "") - done
+                    self._least[on] = left if known is None else min(known, left)
+        return self._least[state]
+
+    def binds(self, state: State, left: int) -> int:
+        """For how many tokens from here, of those left, the length left is sure not to matter."""
+        return max(0, left - (self.least(state) or 0)) // self._margin
+
+    def allowed(self, state: State, left: int | None = None) -> BoolArray:
+        """The tokens that may come, (vocabulary,) bool; the boundary where the tune may end.
+
+        Args:
+            left: tokens that may still be drawn, this one included; None where it can't matter.
+        """
+        if left is not None:
+            return self._within(state, left)
+        key = self._key(state) if self._projects else state
+        mask = self._masks.get(key)
+        if mask is None:
+            if len(self._masks) >= _MAX_MASKS:
+                self._masks.clear()
+            mask = np.zeros(self._tokenizer.size, np.bool_)
+            self._walk(self._root, state, mask)
+            mask[BOUNDARY] = self.grammar.is_final(state)
+            self._masks[key] = mask
+        return mask
+
+    def _walk(self, node: _Node, state: State, mask: BoolArray) -> None:
+        for character, child in node.children.items():
+            after = self.grammar.advance(state, character)
+            if after is not None:
+                if child.token >= 0:
+                    mask[child.token] = True
+                if child.children:
+                    self._walk(child, after, mask)
+
+    def _within(self, state: State, left: int) -> BoolArray:
+        mask = self.allowed(state).copy()
+        for token in np.flatnonzero(mask):
+            if token != BOUNDARY:
+                least = self.least(self.advance(state, int(token)))
+                mask[token] = least is not None and least < left
+        return mask
+
+    def advance(self, state: State, token: int) -> State:
+        """The state after a token that is allowed."""
+        after = self.grammar.read(state, self._tokenizer.pieces[token - FIRST_PIECE])
+        assert after is not None  # it was allowed
+        return after
+
+    def _key(self, state: State) -> object:
+        """What of a state a single token can ask about."""
+        if not isinstance(state, Music):
+            return state
+        if state.tied or state.alters or state.inside or state.place == "accidental":
+            return state
+        last = bool(state.last)
+        if state.place in ("note", "first note"):
+            pitch = self.grammar.music.pitch_key(state)
+            return state._replace(text="", last=()), pitch
+        return state._replace(last=()), last
+
+
+def _asks_more(piece: str) -> bool:
+    """Whether a piece could tie a note from before it, or add octave marks to it more than once."""
+    for index, character in enumerate(piece[:-1]):
+        if character in _NOTE_LETTERS:
+            return False
+        if character == "-" or (character in ",'" and piece[index + 1] in ",'"):
+            return True
+    return False
+
+
+def _missing(conditions: Conditions, alphabet: frozenset[str]) -> str:
+    values = (conditions.title, conditions.meter, conditions.unit, conditions.key, conditions.rhythm)
+    needed = sorted(set("".join(("X:1\nTKC|", *values))) - alphabet)
+    return " ".join(map(repr, needed)) or "numbers or bar lines"
