@@ -42,7 +42,7 @@ TICKS = 480
 # abc2midi begins a tick late and ends every note a tick early, so that repeated notes part.
 LATE = EARLY = 1
 
-FORMAT = "{:<17}{:>6}{:>9}{:>8}{:>6}{:>6}{:>10}{:>9}{:>10}  {}"
+FORMAT = "{:<17}{:>6}{:>8}{:>7}{:>7}{:>10}{:>7}{:>10}{:>10}  {}"
 # Directives of abc2midi's own that add notes (drum, drone) or change how long they sound (trim …).
 OWN_DIRECTIVES = re.compile(r"%%MIDI\s+(?!program|channel|transpose|rtranspose)")
 
@@ -59,9 +59,23 @@ class Row:
     oracle_refused: int = 0
     both: int = 0
     equal: int = 0
+    clean: int = 0
+    equal_clean: int = 0
     equal_explicit: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, other: Row) -> None:
+        """Count another collection's tunes too."""
+        self.tunes += other.tunes
+        self.refused += other.refused
+        self.oracle_refused += other.oracle_refused
+        self.both += other.both
+        self.equal += other.equal
+        self.clean += other.clean
+        self.equal_clean += other.equal_clean
+        self.equal_explicit += other.equal_explicit
+        self.classes += other.classes
 
 
 def one_tune_texts(text: str) -> Iterator[str]:
@@ -108,7 +122,7 @@ def oracle_notes(text: str, folder: str, number: int) -> tuple[SoundingNotes | N
     target = Path(folder) / f"{number}.mid"
     source.write_text(text, encoding="utf-8")
     done = subprocess.run(
-        ["abc2midi", str(source), "-o", str(target), "-NFER", "-quiet"],
+        ["abc2midi", str(source), "-o", str(target), "-NFER"],
         capture_output=True,
         check=False,
         timeout=60,
@@ -229,7 +243,11 @@ def compare(name: str, paths: list[Path], examples: int) -> Row:
                 if ours is None or theirs is None:
                     continue
                 row.both += 1
-                if equal(ours, theirs):
+                same = equal(ours, theirs)
+                if "\nError" not in printed:
+                    row.clean += 1
+                    row.equal_clean += same
+                if same:
                     row.equal += 1
                     continue
                 explicit = with_explicit_repeats(text, parsed)
@@ -269,27 +287,39 @@ def main() -> int:
     if shutil.which("abc2midi") is None:
         print("abc2midi is not installed; on Debian: apt install abcmidi", file=sys.stderr)
         return 1
-    heads = ("collection", "tunes", "accepted", "refused", "both", "equal", "share", "explicit")
-    print(FORMAT.format(*heads, "share", "other differences; refusals"))
+    heads = ("collection", "tunes", "refused", "both", "equal", "share", "clean", "share")
+    print(FORMAT.format(*heads, "explicit", "other differences; refusals"))
+    everything = Row("all")
     for name, paths in collections(options.files):
         if options.only and options.only != name:
             continue
         row = compare(name, paths, options.examples)
-        refused = sum(row.refused.values())
-        shares = [
-            f"{100 * equal / max(1, row.both):.2f} %"
-            for equal in (row.equal, row.equal + row.equal_explicit)
-        ]
-        notes = ", ".join(f"{kind} {count}" for kind, count in row.classes.most_common()) or "-"
-        reasons = ", ".join(f"{code} {count}" for code, count in row.refused.most_common()) or "-"
-        accepted = row.tunes - refused
-        counts = (row.name, row.tunes, accepted, refused, row.both, row.equal, shares[0])
-        print(FORMAT.format(*counts, row.equal_explicit, shares[1], f"{notes}; {reasons}"))
-        sys.stdout.flush()
+        everything.add(row)
+        print_row(row)
         for texts in row.examples.values():
             for text in texts:
                 print(text)
+    print_row(everything)
     return 0
+
+
+def print_row(row: Row) -> None:
+    """A line of the table."""
+    notes = ", ".join(f"{kind} {count}" for kind, count in row.classes.most_common()) or "-"
+    reasons = ", ".join(f"{code} {count}" for code, count in row.refused.most_common()) or "-"
+    refused = sum(row.refused.values())
+    line = FORMAT.format(
+        *(row.name, row.tunes, refused, row.both, row.equal, share(row.equal, row.both)),
+        *(row.clean, share(row.equal_clean, row.clean)),
+        share(row.equal + row.equal_explicit, row.both),
+        f"{notes}; {reasons}",
+    )
+    print(line, flush=True)
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage."""
+    return f"{100 * part / max(1, whole):.2f} %"
 
 
 if __name__ == "__main__":

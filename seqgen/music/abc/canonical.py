@@ -48,7 +48,9 @@ def canonical(tune: Tune) -> Tune:
         with_accidentals(_with_openings(voice, tune.parts), tune.key, tune.directives)
         for voice in tune.voices
     )
-    directives = tuple(each for each in tune.directives if not _BLOCK.match(each.text))
+    directives = tuple(
+        Directive(each.text.strip()) for each in tune.directives if not _BLOCK.match(each.text)
+    )
     return replace(tune, voices=voices, directives=directives, fields=agreeing_fields(tune))
 
 

@@ -15,7 +15,7 @@ from seqgen.music.score import BarLine, Clef, Key, Syllable, Tempo, Tuplet
 __all__ = [
     "format_bar_line",
     "format_clef",
-    "format_ending",
+    "format_field",
     "format_key",
     "format_length",
     "format_pitch",
@@ -71,9 +71,9 @@ def format_bar_line(line: BarLine) -> str:
     return f"{closes}{core}{opens}"
 
 
-def format_ending(passes: tuple[int, ...], text: str) -> str:
-    """The mark of an ending that stands apart from its bar line (4.9, 4.10)."""
-    return f'["{text}"' if text else "[" + ",".join(map(str, passes))
+def format_field(name: str, value: str) -> str:
+    """A field on a line of its own; ``V:|`` would be a note before a bar line."""
+    return f"{name}: {value}" if value.startswith(("|", ":")) else f"{name}:{value}"
 
 
 def format_key(key: Key | None, clef: Clef | None) -> str:

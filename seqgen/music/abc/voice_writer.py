@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from seqgen.music.abc.formatting import (
+    format_field,
     format_key,
     format_length,
     format_pitch,
@@ -48,8 +49,7 @@ __all__ = ["VoiceWriter"]
 
 _LONG_LINE = 1000
 _NAME = re.compile(r"[^\s!|\[\]\"]+")
-# A % that is not escaped begins a comment; A:| is a note before a repeat.
-_NO_FIELD = re.compile(r"[|:]|(?:.*[^\\])?%")
+_COMMENT = re.compile(r"(?:.*[^\\])?%")  # a % that is not escaped begins one
 
 
 def _named(change: Change) -> tuple[str, str]:
@@ -74,9 +74,9 @@ def _on_own_line(change: Change) -> str | None:
     name, value = _named(change)
     if name == "%%":
         return f"%%{value}"
-    if not name.isupper() or name == "X" or _NO_FIELD.match(value):
+    if not name.isupper() or name == "X" or _COMMENT.match(value):
         return None
-    return f"{name}:{value}"
+    return format_field(name, value)
 
 
 def _inline(change: Change) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from seqgen.music.abc.canonical import canonical, header_clef
 from seqgen.music.abc.fields import VoiceField, parse_voice
-from seqgen.music.abc.formatting import format_clef, format_text
+from seqgen.music.abc.formatting import format_clef, format_field, format_text
 from seqgen.music.abc.header import merge_voice, read_symbol
 from seqgen.music.abc.notation import SHORTHANDS
 from seqgen.music.abc.pieces import Piece, pieces
@@ -29,7 +29,7 @@ def write_tunes(tunes: Iterable[Tune]) -> str:
 def write_tune(tune: Tune) -> str:
     """A tune as canonical ABC, with a line end after its last line."""
     tune = canonical(tune)
-    *fields, key = (f"{each.name}:{each.value}" for each in tune.fields)
+    *fields, key = (format_field(each.name, each.value) for each in tune.fields)
     lines = [*fields, *(f"%%{each.text}" for each in tune.directives), key]
     symbols = _symbols(tune)
     writers = [VoiceWriter(tune.unit, tune.meter, voice.clef, symbols) for voice in tune.voices]
@@ -59,7 +59,7 @@ def _voice_line(voice: Voice, tune: Tune) -> list[str]:
     for each in tune.fields:
         if each.name == "V" and (field := parse_voice(each.value)).id == voice.id:
             said = merge_voice(said, field)
-    words = [f"V:{voice.id}"]
+    words = [format_field("V", voice.id)]
     if voice.name != ((said.name or "") if said else ""):
         words.append(f'name="{voice.name}"')
     if voice.clef != ((said.clef if said else None) or header_clef(tune)):
@@ -76,12 +76,13 @@ def _interleaved(tune: Tune, writers: list[VoiceWriter]) -> list[str]:
     begun: set[int] = set()
     for section in range(count):
         if section:
-            lines.append(f"P:{labels[section][0]}")
+            lines.append(format_field("P", labels[section][0]))
         for index, (voice, own) in enumerate(zip(tune.voices, sections, strict=True)):
             at = section - (count - len(own))  # a voice that begins late lacks the first parts
             if at < 0 or not own[at][1]:
                 continue
-            lines += [f"V:{voice.id}"] if index in begun else _voice_line(voice, tune)
+            again = [format_field("V", voice.id)]
+            lines += again if index in begun else _voice_line(voice, tune)
             lines += writers[index].write(own[at][1])
             begun.add(index)
     return lines
