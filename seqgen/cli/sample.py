@@ -84,7 +84,9 @@ def sample(
     tune_form: Annotated[
         str,
         typer.Option(
-            "--form", metavar="AABB", help="Sections of equal bars; AA is one repeated.",
+            "--form",
+            metavar="AABB",
+            help="Sections of equal bars; AA is one repeated.",
             rich_help_panel=CONTROLS,
         ),
     ] = "",
@@ -103,7 +105,8 @@ def sample(
     infill: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Fill every bar written as ? in this tune.",
+            metavar="FILE",
+            help="Fill every bar written as ? in this tune.",
             rich_help_panel=CONTROLS,
         ),
     ] = None,
@@ -116,7 +119,8 @@ def sample(
     explain: Annotated[
         bool,
         typer.Option(
-            "--explain", help="How much probability the grammar removed, on stderr.",
+            "--explain",
+            help="How much probability the grammar removed, on stderr.",
             rich_help_panel=CONTROLS,
         ),
     ] = False,
@@ -194,9 +198,8 @@ def sample(
             sys.stdout.buffer.flush()
         else:
             write_atomically(target.path, data)
-    if explanation is not None:
-        for line in explanation.lines():
-            say(printable(line))
+    for line in explanation.lines() if explanation else ():
+        say(printable(line))
 
 
 def _prompt(prompt: str | None, stdin: str | None) -> str:

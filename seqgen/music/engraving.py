@@ -66,6 +66,7 @@ def _toolkit() -> Any:
             "scale": _SCALE,
             "breaks": "smart",
             "header": "auto",
+            "lyricWordSpace": 2.4,
             "footer": "none",
             "leftMarginMRest": 4.0,
             "rightMarginMRest": 4.0,

@@ -39,7 +39,7 @@ __all__ = ["MAX_SEMITONES", "Interval", "interval_between", "transpose", "transp
 MAX_SEMITONES = 60
 """Five octaves: further than any instrument's range."""
 
-_PIPES = {"HP": ("C", "maj"), "Hp": ("D", "maj")}
+_PIPES = {"HP": ("D", "maj"), "Hp": ("D", "maj")}
 _SYMBOL = re.compile(
     r"(?P<open>\(?)(?P<root>[A-G])(?P<sign>[#b♯♭]?)"
     r"(?P<kind>(?:maj|min|mi|ma|m|M|dim|aug|sus|add|alt|omit|no|\+|-|°|o|ø|Δ|[#b♯♭]?[0-9]+|[(),^])*)"

@@ -81,7 +81,8 @@ class Constraint:
             state = self._reader.advance(before, character) if before is not None else None
             if state is None and before is not None:
                 raise InputError(
-                    f"the prompt is no valid tune from here on: {self._reader.reason(before, character)}",
+                    "the prompt is no valid tune from here on: "
+                    + self._reader.reason(before, character),
                     line=prompt.count("\n", 0, offset) + 1,
                     column=offset - prompt.rfind("\n", 0, offset),
                 )
@@ -160,6 +161,8 @@ class Constraint:
         if state.tied or state.alters or state.inside or state.place == "accidental":
             return state
         last = bool(state.last)
+        if not self.grammar.notes.watches:
+            state = state._replace(setting=state.setting._replace(key=()))
         if state.place in ("note", "first note"):
             pitch = self.grammar.music.pitch_key(state)
             return state._replace(text="", last=()), pitch
@@ -177,6 +180,12 @@ def _asks_more(piece: str) -> bool:
 
 
 def _missing(conditions: Conditions, alphabet: frozenset[str]) -> str:
-    values = (conditions.title, conditions.meter, conditions.unit, conditions.key, conditions.rhythm)
+    values = (
+        conditions.title,
+        conditions.meter,
+        conditions.unit,
+        conditions.key,
+        conditions.rhythm,
+    )
     needed = sorted(set("".join(("X:1\nTKC|", *values))) - alphabet)
     return " ".join(map(repr, needed)) or "numbers or bar lines"

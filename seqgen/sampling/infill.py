@@ -46,7 +46,9 @@ class Gaps:
         header, _, body = text.replace("\r\n", "\n").partition("\nK:")
         key, _, music = body.partition("\n")
         if GAP not in music:
-            raise InputError("has no open bar; write ? for each bar that is to be filled", path=path)
+            raise InputError(
+                "has no open bar; write ? for each bar that is to be filled", path=path
+            )
         if "\n\n" in music.rstrip("\n"):
             raise InputError("holds more than one tune; give one", path=path)
         first, *rest = music.rstrip("\n").split(GAP)
@@ -97,7 +99,9 @@ class Gaps:
                 at += piece.count("\n")
                 shift += (len(bar) - 1) if at == line else 0
             column = max(1, (error.column or 1) - shift)
-            raise InputError(error.message, path=self._path, line=line + 1, column=column) from error
+            raise InputError(
+                error.message, path=self._path, line=line + 1, column=column
+            ) from error
 
 
 class _Gap:
@@ -114,7 +118,9 @@ class _Gap:
         last: bool,
     ) -> None:
         self._decoder, self._tokenizer, self._constraint = decoder, tokenizer, constraint
-        self._config, self._state = config, state
+        # A bar line before the gap is whole: the bar does not go on with it.
+        settled = constraint.grammar.music.settle(state) if isinstance(state, Music) else None
+        self._config, self._state = config, settled or state
         self._following, self._last = following, last
         self._open = np.array(
             [False] * (tokenizer.size - len(tokenizer.pieces))
@@ -166,7 +172,9 @@ class _Gap:
         if settled.slurs > self._state.slurs:
             return False
         after = self._constraint.read(state, self._following)
-        return after is not None and (not self._last or self._constraint.grammar.is_final(after))
+        if not isinstance(after, Music) or self._constraint.grammar.music.settle(after) is None:
+            return False
+        return not self._last or self._constraint.grammar.is_final(after)
 
     def _score(self, ids: np.ndarray, bar: str) -> float:
         """Natural logarithm of the probability of what follows, after this bar."""

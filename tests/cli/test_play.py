@@ -21,6 +21,7 @@ from seqgen.cli.tunes import show_tunes, summary
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
 from seqgen.music import engraving
 from seqgen.music.abc.parser import parse_tune
+from seqgen.music.score import Note
 
 GOOD = "X:1\nT:Blackbird\nR:reel\nM:4/4\nL:1/8\nQ:1/4=120\nK:Dmix\nABcd efga|]\n"
 OTHER = "X:2\nT:Thrush\nM:3/4\nK:G\nG2B2d2|]\n"
@@ -123,6 +124,32 @@ def test_form_is_told_by_the_suffix() -> None:
     Path("song.ogg").write_bytes(b"OggS")
     with pytest.raises(InputError, match=r"song\.ogg: can't play '\.ogg'; it can be one of \.abc"):
         run("song.ogg")
+
+
+# -- convert
+
+
+@pytest.mark.parametrize("suffix", ["abc", "mid", "musicxml", "xml", "mxl"])
+def test_convert_writes_forms_that_it_reads_back(suffix: str) -> None:
+    convert = ["convert", "--transpose", "-2"]
+    for arguments in (
+        [*convert, "good.abc", f"song.{suffix}"], ["convert", f"song.{suffix}", "back.abc"],
+    ):  # fmt: skip
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+    tune = parse_tune(Path("back.abc").read_text())
+    events = tune.voices[0].bars[0].events
+    numbers = [event.pitch.midi for event in events if isinstance(event, Note)]
+    assert numbers == [67, 69, 70, 72, 74, 76, 77, 79]
+
+
+@pytest.mark.skipif(
+    not engraving.available(), reason="needs the extra: pip install 'seqgen[engraving]'"
+)
+def test_convert_writes_pictures_and_sound() -> None:
+    for name, head in (("a.svg", b"<svg"), ("a.png", b"\x89PNG"), ("a.wav", b"RIFF")):
+        assert CliRunner().invoke(app, ["convert", "good.abc", name]).exit_code == 0
+        assert Path(name).read_bytes().startswith(head)
 
 
 # -- show

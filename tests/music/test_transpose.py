@@ -49,7 +49,7 @@ def test_a_written_accidental_stays_one(semitones: int, key: str, music: str) ->
     [
         ("G", 5, "C"), ("G", 6, "Db"), ("Am", 1, "Bbm"), ("Ador", 2, "Bdor"), ("C", 6, "F#"),
         ("F#", 12, "F#"), ("C#", 12, "C#"), ("Bb", -1, "A"), ("Emix", 3, "Gmix"),
-        ("D exp _b ^f", 2, "E exp =c ^g"), ("D ^g", -2, "C ^f"), ("Hp", 2, "E"),
+        ("D exp _b ^f", 2, "E exp =c ^g"), ("D ^g", -2, "C ^f"), ("Hp", 2, "E"), ("HP", -2, "C"),
         ("none", 3, "none"), ("G clef=bass", 2, "A clef=bass"),
     ],
 )  # fmt: skip

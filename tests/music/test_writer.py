@@ -41,7 +41,7 @@ BARS = [
 MARKS = [
     " ", "\n", "\\\n", "!", "\n%%MIDI program 3\n", "[K:Gm]", "\nK:A mix ^g clef=bass\n", "[M:6/8]",
     "\nL:1/16\n", '[Q:"Slow" 3/8=60]', "\nP:B\n", "[P:A]", "\nN:a note\n", "\nw:la- la _ * me\n",
-    "\nw:\n", "\nV:2 clef=bass name=\"Low\"\n", "\nV:1\n", "[I:MIDI channel 2]", "\nT:Second\n",
+    "\nw:\n", "\nV:2 name=\"Low\"\n", "\nV:1\n", "[I:MIDI channel 2]", "\nT:Second\n",
     "[K:C octave=-1]",
 ]  # fmt: skip
 
@@ -108,6 +108,14 @@ def test_voices_parts_and_words() -> None:
     assert [voice.id for voice in tune.voices] == ["1", "2"]
     round_trip(tune)
     assert write_tune(tune).count("P:A") == 2  # the header's order and one mark
+
+
+def test_a_repeat_is_opened_after_the_mark_of_its_part() -> None:
+    tune = parse_tune("X:1\nP:ABA\nL:1/8\nK:C\nP:A\nABc:|\nP:B\ndef|gab:|\nab|c:|\n")
+    written = write_tune(tune)
+    assert written.endswith("K:C\nP:A\n|: ABc :|\nP:B\n|: def | gab :|\n|: ab | c :|\n")
+    assert heard(parse_tune(written)) == heard(tune)
+    round_trip(tune)
 
 
 def test_several_tunes_are_parted_by_an_empty_line() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from seqgen.music.abc.fields import (
     default_unit,
@@ -27,11 +27,16 @@ from seqgen.music.accidentals import with_accidentals
 from seqgen.music.score import (
     Bar,
     BarLine,
+    Change,
+    Chord,
     Clef,
     Directive,
     Field,
     Key,
+    LineBreak,
+    Note,
     PartMark,
+    Rest,
     Tune,
     Voice,
 )
@@ -68,14 +73,22 @@ def header_clef(tune: Tune) -> Clef:
 def _with_openings(voice: Voice, parts: str) -> Voice:
     """The voice with a ``|:`` wherever a repeat goes back to, and without text blocks' marks."""
     bars = [_without_blocks(bar) for bar in voice.bars]
+    for index, bar in enumerate(bars):
+        bars[index] = _without_first_breaks(bar)
+        if bar.events or bar.overlays:
+            break
     starts = [
         index for index, bar in enumerate(bars)
         if parts and any(isinstance(item, PartMark) for item in bar.items)
     ]  # fmt: skip
     edges = sorted({0, *starts, len(bars)})
-    for begin, end in pairwise(edges):
-        for start, times in _unopened(bars[begin:end]):
-            _open(bars, begin + start, times)
+    found = [
+        (begin + start, times)
+        for begin, end in pairwise(edges)
+        for start, times in _unopened(bars[begin:end])
+    ]
+    for start, times in reversed(found):
+        _open(bars, start, times)
     return replace(voice, bars=tuple(bars))
 
 
@@ -84,18 +97,41 @@ def _unopened(bars: Sequence[Bar]) -> list[tuple[int, int]]:
     order = unfold(bars)
     found: dict[int, int] = {}
     for before, after in pairwise(order):
-        if after <= before and not bars[after].left.opens:
+        repeats = after <= before and any(bar.events for bar in bars[after : before + 1])
+        if repeats and not bars[after].left.opens:
             found[after] = max(found.get(after, 2), bars[before].right.closes)
     return sorted(found.items())
 
 
 def _open(bars: list[Bar], index: int, times: int) -> None:
-    line = bars[index].left
-    style = "thin" if line.style in ("none", "invisible", "dotted") else line.style
-    line = BarLine(style, line.closes, times)
-    bars[index] = replace(bars[index], left=line)
+    """Put ``|:`` before a bar; after the ``P:`` that the bar begins with, if it does."""
+    bar = bars[index]
+    leading = list(takewhile(lambda item: isinstance(item, LineBreak | Change), bar.items))
+    while leading and not isinstance(leading[-1], PartMark):
+        leading.pop()
+    if leading and len(leading) == len(bar.items) and index + 1 < len(bars):
+        _open(bars, index + 1, times)
+        return
+    if leading:
+        line = BarLine("thin", 0, times)
+        before = replace(bar, right=line, items=tuple(leading), overlays=())
+        after = replace(bar, left=line, items=bar.items[len(leading) :], ending=(), ending_text="")
+        bars[index : index + 1] = [before, after]
+        return
+    style = "thin" if bar.left.style in ("none", "invisible", "dotted") else bar.left.style
+    line = BarLine(style, bar.left.closes, times)
+    bars[index] = replace(bar, left=line)
     if index:
         bars[index - 1] = replace(bars[index - 1], right=line)
+
+
+def _without_first_breaks(bar: Bar) -> Bar:
+    """A bar before or with a voice's first event, with no line ending before that."""
+    before = list(takewhile(lambda item: not isinstance(item, Note | Chord | Rest), bar.items))
+    if not any(isinstance(item, LineBreak) for item in before):
+        return bar
+    kept = [item for item in before if not isinstance(item, LineBreak)]
+    return replace(bar, items=(*kept, *bar.items[len(before) :]))
 
 
 def _without_blocks(bar: Bar) -> Bar:

@@ -310,7 +310,7 @@ class MusicReader:
     def _ending(self, lexemes: list[Lexeme], index: int) -> int:
         _, text, offset = lexemes[index]
         words = text[2:-1] if text[1] == '"' else ""
-        passes = () if words else parse_passes(text[1:])
+        passes = () if text[1] == '"' else parse_passes(text[1:])
         self._voice.bar(BarLine("none"), offset, passes, words)
         return index + 1
 

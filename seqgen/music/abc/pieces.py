@@ -47,16 +47,19 @@ def pieces(voice: Voice) -> Iterator[Piece]:
     for bar in voice.bars:
         line = bar.left if left is None else left.right
         items = bar.items
-        if items and isinstance(items[0], LineBreak) and (bar.ending or bar.ending_text):
-            yield from _boundary(Boundary(line._replace(opens=0) if line.opens else line))
+        # A |: or an ending after the end of a line of music begins the next line; the bar line
+        # before stays where it is, and both are read as one.
+        divided = (
+            bool(items)
+            and isinstance(items[0], LineBreak)
+            and line.style in _DIVISIBLE
+            and bool(line.opens or bar.ending or bar.ending_text)
+        )
+        if divided:
+            yield Boundary(line._replace(opens=0))
             yield LineBreak()
             opening = BarLine("thin", 0, line.opens) if line.opens else BarLine("none")
             yield Boundary(opening, bar.ending, bar.ending_text)
-            items = items[1:]
-        elif items and isinstance(items[0], LineBreak) and line.opens and line.style in _DIVISIBLE:
-            yield from _boundary(Boundary(line._replace(opens=0)))
-            yield LineBreak()
-            yield Boundary(BarLine("thin", 0, line.opens))
             items = items[1:]
         else:
             yield from _boundary(Boundary(line, bar.ending, bar.ending_text))

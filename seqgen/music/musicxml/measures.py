@@ -134,7 +134,7 @@ def _write_layer(
 ) -> None:
     placed = place([each for each in items if isinstance(each, Note | Chord | Rest)])
     index = 0
-    for item in items:
+    for item in _marks_first(items):
         if isinstance(item, Note | Chord | Rest):
             _write_before(measure, item.attached)
             after = placed[index + 1].event if index + 1 < len(placed) else following
@@ -144,6 +144,22 @@ def _write_layer(
             _write_before(measure, item.attached)
         else:
             _write_change(measure, item, state)
+
+
+def _marks_first(items: Sequence[Item]) -> list[Item]:
+    """The items, marks at the bar's end (such as D.C.) before its last event, where they are drawn.
+
+    After it, verovio would lengthen the staff for them.
+    """
+    ordered = list(items)
+    last = max(
+        (at for at, each in enumerate(items) if isinstance(each, Note | Chord | Rest)), default=None
+    )
+    if last is not None:
+        marks = [each for each in items[last + 1 :] if isinstance(each, Spacer)]
+        others = [each for each in items[last:] if not isinstance(each, Spacer)]
+        ordered[last:] = [*marks, *others]
+    return ordered
 
 
 def _write_change(measure: Element, item: Item, state: VoiceState) -> None:

@@ -27,6 +27,7 @@ class Placed:
 
     event: Event
     values: tuple[Written, ...]
+    fills_bar: bool = False
     beams: list[str] = field(default_factory=list)
     starts_tuplet: bool = False
     ends_tuplet: bool = False
@@ -40,9 +41,10 @@ def place(events: Sequence[Event]) -> list[Placed]:
         written = event.duration
         if tuplet is not None:
             written *= Fraction(tuplet.actual, tuplet.normal)
-        whole = isinstance(event, Rest) and event.bars > 0  # drawn as one rest, whatever it lasts
+        # A bar's rest is drawn as one, whatever it lasts.
+        whole = len(events) == 1 and isinstance(event, Rest) and event.bars > 0
         values = (Written(written, "", 0, 0),) if whole else written_values(written)
-        placed.append(Placed(event, values))
+        placed.append(Placed(event, values, whole))
     for index, each in enumerate(placed):
         tuplet = each.event.tuplet
         if tuplet is not None:
@@ -117,7 +119,7 @@ def write_event(
         for index, note in enumerate(notes):
             element = append(measure, "note")
             if isinstance(note, Rest):
-                _write_rest(element, note)
+                _write_rest(element, note, placed.fills_bar)
                 stops = starts = False
             else:
                 if index:
@@ -160,10 +162,10 @@ def _write_pitch(element: Element, note: Note, octave: int) -> None:
     append(child, "octave", note.pitch.octave + octave)
 
 
-def _write_rest(element: Element, rest: Rest) -> None:
+def _write_rest(element: Element, rest: Rest, fills_bar: bool) -> None:
     if not rest.visible:
         element.set("print-object", "no")
-    append(element, "rest", **({"measure": "yes"} if rest.bars else {}))
+    append(element, "rest", **({"measure": "yes"} if fills_bar else {}))
 
 
 def _write_value(

@@ -179,7 +179,7 @@ class BarRules:
         self, music: Music, text: str, ends: bool, closes: bool, opens: bool, ending: int
     ) -> Music | None:
         """A second line where nothing but blanks stands after the first, or one at the start."""
-        if music.line == "ending" or closes or music.tied or music.due and not ending:
+        if music.line == "ending" or closes or music.tied or (music.due and not ending):
             return None
         if ending:
             return self._ending(music, ending) if text[0] == "|" else None

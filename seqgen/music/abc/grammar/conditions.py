@@ -9,8 +9,8 @@ from itertools import groupby
 
 from seqgen.errors import UsageError
 from seqgen.music.abc.fields import parse_key, parse_meter, parse_unit
-from seqgen.music.abc.lexer import Kind, lex
 from seqgen.music.abc.lexer import Context as LineContext
+from seqgen.music.abc.lexer import Kind, lex
 from seqgen.music.abc.values import parse_pitch
 from seqgen.music.score import pitch
 

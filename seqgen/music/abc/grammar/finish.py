@@ -67,8 +67,9 @@ class Finisher:
 
     def _settles(self, state: State, text: str) -> bool:
         """Whether a text that ends in a note or bar line makes it complete."""
-        complete = text[-1] not in '!"\n:^_=]' if isinstance(state, Music) else False
-        return not complete or self._grammar.music.settle(state) is not None
+        if not isinstance(state, Music) or text[-1] in '!"\n:^_=]':
+            return True
+        return self._grammar.music.settle(state) is not None
 
     # -- header
 
@@ -90,9 +91,9 @@ class Finisher:
 
     def _music(self, state: Music) -> Iterable[str]:
         place = state.place
-        if place in ("first note", "note", "length"):
-            if self._grammar.music.settle(state) is None:
-                return self._lengths(state)
+        unfinished = place in ("first note", "note", "length")
+        if unfinished and self._grammar.music.settle(state) is None:
+            return self._lengths(state)
         if place == "bracket" and state.due:
             return "123456789"
         if place in ("accidental", "dot", "paren", "bracket", "letter"):
@@ -105,12 +106,15 @@ class Finisher:
             return [f'{tail}"' for tail in ("", "^", "G", "A", "C", "F", "1", *_tails(state.text))]
         if place == "bang":
             names = sorted(DECORATION_NAMES, key=len)
-            return ["\n", *(f"{each[len(state.text):]}!" for each in names if each.startswith(state.text))]
+            return [
+                "\n",
+                *(f"{each[len(state.text) :]}!" for each in names if each.startswith(state.text)),
+            ]
         if place in ("line end", "comment", "percent", "backslash"):
             return ["\n"]
         settled = self._grammar.music.settle(state)
         if settled is None and place == "bar":
-            return [each[len(state.text):] for each in EXTENSIONS[state.text]]
+            return [each[len(state.text) :] for each in EXTENSIONS[state.text]]
         return self._between(settled) if settled is not None else ()
 
     def _value(self, state: Music) -> list[str]:
@@ -124,8 +128,8 @@ class Finisher:
         """How a pitch or length that has begun can become complete."""
         lengths = self._grammar.notes.lengths(state.setting)
         begun = state.text if state.place == "length" else ""
-        texts = [each[len(begun):] for each in lengths.cheapest.values() if each.startswith(begun)]
-        texts += [each[len(begun):] for each in lengths.reachable if each.startswith(begun)]
+        texts = [each[len(begun) :] for each in lengths.cheapest.values() if each.startswith(begun)]
+        texts += [each[len(begun) :] for each in lengths.reachable if each.startswith(begun)]
         texts.sort(key=len)
         for marks in ("",) if state.place == "length" else _MARKS:
             for text in texts:
@@ -143,7 +147,15 @@ class Finisher:
         if music.slurs and music.after:
             return [")"]
         if music.line:
-            return [*self._notes(music), "|:", "|1", "|2", "[1", "[2", *(f"[{n}" for n in range(3, 10))]
+            return [
+                *self._notes(music),
+                "|:",
+                "|1",
+                "|2",
+                "[1",
+                "[2",
+                *(f"[{n}" for n in range(3, 10)),
+            ]
         lines = [
             each for each in _FINAL_LINES
             if (after := self._grammar.music.bars.line(music, each)) is not None and after.closed
@@ -167,7 +179,7 @@ class Finisher:
         elif music.broken:
             length = self._length_of(music, music.broken)
         elif music.tuplet is not None:
-            room = notes.room(music) if setting.full else 64 * setting.unit
+            room = notes.room(music)
             filled = fill_tuplet(lengths, music.tuplet, room)
             length = self._length_of(music, filled[0]) if filled else ""
         elif setting.full:
@@ -180,18 +192,19 @@ class Finisher:
                 yield f"{together}]{length}"
             elif not music.inside and len(missing) > 1:
                 yield f"[{together}]{length}"
-            for each in missing:
+            for tied in missing:
                 # Where its accidental has been written, the letter is still to come.
-                yield _spell(each) + length
+                yield _spell(tied) + length
+        if music.place == "paren":
+            yield from "2346"
         for each in self._pitches:
             yield each + (f"]{length}" if music.place == "bracket" else length)
 
 
 def _tails(text: str) -> list[str]:
     """How chord symbols that begin so may end."""
-    return [
-        each[end:] for each in CHORD_TYPES for end in range(1, len(each)) if text.endswith(each[:end])
-    ]  # fmt: skip
+    cuts = ((each, end) for each in CHORD_TYPES for end in range(1, len(each)))
+    return [each[end:] for each, end in cuts if text.endswith(each[:end])]
 
 
 def _spell(spelling: Spelling) -> str:

@@ -7,14 +7,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from seqgen.music.abc.fields import default_unit, parse_key, parse_meter, parse_tempo, parse_unit
+from seqgen.music.abc.fields import default_unit, parse_key, parse_meter, parse_unit
 from seqgen.music.abc.grammar.lengths import WHOLE
 from seqgen.music.abc.grammar.state import Header, Setting
 from seqgen.music.abc.notation import MODES, SHARPS
 
-__all__ = ["READ_FIELDS", "TEXT_FIELDS", "Value", "advance", "completion", "is_text", "read_setting", "value_of"]
+__all__ = [
+    "READ_FIELDS",
+    "TEXT_FIELDS",
+    "Value",
+    "advance",
+    "completion",
+    "is_text",
+    "read_setting",
+    "value_of",
+]
 
-TEXT_FIELDS = "ABCDFGHNORSTWZr"
+TEXT_FIELDS = "ABCDFGHNORSTWZ"
 """Fields whose value is any text."""
 
 READ_FIELDS = "XMLQK"
@@ -137,14 +146,26 @@ def _values(field: str) -> Value:
 
 @lru_cache(maxsize=256)
 def value_of(field: str, forced: str) -> Value:
-    """The values that a field may have; only ``forced`` unless that is empty."""
-    return Value.one_of([forced]) if forced else _values(field)
+    """The values that a field may have; those that mean what ``forced`` does, unless it is empty.
+
+    So a model that has learnt to write ``K:A Dorian`` may, where ``Ador`` was asked for.
+    """
+    if not forced:
+        return _values(field)
+    same = [forced]
+    if field == "K":
+        same += [each for each in _keys() if parse_key(each)[0] == parse_key(forced)[0]]
+    elif field == "M":
+        meant = parse_meter(forced)
+        same += [
+            each for each in _METERS
+            if (parse_meter(each).beats, parse_meter(each).unit) == (meant.beats, meant.unit)
+        ]  # fmt: skip
+    return Value.one_of(same)
 
 
 @lru_cache(maxsize=1 << 14)
-def completion(
-    field: str, forced: str, text: str, alphabet: frozenset[str] | None
-) -> str | None:
+def completion(field: str, forced: str, text: str, alphabet: frozenset[str] | None) -> str | None:
     """The shortest text from the alphabet that makes ``text`` a value; None if none does."""
     return value_of(field, forced).ending(text, alphabet)
 
@@ -169,17 +190,23 @@ _MARKS = frozenset(" :|()0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 def advance(
-    header: Header, character: str, forced: dict[str, str], alphabet: frozenset[str] | None
+    header: Header,
+    character: str,
+    forced: dict[str, str],
+    alphabet: frozenset[str] | None,
+    plain: bool,
 ) -> Header | tuple[str, str, str] | None:
     """The place after one more character; the values of M:, L: and K: where the header ends there.
 
     Args:
         forced: values that fields must have; each of them must occur.
         alphabet: the characters that values are finished with; None for all.
+        plain: without needless white space, and with what is forced in one piece: a model that is
+            held to what it does not expect would else go where it is not held.
     """
-    place, field, text, seen, meter, unit = header
+    place, field, text, seen, meter, unit, _ = header
     if place == "line":
-        return _begin_line(header, character, forced)
+        return _begin_line(header, character, forced, plain)
     if place == "colon":
         return Header("value", field, "", seen, meter, unit) if character == ":" else None
     if place == "comment":
@@ -198,9 +225,16 @@ def advance(
     if field == "I":
         return header if character in _MARKS else None
     if field not in READ_FIELDS and field not in forced:
-        return _text(header, character)
-    if character == " " and not text:
-        return header
+        # Some programs read a line such as G:|… as music.
+        begun = header.spaced or character not in " |:"
+        if not begun and character != " ":
+            return None
+        return _text(header._replace(spaced=begun), character)
+    if character == " ":
+        if not text and not (plain and (field in forced or header.spaced)):
+            return header._replace(spaced=True)
+        if plain and value_of(field, forced.get(field, "")).is_whole(text) and field != "K":
+            return None
     text += character
     value = forced.get(field, "")
     if not value_of(field, value).accepts(text) or completion(field, value, text, alphabet) is None:
@@ -208,11 +242,17 @@ def advance(
     return header._replace(text=text)
 
 
-def _begin_line(header: Header, character: str, forced: dict[str, str]) -> Header | None:
+def _begin_line(
+    header: Header, character: str, forced: dict[str, str], plain: bool
+) -> Header | None:
     seen = header.seen
-    if not seen:
+    missing = [field for field in "RML" if field in forced and field not in seen]
+    if plain and missing and set(seen) & set("RML"):
+        # Once the fields that are forced have begun, the others follow at once.
+        allowed = character == missing[0]
+    elif not seen:
         allowed = character == "X"
-    elif character == "%":
+    elif character == "%" and not plain:
         return header._replace(place="percent")
     elif seen == "X":
         allowed = character == "T"
@@ -221,7 +261,7 @@ def _begin_line(header: Header, character: str, forced: dict[str, str]) -> Heade
     elif character in "MLQ" or character in forced:
         allowed = character not in seen
     else:
-        allowed = character in TEXT_FIELDS or character == "I"
+        allowed = character in TEXT_FIELDS or (character == "I" and not plain)
     if not allowed:
         return None
     if character not in seen:
@@ -246,7 +286,7 @@ def _text(header: Header, character: str) -> Header | None:
 
 def _end_line(header: Header, forced: dict[str, str]) -> Header | tuple[str, str, str] | None:
     field, text = header.field, header.text
-    ended = header._replace(place="line", field="", text="")
+    ended = header._replace(place="line", field="", text="", spaced=False)
     if field in READ_FIELDS or field in forced:
         if not value_of(field, forced.get(field, "")).is_whole(text):
             return None

@@ -92,17 +92,20 @@ class Lengths:
 
     @lru_cache(maxsize=1 << 16)  # noqa: B019
     def fill_tuplet(
-        self, written: int, notes: int, actual: int, normal: int, room: int
+        self, written: int, notes: int, actual: int, normal: int, room: int, alike: int
     ) -> tuple[int, ...] | None:
         """Lengths in steps of a tuplet's last ``notes`` notes, so that it fits and can be followed.
 
         Args:
             written: steps of the notes it has, as written; actual, normal: its ratio.
             room: steps left in the bar.
+            alike: steps that each must last, 0 if only all the same, -1 if they may differ.
         """
         for each in sorted(self.cheapest, key=lambda steps: (len(self.cheapest[steps]), -steps)):
+            if alike > 0 and each != alike:
+                continue
             before = written + each * (notes - 1)
-            for last in (each, *self.cheapest):
+            for last in (each, *self.cheapest) if alike < 0 else (each,):
                 sounding, rest = divmod((before + last) * normal, actual)
                 if not rest and 0 < sounding <= room and self.fill(room - sounding) is not None:
                     return (*(each,) * (notes - 1), last)

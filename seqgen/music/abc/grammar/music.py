@@ -22,6 +22,10 @@ _BAR_MARKS = frozenset("|:")
 _LINE_FIELDS = frozenset("KLMPQ")
 _INLINE_FIELDS = frozenset("KLMPQ")
 DECORATION_NAMES = frozenset(name for name in DECORATIONS if re.fullmatch(r"[A-Za-z0-9.]+", name))
+# Those that abc2midi knows, on chords too.
+PLAIN_DECORATIONS = frozenset(
+    "accent arpeggio breath f ff fff mf mordent mp p ped pp ppp sfz turn wedge".split()
+)
 CHORD_TYPES = (
     "m", "min", "maj", "7", "m7", "maj7", "M7", "6", "m6", "aug", "+", "aug7", "dim", "dim7", "9",
     "m9", "maj9", "M9", "11", "sus", "sus4", "sus9", "7sus4", "7sus9", "5",
@@ -38,7 +42,7 @@ class MusicRules:
         notes: the rules of events; bars: those of bar lines.
         fixed: fields that may not change, since their values were asked for.
         alphabet: the characters that lexemes are finished with; None for all.
-        plain: without comments, and with annotations of a few words at most: a text that never
+        plain: as in ``Grammar``: without comments, and with annotations of a few words at most: a text that never
             ends would swallow the music of a model that knows no texts.
     """
 
@@ -56,7 +60,9 @@ class MusicRules:
         self._usable = frozenset(
             opening for opening, closing in zip('({[!"', ')}]!"', strict=True) if self._has(closing)
         )
-        self._decorations = frozenset(filter(self._has, DECORATION_NAMES))
+        self._decorations = frozenset(
+            filter(self._has, PLAIN_DECORATIONS if plain else DECORATION_NAMES)
+        )
         self._decoration_starts = frozenset(
             name[:end] for name in self._decorations for end in range(1, len(name) + 1)
         )
@@ -168,7 +174,9 @@ class MusicRules:
         return music._replace(place="continued", written=0) if character == "\n" else None
 
     def _percent(self, music: Music, character: str) -> Music | None:
-        return None if character == "%" else self._comment(music._replace(place="comment"), character)
+        return (
+            None if character == "%" else self._comment(music._replace(place="comment"), character)
+        )
 
     def _comment(self, music: Music, character: str) -> Music | None:
         if character == "\n":
@@ -205,9 +213,12 @@ class MusicRules:
         if character == "-":
             return self._tie(music)
         if character == "(":
-            if music.slurs >= _MAX_SLURS or not self._room(music) or "(" not in self._usable:
+            if not self._room(music) or "(" not in self._usable:
                 return None
-            return music._replace(place="paren", after=0, written=0)
+            begun = music._replace(place="paren", after=0, written=0)
+            if self._may_slur(music) or any(self._tuplet_text(begun, each) for each in "2346"):
+                return begun
+            return None
         if character == ")":
             return music._replace(place="gap", slurs=music.slurs - 1) if (
                 music.slurs and music.after and not music.waiting
@@ -229,17 +240,16 @@ class MusicRules:
             if music.tied or music.broken or not self._room(music):
                 return None
             return music._replace(place="graces", inside="{", inner=0, written=0)
-        if character == ".":
-            if not self._room(music):
-                return None
-            return music._replace(place="dot", waiting=True, written=0)
         if character in SHORTHANDS:
             # A fermata, segno or coda may also stand over a bar line.
-            if character in "HSO":
+            if character in "HSO" and not self._plain:
                 return music._replace(place="gap", after=min(music.after, 1), written=0)
-            return music._replace(place="gap", waiting=True, written=0) if self._room(music) else None
+            if not self._room(music) or (self._plain and len(music.tied) > 1):
+                return None
+            place = "dot" if character == "." or self._plain else "gap"
+            return music._replace(place=place, waiting=True, written=0)
         if character == "`":
-            return music._replace(place="gap")
+            return None if self._plain else music._replace(place="gap")
         if character == "%":
             if self._plain or self._open(music):
                 return None
@@ -255,8 +265,13 @@ class MusicRules:
         return bool(music.tuplet or music.broken or music.waiting or music.inside)
 
     def _dot(self, music: Music, character: str) -> Music | None:
-        # A dot before ( - | means a dotted slur, tie or bar line, which few programs know.
-        return None if character in "(-|: \n)" else self._gap(music._replace(place="gap"), character)
+        # A dot before ( - | means a dotted slur, tie or bar line, which few programs know; and few
+        # know a decoration that does not stand directly before its note.
+        if character in "(-|: \n)" or not (
+            not self._plain or character in _NOTES or character in _ACCIDENTALS
+        ):
+            return None
+        return self._gap(music._replace(place="gap"), character)
 
     def _break(self, music: Music, steps: int) -> Music | None:
         broken = music._replace(place="gap", text="", broken=steps, written=0, after=1)
@@ -305,8 +320,9 @@ class MusicRules:
         if self.notes.pitch(music, spelling):
             return True
         # Marks go on in the direction they began.
-        down = "'" not in music.text
-        up = "," not in music.text
+        lower = music.text.rstrip(",'")[-1].islower()
+        down = "'" not in music.text and not (self._plain and lower)
+        up = "," not in music.text and not (self._plain and not lower)
         letter, octave, accidental = spelling
         return any(
             self.notes.pitch(music, (letter, octave + step, accidental))
@@ -321,6 +337,8 @@ class MusicRules:
         text = music.text
         if character in ",'":
             if text[-1] in ",'" and text[-1] != character:
+                return None
+            if self._plain and (character == ",") != text.rstrip(",'")[-1].isupper():
                 return None
             marked = music._replace(text=text + character)
             return marked if self._may_become(marked) else None
@@ -386,7 +404,7 @@ class MusicRules:
             return self._bar_text(music, "[" + character)
         if character in _INLINE_FIELDS:
             return self._begin_field(music._replace(place="colon", field=character, inside="["))
-        if character not in _NOTES and character not in _ACCIDENTALS or not self._room(music):
+        if (character not in _NOTES and character not in _ACCIDENTALS) or not self._room(music):
             return None
         return self._begin_pitch(music._replace(inside="[", inner=0, last=(), held=()), character)
 
@@ -433,8 +451,13 @@ class MusicRules:
     def _paren(self, music: Music, character: str) -> Music | None:
         if character in _DIGITS:
             return self._tuplet_text(music, character)
+        if not self._may_slur(music):
+            return None
         slurred = music._replace(place="gap", slurs=music.slurs + 1, waiting=True)
         return self._gap(slurred, character)
+
+    def _may_slur(self, music: Music) -> bool:
+        return music.slurs < (1 if self._plain else _MAX_SLURS)
 
     def _tuplet_text(self, music: Music, text: str) -> Music | None:
         if music.tuplet or music.broken or not re.fullmatch(r"[2-9](?::[1-9]?(?::[1-9]?)?)?", text):
@@ -445,8 +468,8 @@ class MusicRules:
     def _begin_tuplet(self, music: Music, text: str) -> Music | None:
         setting = music.setting
         actual, normal, notes = parse_tuplet("(" + text, setting.compound)
-        tuplet = Tuplet(actual, normal, notes, 0)
-        room = self.notes.room(music) if setting.full else 64 * setting.unit
+        tuplet = Tuplet(actual, normal, notes, 0, 0 if self._plain else -1)
+        room = self.notes.room(music)
         if fill_tuplet(self.notes.lengths(setting), tuplet, room) is None:
             return None
         return music._replace(place="gap", text="", tuplet=tuplet, after=0)

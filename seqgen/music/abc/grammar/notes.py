@@ -11,6 +11,7 @@ __all__ = ["MAX_CHORD", "Notes", "fill_tuplet", "unmet"]
 _LOWEST_OCTAVE, _HIGHEST_OCTAVE = 1, 8
 _WHOLE_RANGE = (0, 127)
 MAX_CHORD = 8
+_FREE = 1 << 16
 
 
 class Notes:
@@ -27,10 +28,10 @@ class Notes:
     ) -> None:
         self._lowest, self._highest = lowest, highest
         self._alphabet, self._plain = alphabet, plain
-        # Letters that an accidental earlier in the bar can carry out of the range; without a
+        # Whether an accidental earlier in the bar can carry a note out of the range; without a
         # narrowed range the octaves are bounded so that none can.
         self._fitting: dict[tuple[object, ...], bool] = {}
-        self._watched = "" if (lowest, highest) == _WHOLE_RANGE else "CDEFGAB"
+        self.watches = (lowest, highest) != _WHOLE_RANGE
 
     def lengths(self, setting: Setting) -> Lengths:
         """The lengths that can be written."""
@@ -43,7 +44,7 @@ class Notes:
         letter, octave, accidental = spelling
         if not _LOWEST_OCTAVE <= octave <= _HIGHEST_OCTAVE:
             return False
-        if not self._watched:
+        if not self.watches:
             return True
         alter = ACCIDENTALS[accidental]
         if alter is None:
@@ -56,7 +57,7 @@ class Notes:
 
     def _carry(self, music: Music, spellings: tuple[Spelling, ...]) -> Music:
         """Remember the accidentals that later notes of the bar read."""
-        if not self._watched:
+        if not self.watches:
             return music
         alters = dict(music.alters)
         for letter, _, accidental in spellings:
@@ -87,7 +88,9 @@ class Notes:
     # -- time
 
     def room(self, music: Music) -> int:
-        """Steps left in this bar."""
+        """Steps left in this bar; in free metre more than any bar takes."""
+        if not music.setting.full:
+            return _FREE
         return (music.owed or music.setting.full) - music.spent
 
     def fits(self, music: Music, steps: int) -> bool:
@@ -107,10 +110,12 @@ class Notes:
 
     def _fits_tuplet(self, music: Music, tuplet: Tuplet, steps: int) -> bool:
         lengths = self.lengths(music.setting)
-        room = self.room(music) if music.setting.full else 64 * 1024
+        room = self.room(music)
+        if tuplet.alike > 0 and steps != tuplet.alike:
+            return False
         written = tuplet.written + steps
         if tuplet.left > 1:
-            rest = tuplet._replace(left=tuplet.left - 1, written=written)
+            rest = _after(tuplet, steps)
             return fill_tuplet(lengths, rest, room) is not None
         sounding, odd = divmod(written * tuplet.normal, tuplet.actual)
         if odd or sounding > room or sounding % SHORTEST:
@@ -144,11 +149,11 @@ class Notes:
             spent = 0
             written = tuplet.written + steps
             if tuplet.left > 1:
-                tuplet = tuplet._replace(left=tuplet.left - 1, written=written)
+                tuplet = _after(tuplet, steps)
             else:
                 spent, tuplet = written * tuplet.normal // tuplet.actual, None
-        # Broken rhythm joins two plain notes: none within or just after a tuplet or another pair.
-        breakable = music.tuplet is None and not music.broken
+        # Broken rhythm joins two plain notes: none within a tuplet or just after another pair.
+        breakable = 0 if music.tuplet or music.broken else steps
         music = self._carry(music, spellings)
         return music._replace(
             place="gap", text="", inside="", inner=0,
@@ -156,8 +161,8 @@ class Notes:
             line="", closed=False, music=True, waiting=False, after=2,
             # After a repeat's end an ending may follow; once music does, none is open any more.
             ending=0 if music.line == "close" else music.ending,
-            last=spellings, tied=_distinct(tied), held=(), written=steps if breakable else 0, broken=0,
-            tuplet=tuplet, sounded=music.sounded or bool(spellings),
+            last=spellings, tied=_distinct(tied), held=(),
+            written=breakable, broken=0, tuplet=tuplet, sounded=music.sounded or bool(spellings),
         )  # fmt: skip
 
 
@@ -173,11 +178,20 @@ def _distinct(tied: tuple[Spelling, ...]) -> tuple[Spelling, ...]:
 
 def continues(tied: tuple[Spelling, ...], spelling: Spelling) -> bool:
     """Whether a note goes on sounding one of those tied: written alike, or without accidental."""
-    return any(
-        spelling[:2] == each[:2] and spelling[2] in ("", each[2]) for each in tied
-    )
+    return any(spelling[:2] == each[:2] and spelling[2] in ("", each[2]) for each in tied)
 
 
 def fill_tuplet(lengths: Lengths, tuplet: Tuplet, room: int) -> tuple[int, ...] | None:
     """Lengths in steps that complete a tuplet; None if none do."""
-    return lengths.fill_tuplet(tuplet.written, tuplet.left, tuplet.actual, tuplet.normal, room)
+    return lengths.fill_tuplet(
+        tuplet.written, tuplet.left, tuplet.actual, tuplet.normal, room, tuplet.alike
+    )
+
+
+def _after(tuplet: Tuplet, steps: int) -> Tuplet:
+    """A tuplet that has taken one more note."""
+    return tuplet._replace(
+        left=tuplet.left - 1,
+        written=tuplet.written + steps,
+        alike=-1 if tuplet.alike < 0 else steps,
+    )

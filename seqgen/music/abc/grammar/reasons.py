@@ -34,7 +34,9 @@ def _in_header(grammar: Grammar, state: Header, character: str, shown: str) -> s
             return "T:, the title, must follow X:"
         missing = [field for field in grammar.forced if field not in state.seen and field != "K"]
         if character == "K" and missing:
-            return f"K: ends the header, and {missing[0]}:{grammar.forced[missing[0]]} was asked for"
+            return (
+                f"K: ends the header, and {missing[0]}:{grammar.forced[missing[0]]} was asked for"
+            )
         return f"{shown} begins no field that may stand here"
     forced = grammar.forced.get(state.field)
     if forced:

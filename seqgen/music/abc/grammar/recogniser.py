@@ -21,19 +21,20 @@ class Grammar:
         conditions: what is asked beyond validity.
         alphabet: the characters that a tune can be finished with; None for all.
         plain: only the part that is drawn: no bar divided by a section's edge or by its endings, no
-            length such as 3/4 of an eighth, no comment or long text in the music. Real tunes hold these, rarely; in a tune that is
-            being drawn they are nearly always a bar line too early or a note too long, and to
-            allow them would let a slip lead astray.
+            length such as 3/4 of an eighth, no comment or long text in the music. Real tunes hold
+            these, rarely; in a tune that is being drawn they are nearly always a bar line too early
+            or a note too long, and to allow them would let a slip lead astray.
     """
 
     def __init__(
         self,
-        conditions: Conditions = Conditions(),
+        conditions: Conditions | None = None,
         alphabet: frozenset[str] | None = None,
         *,
         plain: bool = False,
     ) -> None:
-        self.conditions, self.alphabet = conditions, alphabet
+        conditions = conditions or Conditions()
+        self.conditions, self.alphabet, self._plain = conditions, alphabet, plain
         values = {
             "T": conditions.title, "M": conditions.meter, "L": conditions.unit,
             "K": conditions.key, "R": conditions.rhythm,
@@ -51,7 +52,7 @@ class Grammar:
         """The state after one more character; None if no valid tune goes on so."""
         if isinstance(state, Music):
             return self.music.advance(state, character)
-        found = header.advance(state, character, self.forced, self.alphabet)
+        found = header.advance(state, character, self.forced, self.alphabet, self._plain)
         if found is None or isinstance(found, Header):
             return found
         setting = header.read_setting(*found)

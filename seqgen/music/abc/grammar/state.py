@@ -13,13 +13,15 @@ Spelling: TypeAlias = tuple[str, int, str]
 class Tuplet(NamedTuple):
     """An open tuplet: ``actual`` notes in the time of ``normal``, ``left`` of them to come.
 
-    ``written`` is the sum of the lengths of those it has, before the ratio, in steps.
+    ``written`` is the sum of the lengths of those it has, before the ratio, in steps; ``alike`` the
+    steps that each must last, 0 if only all the same, -1 if they may differ.
     """
 
     actual: int
     normal: int
     left: int
     written: int
+    alike: int = -1
 
 
 class Setting(NamedTuple):
@@ -47,6 +49,7 @@ class Header(NamedTuple):
         text: its value so far, for the fields whose value is read.
         seen: letters of the fields so far, each once, sorted.
         meter, unit: the values of ``M:`` and ``L:``, "" before them.
+        spaced: whether white space stands before a value that is read; in free text whether it has begun.
     """
 
     place: str = "line"
@@ -55,6 +58,7 @@ class Header(NamedTuple):
     seen: str = ""
     meter: str = ""
     unit: str = ""
+    spaced: bool = False
 
 
 class Music(NamedTuple):
@@ -63,7 +67,7 @@ class Music(NamedTuple):
     Args:
         setting: what the fields said.
         place: of the lexical grammar; text: the lexeme or value so far; field: its letter.
-        inside: ``{`` or ``[`` within grace notes or a chord, ``]`` where a chord's length may follow.
+        inside: ``{`` or ``[`` within grace notes or a chord, ``]`` where a chord's length may come.
         inner: within a chord, steps of its first note (0 before it); within graces, 1 after a note.
         spent: steps of this bar so far; in free metre 1 once it holds anything.
         first: whether this is the first bar of a section, which may be an upbeat.
