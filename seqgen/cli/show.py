@@ -1,14 +1,16 @@
-"""``seqgen show``: what is in a model file."""
+"""``seqgen show``: what is in a model, or how a file's tunes look."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqgen.cli.console import Debug, printable
 from seqgen.cli.models import find
+from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
     from seqgen.checkpoint import Checkpoint
@@ -17,21 +19,35 @@ __all__ = ["show"]
 
 
 def show(
-    model: Annotated[
+    what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODEL]",
-            help="A model file, or a name in checkpoints/.",
-            show_default="the newest there",
+            metavar="[MODEL|FILE]",
+            help="A model file, or a name in checkpoints/; or a file of tunes, - for stdin.",
+            show_default="the newest model there",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole card as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The whole card of a model as JSON.")
+    ] = False,
+    encoding: Annotated[str, typer.Option(help="Encoding of tunes, such as latin-1.")] = "utf-8",
     _debug: Debug = False,
 ) -> None:
-    """Show a model's card: what it is, what it learnt from and how well."""
+    """Show a model's card, or the tunes of a file.
+
+    A card says what a model is, what it learnt from and how well. Tunes are shown as scores where
+    the terminal can show pictures, else as coloured ABC.
+    """
     from seqgen import checkpoint
 
-    saved = checkpoint.load(find(model))
+    if what is not None and _holds_tunes(what):
+        if as_json:
+            raise UsageError("--json is for models; `seqgen check --json` looks at tunes")
+        from seqgen.cli.tunes import show_tunes
+
+        show_tunes(what, encoding=encoding)
+        return
+    saved = checkpoint.load(find(what))
     if as_json:
         typer.echo(json.dumps(checkpoint.card_to_json(saved.card), indent=2))
         return
@@ -39,6 +55,17 @@ def show(
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         typer.echo(printable(f"{name:<{width}}  {value}"))
+
+
+def _holds_tunes(name: str) -> bool:
+    if name == "-":
+        return True
+    path = Path(name)
+    if not path.is_file():
+        return False
+    from seqgen.music.forms import READERS
+
+    return path.suffix.lower() in READERS
 
 
 def _rows(saved: Checkpoint) -> list[tuple[str, str]]:

@@ -246,8 +246,10 @@ class MusicRules:
                 return music._replace(place="gap", after=min(music.after, 1), written=0)
             if not self._room(music) or (self._plain and len(music.tied) > 1):
                 return None
+            if character == "H" and self._plain and music.broken:
+                return None
             place = "dot" if character == "." or self._plain else "gap"
-            return music._replace(place=place, waiting=True, written=0)
+            return music._replace(place=place, field=character, waiting=True, written=0)
         if character == "`":
             return None if self._plain else music._replace(place="gap")
         if character == "%":
@@ -271,7 +273,8 @@ class MusicRules:
             not self._plain or character in _NOTES or character in _ACCIDENTALS
         ):
             return None
-        return self._gap(music._replace(place="gap"), character)
+        held = music.field if music.field == "H" and self._plain else ""
+        return self._gap(music._replace(place="gap", field=held), character)
 
     def _break(self, music: Music, steps: int) -> Music | None:
         broken = music._replace(place="gap", text="", broken=steps, written=0, after=1)

@@ -153,10 +153,11 @@ class Notes:
             else:
                 spent, tuplet = written * tuplet.normal // tuplet.actual, None
         # Broken rhythm joins two plain notes: none within a tuplet or just after another pair.
-        breakable = 0 if music.tuplet or music.broken else steps
+        # Nor after a fermata, whose length some programs change.
+        breakable = 0 if music.tuplet or music.broken or music.field else steps
         music = self._carry(music, spellings)
         return music._replace(
-            place="gap", text="", inside="", inner=0,
+            place="gap", text="", field="", inside="", inner=0,
             spent=music.spent + spent if music.setting.full else 1,
             line="", closed=False, music=True, waiting=False, after=2,
             # After a repeat's end an ending may follow; once music does, none is open any more.
