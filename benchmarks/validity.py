@@ -48,7 +48,7 @@ TEMPERATURES = (0.5, 1.0, 1.5)
 # What abc2midi says of valid real tunes too.
 TOLERATED = (
     "Assuming repeat", "replacing |: with double repeat", "found |1 or like before |:",
-    "found [1 or like before |:", "time units while the time signature has",
+    "found [1 or like before |:", "found :: before |:", "time units while the time signature has",
 )  # fmt: skip
 REPEATS = TOLERATED[:4]
 
@@ -323,8 +323,8 @@ def main() -> None:
         look(texts, faults, abc2midi)
         kept += texts[:: max(1, each * len(everything) // max(1, options.music21))]
         _constraints.clear()
-        print(f"{model.name}: {each} tunes, {characters / each:.0f} characters a tune, "
-              f"{seconds:.0f} s; faults so far {sum(faults.counts.values())}", flush=True)  # fmt: skip
+        print(f"{model.name}: {each} tunes, {characters // each} characters each, {seconds:.0f} s")
+        print(f"  faults so far {sum(faults.counts.values())}", flush=True)
     for model in (everything[0], everything[-2]) if options.controls else ():
         print(f"controls, {model.name}")
         controls(model, options.controls, faults)

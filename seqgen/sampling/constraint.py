@@ -40,15 +40,16 @@ class Constraint:
     Args:
         tokenizer: of the model.
         conditions: what is asked of the tune beyond validity.
+        plain: whether only the part of the grammar that is drawn counts; see ``Grammar``.
     Raises:
         UsageError: the vocabulary lacks characters that every such tune needs.
     """
 
-    def __init__(self, tokenizer: Tokenizer, conditions: Conditions) -> None:
+    def __init__(self, tokenizer: Tokenizer, conditions: Conditions, *, plain: bool = True) -> None:
         self._tokenizer = tokenizer
         alphabet = frozenset(piece for piece in tokenizer.pieces if len(piece) == 1)
         self._reader = Grammar(conditions, alphabet)  # of prompts
-        self.grammar = Grammar(conditions, alphabet, plain=True)
+        self.grammar = Grammar(conditions, alphabet, plain=plain)
         self._finisher = Finisher(self.grammar)
         self._root = _Node()
         for token, piece in enumerate(tokenizer.pieces, FIRST_PIECE):
@@ -112,14 +113,11 @@ class Constraint:
         """For how many tokens from here, of those left, the length left is sure not to matter."""
         return max(0, left - (self.least(state) or 0)) // self._margin
 
-    def allowed(self, state: State, left: int | None = None) -> BoolArray:
-        """The tokens that may come, (vocabulary,) bool; the boundary where the tune may end.
+    def allowed(self, state: State) -> BoolArray:
+        """The tokens that may come if the length allows, (vocabulary,) bool.
 
-        Args:
-            left: tokens that may still be drawn, this one included; None where it can't matter.
+        The boundary is among them where the tune may end.
         """
-        if left is not None:
-            return self._within(state, left)
         key = self._key(state) if self._projects else state
         mask = self._masks.get(key)
         if mask is None:
@@ -139,14 +137,6 @@ class Constraint:
                     mask[child.token] = True
                 if child.children:
                     self._walk(child, after, mask)
-
-    def _within(self, state: State, left: int) -> BoolArray:
-        mask = self.allowed(state).copy()
-        for token in np.flatnonzero(mask):
-            if token != BOUNDARY:
-                least = self.least(self.advance(state, int(token)))
-                mask[token] = least is not None and least < left
-        return mask
 
     def advance(self, state: State, token: int) -> State:
         """The state after a token that is allowed."""

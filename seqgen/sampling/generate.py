@@ -16,6 +16,8 @@ from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
 __all__ = ["continuation", "draw"]
 
+_LAST_WORDS = 12  # tokens that a tune may take to its end beyond the least, once it is to end
+
 
 def continuation(
     decoder: Decoder,
@@ -52,8 +54,12 @@ def continuation(
     stream = StreamDecoder(tokenizer, errors="replace")
     stop = _Stop(config.stop)
     for _ in range(config.max_tokens):
-        scores = logits[0] if guide is None else guide.hold(logits[0])
+        scores = logits[0] if guide is None else guide.hold(logits[0], rng)
         token = draw(distribution(scores, config), rng)
+        while guide is not None and not guide.fits(token):
+            # As if it had been forbidden at once, without asking of every token that is not drawn.
+            scores = guide.forbid(token, scores)
+            token = draw(distribution(scores, config), rng)
         if guide is not None:
             if observe is not None:
                 observe(tokenizer.decode([token]), guide.removed(logits[0]))
@@ -86,6 +92,7 @@ class _Guide:
         self._constraint = constraint
         self._state = constraint.begin(prompt)
         self._left = max_tokens
+        self._ending = False
         least = constraint.least(self._state)
         if least is None:
             raise UsageError("this model's vocabulary can't finish a tune that begins so")
@@ -96,15 +103,39 @@ class _Guide:
         self._free = constraint.binds(self._state, max_tokens)
         self._allowed = constraint.allowed(self._state)
 
-    def hold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The logits with minus infinity for what may not come, (vocabulary,)."""
+    def hold(self, logits: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
+        """The logits with minus infinity for what may not come, (vocabulary,).
+
+        A model that would end the tune where it may not end yet is led to an end soon: otherwise
+        it would wander on, where it has never been, for as long as the length allows.
+        """
+        self._allowed = self._constraint.allowed(self._state)
+        if not self._ending and not self._allowed[BOUNDARY]:
+            shifted = np.exp(logits - logits.max())
+            if rng.random() * shifted.sum() < shifted[BOUNDARY]:
+                self._ending = True
+                least = self._constraint.least(self._state) or 0
+                self._left, self._free = min(self._left, least + _LAST_WORDS), 0
         if self._free == 0:
             self._free = self._constraint.binds(self._state, self._left)
-        near_end = self._free == 0
-        self._allowed = self._constraint.allowed(self._state, self._left if near_end else None)
         held = np.where(self._allowed, logits, -np.inf)
         # Nothing that may come has any probability: each is as likely as the other.
         return held if np.isfinite(held.max()) else np.where(self._allowed, 0.0, -np.inf)
+
+    def fits(self, token: int) -> bool:
+        """Whether the tune can still be finished in the length left after an allowed token."""
+        if self._free or token == BOUNDARY:
+            return True
+        least = self._constraint.least(self._constraint.advance(self._state, token))
+        return least is not None and least < self._left
+
+    def forbid(self, token: int, scores: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The logits without a token that does not fit."""
+        self._allowed = self._allowed.copy()
+        self._allowed[token] = False
+        kept = scores.copy()
+        kept[token] = -np.inf
+        return kept if np.isfinite(kept.max()) else np.where(self._allowed, 0.0, -np.inf)
 
     def removed(self, logits: NDArray[np.floating]) -> float:
         """The share of probability that stood on what may not come."""

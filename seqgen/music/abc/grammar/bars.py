@@ -19,6 +19,7 @@ _MARKS = (
     "|", "||", "|]", "[|", "|:", "[|:", "||:", ":|", ":||", ":|]", "::", ":|:", ":||:",
 )  # fmt: skip
 _ENDED = ("|", "||", ":|", ":||")
+_RARE = ("||:", "[|:")  # some programs read no repeat in them
 MAX_ENDING = 9
 _TEXTS = (
     *_MARKS,
@@ -63,6 +64,8 @@ class BarRules:
 
     def line(self, music: Music, text: str) -> Music | None:
         """The place after a bar line or ending mark."""
+        if self._plain and text in _RARE:
+            return None
         if text not in _TEXTS or music.tuplet or music.broken or music.inside or music.waiting:
             return None
         ends, closes, opens, ending = _read(text)
@@ -90,7 +93,7 @@ class BarRules:
                 pickup, upbeat = spent, True
             elif not edge:
                 # The endings divide this bar: each begins by completing it.
-                if self._plain or self._sections or music.ending or not music.music:
+                if self._plain or music.bars >= 0 or music.ending or not music.music:
                     return None
                 owed, divided = full - spent, True
             elif ending:
@@ -158,16 +161,15 @@ class BarRules:
         )  # fmt: skip
 
     def _ending(self, music: Music, number: int) -> Music | None:
-        if not music.line or music.line == "start" or self._sections:
+        if not music.line or music.line == "start" or music.bars >= 0:
             return None
         if number == 1:
-            # A second ending must be able to follow.
             good = music.line in ("thin", "edge") and not music.ending and music.music
-            good = good and music.bars not in (0, 1) and (music.due or not music.owed)
+            good = good and (music.due or not music.owed)
             music = music._replace(split=music.owed)
         else:
             good = music.line == "close" and number == music.ending + 1
-            good = good and music.bars != 0 and not music.owed
+            good = good and not music.owed
         if not good:
             return None
         return music._replace(

@@ -96,6 +96,8 @@ class Finisher:
             return self._lengths(state)
         if place == "bracket" and state.due:
             return "123456789"
+        if place == "letter":
+            return [*self._notes(state), ":"]
         if place in ("accidental", "dot", "paren", "bracket", "letter"):
             return self._notes(state)
         if place == "colon":
@@ -162,7 +164,7 @@ class Finisher:
         ]  # fmt: skip
         if lines:
             return lines
-        if music.setting.full and self._grammar.notes.room(music):
+        if self._grammar.notes.room(music) and (music.setting.full or music.tied):
             return self._notes(music)
         return _LINES
 

@@ -108,8 +108,8 @@ _METERS = (
     *(f"{beats}/{unit}" for unit in (1, 2, 4, 8, 16, 32) for beats in range(1, 33)),
 )  # fmt: skip
 _NUMBER = Value(
-    re.compile(r"0{0,8}|0{0,5}[1-9][0-9]{0,8}"), re.compile(r"0{0,5}[1-9][0-9]{0,8}"),
-    tuple("123456789"),
+    re.compile(r"0{0,4}|0{0,4}[1-9][0-9]{0,4}"), re.compile(r"0{0,4}[1-9][0-9]{0,4}"),
+    ("", *"123456789"),
 )  # fmt: skip
 # Beats and a figure, words before or after: the forms of 3.1.8 that every player reads.
 _WORDS = r"\"[A-Za-z .,']*\""

@@ -23,11 +23,12 @@ _LINE_FIELDS = frozenset("KLMPQ")
 _INLINE_FIELDS = frozenset("KLMPQ")
 DECORATION_NAMES = frozenset(name for name in DECORATIONS if re.fullmatch(r"[A-Za-z0-9.]+", name))
 # Those that abc2midi knows, on chords too.
-PLAIN_DECORATIONS = frozenset(
-    "accent arpeggio breath f ff fff mf mordent mp p ped pp ppp sfz turn wedge".split()
-)
+PLAIN_DECORATIONS = frozenset({
+    "accent", "arpeggio", "breath", "f", "ff", "fff", "mf", "mordent", "mp", "p", "ped", "pp",
+    "ppp", "sfz", "turn", "wedge",
+})  # fmt: skip
 CHORD_TYPES = (
-    "m", "min", "maj", "7", "m7", "maj7", "M7", "6", "m6", "aug", "+", "aug7", "dim", "dim7", "9",
+    "m", "min", "7", "m7", "maj7", "M7", "6", "m6", "aug", "+", "aug7", "dim", "dim7", "9",
     "m9", "maj9", "M9", "11", "sus", "sus4", "sus9", "7sus4", "7sus9", "5",
 )  # fmt: skip
 _PLACINGS = frozenset("^_<>@")
@@ -42,8 +43,8 @@ class MusicRules:
         notes: the rules of events; bars: those of bar lines.
         fixed: fields that may not change, since their values were asked for.
         alphabet: the characters that lexemes are finished with; None for all.
-        plain: as in ``Grammar``: without comments, and with annotations of a few words at most: a text that never
-            ends would swallow the music of a model that knows no texts.
+        plain: as in ``Grammar``: among others without comments, and with short annotations only,
+            since a text that never ends would swallow the music of a model that knows none.
     """
 
     def __init__(
@@ -228,6 +229,8 @@ class MusicRules:
     def _mark(self, music: Music, character: str) -> Music | None:
         if character in '({[!"' and character not in self._usable:
             return None
+        if self._plain and music.due and character not in "[!":
+            return None  # nothing stands between a repeat and its next ending
         if character == "[":
             if not (music.due or self._room(music)):
                 return None
@@ -249,7 +252,8 @@ class MusicRules:
             if character == "H" and self._plain and music.broken:
                 return None
             place = "dot" if character == "." or self._plain else "gap"
-            return music._replace(place=place, field=character, waiting=True, written=0)
+            held = character if self._plain else ""
+            return music._replace(place=place, field=held, waiting=True, written=0)
         if character == "`":
             return None if self._plain else music._replace(place="gap")
         if character == "%":
@@ -370,6 +374,8 @@ class MusicRules:
             return False
         if music.inside == "{":
             return True
+        if music.inside == "[" and self._plain:
+            return False  # the chord's own length follows it
         if music.inside == "[" and (music.inner or music.setting.unit in found):
             return (music.inner or music.setting.unit) in found
         if music.inside == "]" and music.inner != music.setting.unit:
@@ -416,7 +422,7 @@ class MusicRules:
             if len(music.last) >= MAX_CHORD:
                 return None
             return self._begin_pitch(music, character)
-        if character == "-" and music.after == 2:
+        if character == "-" and not self._plain and music.after == 2 and self.bars.may_go_on(music):
             return music._replace(held=(*music.held, music.last[-1]), after=0)
         if character == "]":
             closed = music._replace(place="length", text="", inside="]")

@@ -49,7 +49,7 @@ class Header(NamedTuple):
         text: its value so far, for the fields whose value is read.
         seen: letters of the fields so far, each once, sorted.
         meter, unit: the values of ``M:`` and ``L:``, "" before them.
-        spaced: whether white space stands before a value that is read; in free text whether it has begun.
+        spaced: whether white space stands before a value that is read, or free text has begun.
     """
 
     place: str = "line"

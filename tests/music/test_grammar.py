@@ -1,0 +1,161 @@
+"""The grammar: what it accepts, what it refuses and where, and that no state is a dead end."""
+
+from __future__ import annotations
+
+import random
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from seqgen.corpus.tunes import find_tunes
+from seqgen.errors import UsageError
+from seqgen.music.abc.grammar import Conditions, Grammar, parse_range
+from seqgen.music.abc.grammar.finish import Finisher
+from seqgen.music.abc.parser import parse
+
+HEAD = "X:1\nT:a\nM:2/4\nL:1/8\nK:C\n"
+ALPHABET = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \n|:[](){}<>/-^_=,'\"!.%\\~#+"
+)
+
+VALID = [
+    "C2D2|E4|]",
+    "C|D2E2|F3|]",  # the last bar completes the upbeat
+    "C|D2E2|F4|]",  # or is full
+    "|:C2D2|E4:|",
+    "C2D2:|",  # the opening |: may be left out
+    "C|:D2E2|F3:|",
+    "C2D2|1E4:|2F4|]",
+    "C2D2|[1E4:|\n[2F4||",
+    "C2D2::E4:|",
+    "(3CDE F2|]",
+    "C>DE<F|]",
+    "C3-C|C4|]",
+    "C4-|C4|]",
+    "[CE]2[DF]2|]",
+    "{cd}C4|]",
+    "(C2D2)|]",
+    '"Am7"C4|]',
+    '"^slow"C4|]',
+    'u"4"C4|\\\nD4|]',
+    "!fermata!C4|]",
+    "C4|!\nD4|]!",
+    "[M:3/4]C6|]",
+    "C2D2|\nK:G\nE4|]",
+    "C4|C2D|[1E|F4:|[2G|A4|]",  # the endings divide a bar
+    "C2||D2|E4|]",  # a double bar divides one
+]
+
+FAULTY = [
+    "C2D2E|]",
+    "C4|C2D|E4|]",
+    "C>D2E|]",
+    "C-D3|]",
+    "(3CD E|]",
+    "C4|",
+    "C4",
+    "|:C4|]",
+    "C4|1D4|]",
+    "C4|2D4|]",
+    "[CE4|]",
+    "(C4|]",
+    "C4)|]",
+    "C4|]\n\n",
+    '"slow"C4|]',
+    "C4|]x",
+    "q4|]",
+]
+
+
+@pytest.mark.parametrize("body", VALID)
+def test_accepts(body: str) -> None:
+    assert Grammar().fault(HEAD + body) is None
+    assert Grammar().fault(HEAD + body + "\n") is None
+    assert not next(parse(HEAD + body + "\n")).diagnostics
+
+
+@pytest.mark.parametrize("body", FAULTY)
+def test_refuses(body: str) -> None:
+    assert Grammar().fault(HEAD + body) is not None
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["T:a\nX:1\nK:C\n", "X:1\nK:C\n", "X:1\nT:a\nM:0/4\nK:C\n", "X:1\nT:a\nK:J\n", "X:a\n"],
+)
+def test_a_header_has_its_order_and_values(header: str) -> None:
+    assert Grammar().fault(header + "C4|]") is not None
+
+
+def test_the_fault_is_where_it_is() -> None:
+    text = HEAD + "C2D2E|]"
+    assert Grammar().fault(text) == text.index("E|]")
+
+
+def ryan() -> list[str]:
+    spec = find_spec("music21")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    folder = Path(spec.submodule_search_locations[0], "corpus", "ryansMammoth")
+    files = sorted(folder.glob("*.abc"))[::4]
+    return [tune for file in files for tune in find_tunes(file.read_text("latin-1"), suffix=".abc")]
+
+
+def test_real_tunes_are_accepted_and_what_is_accepted_check_finds_no_fault_in() -> None:
+    tunes = ryan()
+    accepted = [tune for tune in tunes if Grammar().fault(tune) is None]
+    assert len(accepted) > 0.55 * len(tunes)
+    for tune in accepted:
+        assert not next(parse(tune)).diagnostics, tune
+
+
+CONDITIONS = [
+    Conditions(),
+    Conditions(bars=4, meter="7/8"),
+    Conditions(form="AABBC", bars=6, meter="3/4"),
+    Conditions(lowest=60, highest=67, key="Eb"),
+]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("conditions", CONDITIONS)
+def test_every_state_can_be_finished_and_the_end_is_valid(
+    conditions: Conditions, plain: bool
+) -> None:
+    grammar = Grammar(conditions, ALPHABET, plain=plain)
+    finisher = Finisher(grammar)
+    characters = sorted(ALPHABET)
+    for seed in range(12):
+        rng = random.Random(seed)
+        text, state = "", grammar.start()
+        for _ in range(rng.randrange(250)):
+            following = [(c, s) for c in characters if (s := grammar.advance(state, c))]
+            assert following or grammar.is_final(state), text
+            if not following:
+                break
+            character, state = rng.choice(following)
+            text += character
+        rest = finisher.text(state)
+        assert rest is not None, text
+        assert Grammar(conditions).fault(text + rest) is None
+        assert not next(parse(text + rest + "\n")).diagnostics, text + rest
+
+
+def test_a_range() -> None:
+    assert parse_range("G,-b'") == (55, 95)
+    for wrong in ("", "G", "b-G", "G-?", "G-A-B"):
+        with pytest.raises(UsageError, match="range"):
+            parse_range(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"meter": "x"}, {"key": "J"}, {"unit": "0"}, {"form": "ABA"}, {"form": "AAA"},
+        {"bars": 9, "form": "AABB"}, {"title": "a\nb"}, {"bars": -1},
+    ],
+)  # fmt: skip
+def test_conditions_that_can_not_hold_say_so(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        Conditions(**wrong)  # type: ignore[arg-type]

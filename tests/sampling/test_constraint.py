@@ -1,0 +1,124 @@
+"""The mask: it keeps what leads to valid tunes, whatever the network wants."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from seqgen.config import SamplingConfig
+from seqgen.errors import InputError, UsageError
+from seqgen.models.decoders.decoder import FloatArray, IntArray
+from seqgen.music.abc.grammar import Conditions, Grammar
+from seqgen.music.abc.parser import parse
+from seqgen.sampling.constraint import Constraint
+from seqgen.sampling.generate import continuation
+from seqgen.sampling.infill import Gaps
+from seqgen.tokenization import Scheme, Tokenizer
+from tests.support import TUNES
+
+EXTRA = "X:2\nT:More\nM:6/8\nL:1/8\nK:G\n(3ABc d3-|d>e{f}[GB]2|[1 ^f,2:|[2 z/|]!\n" * 6
+
+
+class Noise:
+    """A decoder whose logits are noise that depends on the place and the last token only."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def start(self, batch: int) -> int:
+        return 0
+
+    def step(self, ids: IntArray, state: int) -> tuple[FloatArray, int]:
+        rng = np.random.default_rng([state, int(ids.ravel()[-1])])
+        return rng.normal(0, 2, (1, self.size)).astype(np.float32), state + 1
+
+    def prefill(self, ids: IntArray, state: int) -> tuple[FloatArray, int]:
+        return self.step(ids, state)
+
+
+def draw(
+    tokenizer: Tokenizer,
+    conditions: Conditions,
+    number: int,
+    *,
+    tokens: int = 150,
+    prompt: str = "",
+) -> str:
+    config = SamplingConfig(max_tokens=tokens)
+    constraint = Constraint(tokenizer, conditions)
+    noise = Noise(tokenizer.size)
+    return prompt + "".join(
+        continuation(noise, tokenizer, prompt, config, seed=1, number=number, constraint=constraint)
+    )
+
+
+@pytest.fixture(params=["char", "abc"])
+def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
+    scheme: Scheme = request.param
+    return Tokenizer.learn(scheme, [TUNES + EXTRA])
+
+
+@pytest.mark.parametrize("tokens", [30, 150])
+def test_noise_becomes_valid_tunes_within_the_length(tokenizer: Tokenizer, tokens: int) -> None:
+    for number in range(12):
+        text = draw(tokenizer, Conditions(), number, tokens=tokens)
+        assert Grammar().fault(text) is None
+        assert not next(parse(text + "\n")).diagnostics, text
+
+
+def test_conditions_hold(tokenizer: Tokenizer) -> None:
+    for number in range(6):
+        text = draw(tokenizer, Conditions(meter="6/8", bars=4, unit="1/8"), number)
+        assert "\nM:6/8\n" in text
+        bars = next(parse(text + "\n")).tune.voices[0].bars
+        full = [bar for bar in bars if bar.duration * 4 == 3]
+        assert len(full) in (3, 4)  # the last may complete an upbeat
+
+
+def test_masks_kept_by_projected_states_are_those_of_the_states(tokenizer: Tokenizer) -> None:
+    kept, fresh = (Constraint(tokenizer, Conditions()) for _ in range(2))
+    rng = random.Random(3)
+    for _ in range(10):
+        state = kept.grammar.start()
+        for _ in range(60):
+            mask = kept.allowed(state)
+            fresh._masks.clear()
+            assert (mask == fresh.allowed(state)).all()
+            choices = [int(token) for token in np.flatnonzero(mask) if token]
+            if not choices:
+                break
+            state = kept.advance(state, rng.choice(choices))
+
+
+def test_a_prompt_is_gone_on_from_or_refused_with_its_place(tokenizer: Tokenizer) -> None:
+    head = "X:1\nT:The First\nM:2/4\nL:1/8\nK:G\n"
+    text = draw(tokenizer, Conditions(), 0, prompt=head + "G2 B2|d2")
+    assert Grammar().fault(text) is None
+    with pytest.raises(InputError, match="the bar is full") as caught:
+        draw(tokenizer, Conditions(), 0, prompt=head + "G2 B2 d2|")
+    assert (caught.value.line, caught.value.column) == (6, 7)
+
+
+def test_a_length_too_short_says_the_least(tokenizer: Tokenizer) -> None:
+    with pytest.raises(UsageError, match="the least is"):
+        draw(tokenizer, Conditions(), 0, tokens=5)
+
+
+def test_a_vocabulary_without_what_is_asked_says_what_it_lacks() -> None:
+    with pytest.raises(UsageError, match="lacks '7'"):
+        Constraint(Tokenizer.learn("char", [TUNES]), Conditions(meter="7/8"))
+
+
+def test_gaps_are_filled_and_fit(tokenizer: Tokenizer) -> None:
+    text = "X:1\nT:a\nM:2/4\nL:1/8\nK:G\nG2 B2|?|c2 A2|?|]\n"
+    gaps, constraint = Gaps(text, "a.abc"), Constraint(tokenizer, Conditions())
+    for number in range(3):
+        filled = gaps.fill(
+            Noise(tokenizer.size), tokenizer, constraint, SamplingConfig(), seed=2, number=number
+        )
+        assert Grammar().fault(filled) is None
+        assert filled.startswith(text[: text.index("?")])
+    with pytest.raises(InputError, match="no open bar"):
+        Gaps(text.replace("?", "G4"), "a.abc")
