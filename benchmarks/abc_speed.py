@@ -19,8 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from abc_agreement import one_tune_texts
-
+from seqgen.corpus.tunes import find_tunes
 from seqgen.music.abc.parser import parse
 from seqgen.music.midi import write
 from seqgen.music.performance import perform
@@ -95,13 +94,14 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--music21-tunes", type=int, default=20)
     options = parser.parse_args()
-    texts = list(one_tune_texts(options.file.read_text(encoding="utf-8")))
+    texts = find_tunes(options.file.read_text(encoding="utf-8"), suffix=".abc")
     rows: dict[str, tuple[float, list[str]]] = {
         "seqgen, to score": (cpu_seconds(lambda: parse_only(texts)), texts),
         "seqgen, to MIDI": (cpu_seconds(lambda: to_midi(texts)), texts),
     }
     sample = texts[:: max(1, len(texts) // options.music21_tunes)]
     rows["music21, to score"] = (with_music21(sample), sample)
+    rows["seqgen, the same"] = (cpu_seconds(lambda: parse_only(sample)), sample)
     if shutil.which("abc2midi"):
         rows["abc2midi, to MIDI"] = (with_abc2midi(texts), texts)
     else:
@@ -115,7 +115,7 @@ def main() -> int:
         seconds, read = rows[name]
         return len(read) / seconds
 
-    against = rate("seqgen, to score") / rate("music21, to score")
+    against = rate("seqgen, the same") / rate("music21, to score")
     print(f"seqgen parses {against:.0f} times as many tunes a second as music21")
     if "abc2midi, to MIDI" in rows:
         against = rate("seqgen, to MIDI") / rate("abc2midi, to MIDI")

@@ -8,12 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from seqgen import checkpoint
 from seqgen.checkpoint import Card
 from seqgen.config import Architecture
 from seqgen.tokenization import Scheme, Tokenizer
 from tests.support import TUNES, make_config, make_weights
+
+# The ordinary run tries the same examples each time, so that it is green or red for a reason in the
+# change at hand; `--hypothesis-profile=explore` looks further.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=5000, deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

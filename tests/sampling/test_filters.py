@@ -101,7 +101,8 @@ def test_all_together_are_a_distribution(
     config = SamplingConfig(temperature=temperature, top_k=k, top_p=p, min_p=share)
     got = filters.distribution(values, config)
     assert abs(got.sum() - 1.0) < 1e-9
-    assert got[values.argmax()] > 0
+    # Of logits that differ by less than a float64 can tell apart from their sum, either may stay.
+    assert got[values >= values.max() - 1e-6].max() > 0
     assert k == 0 or np.count_nonzero(got) <= k
 
 

@@ -98,7 +98,8 @@ def _unopened(bars: Sequence[Bar]) -> list[tuple[int, int]]:
     found: dict[int, int] = {}
     for before, after in pairwise(order):
         repeats = after <= before and any(bar.events for bar in bars[after : before + 1])
-        if repeats and not bars[after].left.opens:
+        # Going back to an ending is going back to before it, on a pass that skips what is there.
+        if repeats and not bars[after].left.opens and not bars[after].ending:
             found[after] = max(found.get(after, 2), bars[before].right.closes)
     return sorted(found.items())
 

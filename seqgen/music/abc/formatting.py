@@ -66,7 +66,7 @@ def format_bar_line(line: BarLine) -> str:
     closes, opens = ":" * (line.closes - 1), ":" * (line.opens - 1)
     if line.closes and line.style == "start":
         return f"{closes}| [|{opens}"
-    if line.opens and line.style in ("final", "invisible"):
+    if line.opens and line.style in ("double", "final", "invisible"):
         return f"{closes}{core} |{opens}"
     return f"{closes}{core}{opens}"
 
