@@ -57,6 +57,6 @@ def demo(
 
   seqgen sample -m {model} > song.mid     another tune, as MIDI
   seqgen sample -m {model} -n 5 | less    five, as ABC notation
-  seqgen train your-tunes.abc{" " * (len(str(model)) + 3)} learn from your own
+  seqgen train your-tunes.abc{" " * (len(str(model)) + 5)} learn from your own
 """
     )
