@@ -207,14 +207,14 @@ def _metadata(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
     text = (metadata or {}).get(METADATA_KEY)
     if text is None:
         raise CheckpointError(f"{path}: is a safetensors file, but not a seqgen model")
-    values = json.loads(text)
+    values: dict[str, Any] = json.loads(text)
     version = values.get("format_version") if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"{path}: has format version {version}, this seqgen reads {FORMAT_VERSION}; "
             + ("upgrade seqgen" if isinstance(version, int) and version > 0 else "train it anew")
         )
-    return values  # type: ignore[no-any-return]
+    return values
 
 
 def _check_contract(path: Path, model: ModelConfig, names: list[str], file: Any) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqgen.cli.console import printable, say
+from seqgen.cli.console import Debug, Verbose, printable, say
+from seqgen.cli.options import Encoding
 from seqgen.errors import InputError
 from seqgen.files import STDIN, read_text
 
@@ -26,7 +27,9 @@ def check(
         bool, typer.Option("--json", help="Print a JSON object a line for each problem.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the exit status.")] = False,
-    encoding: Annotated[str, typer.Option(help="Encoding of the files, as latin-1.")] = "utf-8",
+    encoding: Encoding = "utf-8",
+    _verbose: Verbose = False,
+    _debug: Debug = False,
 ) -> None:
     """Find what is wrong in ABC tunes: every problem with its line, column and cause.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqgen.cli.options import Encoding
 from seqgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ app = typer.Typer(
     help="The collections seqgen knows, and what is in a corpus.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Encoding = Annotated[str, typer.Option(help="Encoding of the files, such as latin-1.")]
 
 
 @app.command("list")

@@ -47,7 +47,10 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing is held."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the terminal; nothing is held here."""
 
     def show(self, event: Event) -> None:
         """Take in an event of a run."""
@@ -140,12 +143,8 @@ class LiveDisplay(LinesDisplay):
         self.live.start(refresh=True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the terminal."""
         self.live.stop()
 
     def show(self, event: Event) -> None:

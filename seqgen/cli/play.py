@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seqgen.cli.console import Debug, printable, say
+from seqgen.cli.options import Chords, Encoding, OnlyTune, Soundfont, Swing, Transpose
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
 from seqgen.files import STDIN, read_bytes, require_folder, write_atomically
 
@@ -24,26 +25,13 @@ def play(
         Path | None,
         typer.Option("--output", "-o", help="Write a .wav file instead of playing."),
     ] = None,
-    tune: Annotated[
-        int | None, typer.Option("--tune", min=1, help="Only this one, by its place from 1.")
-    ] = None,
-    chords: Annotated[
-        bool, typer.Option("--chords", help="Play chord symbols as an accompaniment.")
-    ] = False,
-    swing: Annotated[
-        float | None,
-        typer.Option(min=1, max=4, help="First of two eighths longer by this; 2 is triplet feel."),
-    ] = None,
-    transpose: Annotated[
-        int,
-        typer.Option("--transpose", min=-60, max=60, help="Semitones up, or down if negative."),
-    ] = 0,
-    soundfont: Annotated[
-        str | None,
-        typer.Option(metavar="FILE.sf2", help="Play with its instruments, by FluidSynth."),
-    ] = None,
+    tune: OnlyTune = None,
+    chords: Chords = False,
+    swing: Swing = None,
+    transpose: Transpose = 0,
+    soundfont: Soundfont = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUTPUT if it exists.")] = False,
-    encoding: Annotated[str, typer.Option(help="Encoding of the input, as latin-1.")] = "utf-8",
+    encoding: Encoding = "utf-8",
     _debug: Debug = False,
 ) -> None:
     """Play the tunes of a file, one after the other, on a plucked string.

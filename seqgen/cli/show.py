@@ -10,6 +10,7 @@ import typer
 
 from seqgen.cli.console import Debug, printable
 from seqgen.cli.models import find
+from seqgen.cli.options import Encoding
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def show(
     as_json: Annotated[
         bool, typer.Option("--json", help="The whole card of a model as JSON.")
     ] = False,
-    encoding: Annotated[str, typer.Option(help="Encoding of tunes, such as latin-1.")] = "utf-8",
+    encoding: Encoding = "utf-8",
     _debug: Debug = False,
 ) -> None:
     """Show a model's card, or the tunes of a file.

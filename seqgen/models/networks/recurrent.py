@@ -14,6 +14,7 @@ weight gradient after it in one product.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -51,7 +52,7 @@ def lstm_sequence(
         inputs_at = tf.TensorArray(tf.float32, time).unstack(inputs)
         keep_at = tf.TensorArray(tf.float32, time, clear_after_read=False).unstack(keep)
 
-        def forward(t, h, c, hs, cs, gates):  # type: ignore[no-untyped-def]
+        def forward(t: Any, h: Any, c: Any, hs: Any, cs: Any, gates: Any) -> tuple[Any, ...]:
             kept = keep_at.read(t)
             h, c = h * kept, c * kept
             z = inputs_at.read(t) + product(h, kernel)  # (batch, 4 * hidden)
@@ -86,7 +87,7 @@ def lstm_sequence(
             cs_at = tf.TensorArray(tf.float32, time).unstack(cs)
             previous_c_at = tf.TensorArray(tf.float32, time).unstack(previous_c)
 
-            def backward(k, d_h, d_c, d_zs):  # type: ignore[no-untyped-def]
+            def backward(k: Any, d_h: Any, d_c: Any, d_zs: Any) -> tuple[Any, ...]:
                 t = time - 1 - k
                 kept = keep_at.read(t)
                 d_h += d_hs_at.read(t)

@@ -68,7 +68,7 @@ class MusicRules:
             name[:end] for name in self._decorations for end in range(1, len(name) + 1)
         )
         types = [each for each in CHORD_TYPES if self._has(each)]
-        self.quoted, self._quoted_start = _quoted(types)
+        self.quoted, self._quoted_start = _quoted(types, plain=plain)
         self._places: dict[str, Callable[[Music, str], Music | None]] = {
             "line": self._line,
             "indent": self._indent,
@@ -582,18 +582,20 @@ class MusicRules:
         return music
 
 
-def _quoted(types: list[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _quoted(types: list[str], *, plain: bool) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What may stand in quotes, and how it may begin.
 
-    A chord symbol; or one digit or two, the fingering that old fiddle collections write so.
+    A chord symbol; or one digit or two, the fingering that old fiddle collections write so. Other
+    programs take that for a faulty chord symbol, so it is not drawn.
     """
+    fingering = "(?!)" if plain else "[0-9]{1,2}"
     whole = "|".join(map(re.escape, types))
     beginnings = {each[:end] for each in types for end in range(1, len(each) + 1)}
     partial = "|".join(map(re.escape, sorted(beginnings)))
     return (
-        re.compile(rf"[A-G][#b]?(?:{whole})?(?:/[A-G][#b]?)?|[0-9]{{1,2}}"),
+        re.compile(rf"[A-G][#b]?(?:{whole})?(?:/[A-G][#b]?)?|{fingering}"),
         re.compile(
-            rf"|[A-G][#b]?(?:{partial})?|[A-G][#b]?(?:{whole})?/(?:[A-G][#b]?)?|[0-9]{{1,2}}"
+            rf"|[A-G][#b]?(?:{partial})?|[A-G][#b]?(?:{whole})?/(?:[A-G][#b]?)?|{fingering}"
         ),
     )
 
