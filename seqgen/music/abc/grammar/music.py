@@ -164,7 +164,7 @@ class MusicRules:
         if music.field not in SHORTHANDS:
             return None
         marked = self._gap(music._replace(place="gap", field=""), music.field)
-        return self._gap(marked, character) if marked else None
+        return self._places[marked.place](marked, character) if marked else None
 
     def _line_end(self, music: Music, character: str) -> Music | None:
         if character == " ":
@@ -249,7 +249,7 @@ class MusicRules:
                 return music._replace(place="gap", after=min(music.after, 1), written=0)
             if not self._room(music) or (self._plain and len(music.tied) > 1):
                 return None
-            if character == "H" and self._plain and music.broken:
+            if character in "H." and self._plain and music.broken:
                 return None
             place = "dot" if character == "." or self._plain else "gap"
             held = character if self._plain else ""
@@ -277,7 +277,7 @@ class MusicRules:
             not self._plain or character in _NOTES or character in _ACCIDENTALS
         ):
             return None
-        held = music.field if music.field == "H" and self._plain else ""
+        held = music.field if self._plain and music.field in ("H", ".") else ""
         return self._gap(music._replace(place="gap", field=held), character)
 
     def _break(self, music: Music, steps: int) -> Music | None:
