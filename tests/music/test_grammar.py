@@ -161,8 +161,21 @@ def test_conditions_that_can_not_hold_say_so(wrong: dict[str, object]) -> None:
         Conditions(**wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("body", ["L G8|]", ".G>A B2 c4|]", "G>.A B2 c4|]", '"4"G8|]'])
+@pytest.mark.parametrize(
+    "body", ["L G8|]", ".G>A B2 c4|]", "G>.A B2 c4|]", '"4"G8|]', '"Emin"G8|]']
+)
 def test_what_other_programs_misread_is_valid_but_not_drawn(body: str) -> None:
     text = f"X:1\nT:a\nM:C\nL:1/8\nK:C\n{body}\n"
     assert Grammar().fault(text) is None
     assert Grammar(plain=True).fault(text) is not None
+
+
+def test_a_tune_does_not_end_in_the_middle_of_a_decoration() -> None:
+    for plain in (True, False):
+        grammar = Grammar(plain=plain)
+        state = grammar.read(grammar.start(), "X:1\nT:a\nM:C\nK:C\nG8|]\n")
+        assert state is not None
+        assert grammar.is_final(state)
+        begun = grammar.advance(state, "!")
+        assert begun is not None
+        assert not grammar.is_final(begun)

@@ -31,6 +31,7 @@ CHORD_TYPES = (
     "m", "min", "7", "m7", "maj7", "M7", "6", "m6", "aug", "+", "aug7", "dim", "dim7", "9",
     "m9", "maj9", "M9", "11", "sus", "sus4", "sus9", "7sus4", "7sus9", "5",
 )  # fmt: skip
+_UNKNOWN_TYPES = ("min",)  # to abc2midi, so they are not drawn
 _PLACINGS = frozenset("^_<>@")
 _MAX_SLURS = 4
 _LONGEST_ANNOTATION = 24
@@ -67,7 +68,8 @@ class MusicRules:
         self._decoration_starts = frozenset(
             name[:end] for name in self._decorations for end in range(1, len(name) + 1)
         )
-        types = [each for each in CHORD_TYPES if self._has(each)]
+        unknown = _UNKNOWN_TYPES if plain else ()
+        types = [each for each in CHORD_TYPES if self._has(each) and each not in unknown]
         self.quoted, self._quoted_start = _quoted(types, plain=plain)
         self._places: dict[str, Callable[[Music, str], Music | None]] = {
             "line": self._line,

@@ -77,7 +77,7 @@ class Grammar:
             done = self.music.settle(state)
             return done is not None and done.closed
         if state.place == "bang":
-            return state.closed and not state.text
+            return state.closed and not state.text and not state.field
         if state.waiting or state.tuplet:
             return False
         return state.closed and state.place in ("gap", "line", "line end", "comment", "percent")
