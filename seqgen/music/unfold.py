@@ -46,7 +46,8 @@ def unfold(bars: Sequence[Bar], parts: str = "") -> list[int]:
 
     "If an 'end of repeated section' is found without a previous 'start of repeated section',
     playback programs should restart the music from the beginning of the tune, or from the latest
-    double bar line or end of repeated section" (4.8).
+    double bar line or end of repeated section" (4.8). A tune's first repeat takes the beginning, as
+    notation programs and abc2midi do; a later one takes the latest of the other two.
 
     Args:
         bars: of one voice.
@@ -107,30 +108,36 @@ def _unfold_section(bars: Sequence[Bar], begin: int, end: int) -> list[int]:
     played: list[int] = []
     last_passes = _last_passes(bars, begin, end)
     start, number = begin, 1  # where a repeat goes back to, and the pass that is being played
-    opened = False  # whether |: said so; else it is the latest double bar line or end of a repeat
+    opened = False  # whether |: said so
+    in_ending = False
+    repeated = False  # whether a repeat or ending has been played: a double bar counts from there on
     index = begin
     while index < end:
         bar = bars[index]
         if bar.left.opens:
             opened = True
             if index != start:
-                start, number = index, 1
+                start, number, in_ending = index, 1, False
         if bar.ending and number not in bar.ending:
             while not _ends_ending(bars, index) and index + 1 < end:
                 index += 1
             index += 1
+            in_ending = False
             if index < end and not bars[index].ending:
                 start, number, opened = index, 1, False
             continue
         played.append(index)
+        in_ending = in_ending or bool(bar.ending)
+        repeated = repeated or in_ending or bool(bar.right.closes)
         last = last_passes[index - begin]
         if bar.right.closes and number < (last if last > 1 else bar.right.closes):
-            index, number = start, number + 1
+            index, number, in_ending = start, number + 1, False
             continue
         index += 1
-        ends_group = last and _ends_ending(bars, index - 1)
+        ends_group = in_ending and _ends_ending(bars, index - 1)
         if index < end and bars[index].ending and not bar.right.closes:
             continue
-        if bar.right.closes or ends_group or (not opened and bar.right.style in _DOUBLE):
-            start, number, opened = index, 1, False
+        divides = repeated and not opened and number == 1 and bar.right.style in _DOUBLE
+        if bar.right.closes or ends_group or divides:
+            start, number, opened, in_ending = index, 1, False, False
     return played

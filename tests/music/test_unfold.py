@@ -41,8 +41,10 @@ def played(music: str, parts: str = "") -> str:
         ("|:A|1B:|2C:|3D|]E", "ABACADE"),
         ("|:A|1B:|C", "ABAC"),
         ("|:A|1B|C:|2D|E|]", "ABCADE"),
-        ("A||B:|", "ABB"), ("A|]B:|", "ABB"), ("A[|B:|", "ABB"),  # or from a double bar line
-        ("A|| :B:|", "ABB"), ("A||\n:B:|", "ABB"), ("|:A||B:|", "ABAB"), ("A||B|1C:|2D|]", "ABCBD"),
+        ("A||B:|", "ABAB"), ("A|]B:|", "ABAB"), ("A[|B:|", "ABAB"),  # the first, over a double bar
+        ("A:|B||C:|", "AABCC"), ("A:|B|]C:|", "AABCC"), ("A:|B[|C:|", "AABCC"),  # a later, from it
+        ("A|| :B:|", "ABB"), ("A||\n:B:|", "ABB"), ("|:A||B:|", "ABAB"),
+        ("A||B|1C:|2D|]", "ABCABD"), ("|:A||B|1C:|2D|]", "ABCABD"), ("A:|B||C|1D:|2E|]", "AABCDCE"),
         ("|:A|:B:|", "ABB"),  # a repeat that is not closed is not repeated
     ],
 )  # fmt: skip
