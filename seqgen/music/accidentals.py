@@ -89,7 +89,7 @@ class _Reader:
         elif isinstance(item, Spacer):
             attached = self._attached(item.attached)
             if attached is not item.attached:
-                item = replace(item, attached=attached)
+                item = item._replace(attached=attached)
         elif isinstance(item, KeyChange) and item.key is not None:
             self._signature, self._alters = dict(item.key.alters), {}
         elif isinstance(item, Directive):
@@ -112,7 +112,7 @@ class _Reader:
             notes.append(note if same else note._replace(accidental=accidental))
         if attached is chord.attached and tuple(notes) == chord.notes:
             return chord
-        return replace(chord, notes=tuple(notes), attached=attached)
+        return chord._replace(notes=tuple(notes), attached=attached)
 
     def _attached(self, attached: Attached) -> Attached:
         if attached is PLAIN or attached.graces is None:
@@ -126,7 +126,7 @@ class _Reader:
                 notes.append(each._replace(accidental=self._accidental(each)))
         if tuple(notes) == graces.notes:
             return attached
-        return replace(attached, graces=graces._replace(notes=tuple(notes)))
+        return attached._replace(graces=graces._replace(notes=tuple(notes)))
 
     def _accidental(self, note: Note) -> int | None:
         """What must be written before the note; keeps count of what it changes in its bar."""

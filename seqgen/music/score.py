@@ -6,7 +6,8 @@ tuplets, slurs, lyrics, line breaks), in the order written; ``performance`` make
 
     Tune -> Voice -> Bar -> Note | Chord | Rest | Change
 
-Notes and rests are named tuples and not data classes, since a collection holds a million of them.
+What stands in a bar by the dozen is a named tuple and not a data class, since a collection holds a
+million of them.
 Everything is immutable, and two scores are equal exactly if they say the same: places in the source
 (``offset``, in characters) stand on bars and tunes only and don't count in comparisons.
 """
@@ -118,8 +119,7 @@ class Graces(NamedTuple):
     slashed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Attached:
+class Attached(NamedTuple):
     """What hangs on a note, chord or rest; most have nothing and share ``PLAIN``.
 
     Args:
@@ -165,8 +165,7 @@ class Note(NamedTuple):
     attached: Attached = PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class Chord:
+class Chord(NamedTuple):
     """Notes that begin together; time goes on by the first one's duration (4.17)."""
 
     notes: tuple[Note, ...]
@@ -194,8 +193,7 @@ class Rest(NamedTuple):
     attached: Attached = PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class Spacer:
+class Spacer(NamedTuple):
     """A ``y``, or the place of a chord symbol or decoration that no note follows; takes no time."""
 
     attached: Attached = PLAIN

@@ -162,11 +162,11 @@ class _Transposer:
         if isinstance(item, Note):
             return self._note(item)._replace(attached=self._attached(item.attached))
         if isinstance(item, Chord):
-            return replace(self._chord(item), attached=self._attached(item.attached))
+            return self._chord(item)._replace(attached=self._attached(item.attached))
         if isinstance(item, Rest):
             return item._replace(attached=self._attached(item.attached))
         if isinstance(item, Spacer):
-            return replace(item, attached=self._attached(item.attached))
+            return item._replace(attached=self._attached(item.attached))
         return item
 
     def _note(self, note: Note) -> Note:
@@ -176,7 +176,7 @@ class _Transposer:
         )
 
     def _chord(self, chord: Chord) -> Chord:
-        return replace(chord, notes=tuple([self._note(note) for note in chord.notes]))
+        return chord._replace(notes=tuple([self._note(note) for note in chord.notes]))
 
     def _attached(self, attached: Attached) -> Attached:
         if attached is PLAIN or not (attached.graces or attached.chord_symbols):
@@ -191,7 +191,7 @@ class _Transposer:
         symbols = tuple(
             transpose_chord_symbol(each, self._interval) for each in attached.chord_symbols
         )
-        return replace(attached, graces=graces, chord_symbols=symbols)
+        return attached._replace(graces=graces, chord_symbols=symbols)
 
 
 def transpose_chord_symbol(text: str, interval: Interval) -> str:

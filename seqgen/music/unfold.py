@@ -110,7 +110,7 @@ def _unfold_section(bars: Sequence[Bar], begin: int, end: int) -> list[int]:
     start, number = begin, 1  # where a repeat goes back to, and the pass that is being played
     opened = False  # whether |: said so
     in_ending = False
-    repeated = False  # whether a repeat or ending has been played: a double bar counts from there on
+    repeated = False  # whether a repeat or ending was met: from there on a double bar counts
     index = begin
     while index < end:
         bar = bars[index]

@@ -92,7 +92,7 @@ def mutated(random_source: random.Random, texts: list[str]) -> str:
 
 def survives(text: str) -> None:
     """Everything is done with a text that can be; only InputError may come of it."""
-    assert "".join(lexeme.text for lexeme in lex(text)) == text
+    assert "".join(piece for _, piece, _ in lex(text)) == text
     for parsed in parse(text):
         for each in parsed.diagnostics:
             assert each.line >= 1

@@ -132,6 +132,7 @@ def test_any_tune_that_the_parser_accepts_comes_back(music: str) -> None:
     read = list(parse(written))
     assert len(read) == 1
     assert read[0].tune is not None
+    assert read[0].tune == canonical(tune)
     assert heard(read[0].tune) == heard(tune)
     assert write_tune(read[0].tune) == written
 

@@ -1,10 +1,10 @@
 """The canonical form of a tune, in which everything that ABC lets a writer leave out is said.
 
-Every repeat gets its opening ``|:``, every accidental that is needed is written, and the header's
-fields stand in the standard's order. Macros, which the parser has expanded, and the marks of text
-blocks, which belong to no score, go; ``I:`` fields are written as directives, which they are
-(3.1.20). What a field's text says stays as its author wrote it, as long as it agrees with the
-score.
+Every repeat gets its opening ``|:``, every accidental that is needed is written, the header's
+fields stand in the standard's order, and a part begins on a line of its own. Macros, which the
+parser has expanded, and the marks of text blocks, which belong to no score, go; ``I:`` fields are
+written as directives, which they are (3.1.20). What a field's text says stays as its author wrote
+it, as long as it agrees with the score.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from seqgen.music.score import (
     Clef,
     Directive,
     Field,
+    Item,
     Key,
     LineBreak,
     Note,
@@ -50,7 +51,11 @@ _BLOCK = re.compile(r"(?:begin|end)[a-z]+")
 def canonical(tune: Tune) -> Tune:
     """The tune in canonical form; it sounds the same, and its canonical form is itself."""
     voices = tuple(
-        with_accidentals(_with_openings(voice, tune.parts), tune.key, tune.directives)
+        with_accidentals(
+            _with_parts_after_breaks(_with_openings(voice, tune.parts), len(tune.voices) > 1),
+            tune.key,
+            tune.directives,
+        )
         for voice in tune.voices
     )
     directives = tuple(
@@ -143,6 +148,47 @@ def _without_blocks(bar: Bar) -> Bar:
         if not (isinstance(item, Directive) and _BLOCK.match(item.text))
     )  # fmt: skip
     return replace(bar, items=items)
+
+
+def _with_parts_after_breaks(voice: Voice, several: bool) -> Voice:
+    """The voice with lines of music that end before part marks, not after them: P: has its line.
+
+    Args:
+        several: whether the tune has several voices, among which a part mark stands on a line of
+            its own, so that a line of music ends wherever a part begins.
+    """
+    bars: list[Bar] = []
+    begun = False
+    for bar in voice.bars:
+        items: list[Item] = []
+        for item in bar.items:
+            place = len(items)
+            if isinstance(item, LineBreak):
+                while place and isinstance(items[place - 1], PartMark):
+                    place -= 1
+                if place < len(items) and place and isinstance(items[place - 1], LineBreak):
+                    continue
+            elif isinstance(item, PartMark) and several and begun:
+                if not (items and isinstance(items[-1], LineBreak | PartMark)):
+                    items.append(LineBreak())
+                place = len(items)
+            elif isinstance(item, Note | Chord) and item.joined and _parted(items):
+                items.append(item._replace(joined=False))
+                continue
+            items.insert(place, item)
+            begun = begun or isinstance(item, Note | Chord | Rest)
+        bars.append(replace(bar, items=tuple(items)))
+    return replace(voice, bars=tuple(bars))
+
+
+def _parted(items: Sequence[Item]) -> bool:
+    """Whether a line of music has ended since the last event."""
+    for item in reversed(items):
+        if isinstance(item, Note | Chord | Rest):
+            return False
+        if isinstance(item, LineBreak):
+            return True
+    return False
 
 
 # -- header

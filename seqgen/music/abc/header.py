@@ -46,21 +46,23 @@ class FieldLine(NamedTuple):
 
 def field_at(lexemes: Sequence[Lexeme], index: int) -> FieldLine:
     """Read the field whose name is the lexeme at ``index``."""
-    name = lexemes[index].text[0]
-    offset = lexemes[index].offset
+    _, name, offset = lexemes[index]
     values: list[str] = []
     end = len(lexemes)
+    index += 1
     while True:
-        index += 1
-        while index < end and lexemes[index].kind is not Kind.NEWLINE:
-            if lexemes[index].kind is Kind.VALUE:
-                values.append(lexemes[index].text)
-                if len(values) == 1:
-                    offset = lexemes[index].offset
+        while index < end:
+            kind, text, at = lexemes[index]
             index += 1
+            if kind is Kind.NEWLINE:
+                break
+            if kind is Kind.VALUE:
+                values.append(text)
+                if len(values) == 1:
+                    offset = at
+        if index >= end or lexemes[index][1] != "+:":
+            return FieldLine(name[0], " ".join(values), offset, index)
         index += 1
-        if index >= end or lexemes[index].text != "+:":
-            return FieldLine(name, " ".join(values), offset, index)
 
 
 def attempt(
@@ -77,13 +79,13 @@ def attempt(
 def _header_lines(lexemes: Sequence[Lexeme], index: int) -> Iterator[FieldLine | Lexeme]:
     while index < len(lexemes):
         lexeme = lexemes[index]
-        if lexeme.kind is Kind.FIELD:
+        if lexeme[0] is Kind.FIELD:
             line = field_at(lexemes, index)
             index = line.next
             yield line
         else:
             index += 1
-            if lexeme.kind in (Kind.DIRECTIVE, Kind.TEXT):
+            if lexeme[0] in (Kind.DIRECTIVE, Kind.TEXT):
                 yield lexeme
 
 
@@ -104,8 +106,8 @@ class Defaults:
                 # K: would end a header, and is the tune's own.
                 if line.name not in "KXVPWw+":
                     fields.append(line)
-            elif line.kind is Kind.DIRECTIVE:
-                directives.append(Directive(line.text[2:].strip()))
+            elif line[0] is Kind.DIRECTIVE:
+                directives.append(Directive(line[1][2:].strip()))
         return cls(tuple(fields), tuple(directives))
 
 
@@ -159,21 +161,22 @@ def read_header(lexemes: Sequence[Lexeme], defaults: Defaults, report: Report) -
 
     def report_default(code: str, severity: Severity, message: str, *_: int) -> None:
         """A fault of the file's header is a fault of the tune, at whose X: it is shown."""
-        report_here(code, severity, f"in the file's header: {message}", lexemes[0].offset, 2)
+        report_here(code, severity, f"in the file's header: {message}", lexemes[0][2], 2)
 
     for number, line in enumerate(chain(defaults.fields, _header_lines(lexemes, 0))):
         report = report_default if number < len(defaults.fields) else report_here
-        if isinstance(line, Lexeme):
-            if line.kind is Kind.DIRECTIVE:
-                header.directives.append(Directive(line.text[2:].strip()))
-            elif not line.text.startswith("%%"):
+        if not isinstance(line, FieldLine):
+            kind, text, offset = line
+            if kind is Kind.DIRECTIVE:
+                header.directives.append(Directive(text[2:].strip()))
+            elif not text.startswith("%%"):
                 report(
                     "header",
                     Severity.WARNING,
                     "this line of the header is no field and is ignored; a header holds fields "
                     "such as T:Title and ends with K:, the key",
-                    line.offset,
-                    len(line.text),
+                    offset,
+                    len(text),
                 )
             continue
         name, value, offset, following = line
@@ -196,13 +199,13 @@ def read_header(lexemes: Sequence[Lexeme], defaults: Defaults, report: Report) -
             tempo.value, "tempo", report, tempo.offset,
         )  # fmt: skip
     if header.body is None:
-        first = lexemes[0]
+        _, first, offset = lexemes[0]
         report(
             "no-key",
             Severity.ERROR,
             "this tune's header has no K: field; it names the key and ends the header",
-            first.offset,
-            len(first.text),
+            offset,
+            len(first),
         )
     return header
 

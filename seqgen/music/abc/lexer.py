@@ -12,11 +12,10 @@ What a line is depends on where it stands: free text between tunes, the header (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from functools import partial
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TypeAlias
 
 from seqgen.music.abc.notation import MUSIC
 
@@ -29,6 +28,7 @@ class Kind(StrEnum):
     # Enum's own hash runs in Python, and tables by kind are read for every lexeme.
     __hash__ = str.__hash__
 
+    NOTE = "note"  # a pitch and its length at once, for the parser
     PITCH = "pitch"
     LENGTH = "length"
     SPACE = "space"
@@ -65,18 +65,10 @@ class Kind(StrEnum):
     TEXT = "text"  # anything outside tunes, or in a header without being a field
 
 
-class Lexeme(NamedTuple):
-    """A piece of ABC.
-
-    Args:
-        kind: what it is.
-        text: its characters, as they stand in the source.
-        offset: where it begins, in characters from the start of the text.
-    """
-
-    kind: Kind
-    text: str
-    offset: int
+Lexeme: TypeAlias = tuple[Kind, str, int]
+"""A piece of ABC: what it is, its characters as they stand in the source, and where it begins, in
+characters from the start of the text. Plain tuples, since a collection has millions of them.
+"""
 
 
 class Context(StrEnum):
@@ -91,10 +83,7 @@ class Context(StrEnum):
     BODY_BLOCK = "body block"
 
 
-_lexeme = partial(tuple.__new__, Lexeme)
-
-_MUSIC = re.compile("|".join(f"(?:{pattern})" for pattern in MUSIC.values()))
-_MUSIC_KIND = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in MUSIC.items()))
+_MUSIC_WITH_NOTES = {"note": rf"(?:{MUSIC['pitch']})(?:{MUSIC['length']})?"} | MUSIC
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n)|([^\r\n]+)")
 _ANY_FIELD = re.compile(r"[A-Za-z+]:")
 # `G:|` is a note before a repeat, but `w:|` a line of lyrics that begins with a bar.
@@ -112,15 +101,22 @@ _AFTER_BLOCK = {block: context for context, block in _BLOCKS.items()}
 class _Kinds(dict[str, Kind]):
     """Kind by text: a tune repeats its lexemes, so each is classified once."""
 
+    def __init__(self, patterns: Mapping[str, str]) -> None:
+        super().__init__()
+        named = (f"(?P<{kind}>{each})" for kind, each in patterns.items())
+        self._pattern = re.compile("|".join(named))
+        self.cut = re.compile("|".join(f"(?:{each})" for each in patterns.values())).findall
+
     def __missing__(self, text: str) -> Kind:
-        match = _MUSIC_KIND.fullmatch(text)
+        match = self._pattern.fullmatch(text)
         kind = Kind(match.lastgroup) if match and match.lastgroup else Kind.TEXT
         if len(self) < 1 << 15:  # hostile input must not fill the memory
             self[text] = kind
         return kind
 
 
-_kinds = _Kinds()
+_kinds = _Kinds(MUSIC)
+_kinds_with_notes = _Kinds(_MUSIC_WITH_NOTES)
 
 
 def kind_of(text: str) -> Kind:
@@ -147,12 +143,14 @@ def lex(text: str, context: Context = Context.FILE) -> list[Lexeme]:
         context = lex_line(line, context, offset, lexemes)
         offset += len(line)
         if end:
-            lexemes.append(Lexeme(Kind.NEWLINE, end, offset))
+            lexemes.append((Kind.NEWLINE, end, offset))
             offset += len(end)
     return lexemes
 
 
-def lex_line(line: str, context: Context, offset: int, lexemes: list[Lexeme]) -> Context:
+def lex_line(
+    line: str, context: Context, offset: int, lexemes: list[Lexeme], *, notes: bool = False
+) -> Context:
     """Append one line's lexemes (its end not included) and say where the next line stands.
 
     Args:
@@ -160,23 +158,24 @@ def lex_line(line: str, context: Context, offset: int, lexemes: list[Lexeme]) ->
         context: where it stands.
         offset: of its first character.
         lexemes: the list they are appended to.
+        notes: a pitch and its length are one lexeme, a NOTE.
     """
     if context in _AFTER_BLOCK:
         kind = Kind.TEXT
         if _END_BLOCK.match(line):
             kind, context = Kind.DIRECTIVE, _AFTER_BLOCK[context]
         if line:
-            lexemes.append(Lexeme(kind, line, offset))
+            lexemes.append((kind, line, offset))
         return context
     if line.startswith("%"):
         if not line.startswith("%%"):
-            lexemes.append(Lexeme(Kind.COMMENT, line, offset))
+            lexemes.append((Kind.COMMENT, line, offset))
             return context
-        lexemes.append(Lexeme(Kind.DIRECTIVE, line, offset))
+        lexemes.append((Kind.DIRECTIVE, line, offset))
         return _BLOCKS[context] if _BEGIN_BLOCK.match(line) else context
     if not line or line.isspace():
         if line:
-            lexemes.append(Lexeme(Kind.SPACE, line, offset))
+            lexemes.append((Kind.SPACE, line, offset))
         return Context.FILE
     if line.startswith("X:") and not line.startswith(("X:|", "X::")):
         context = Context.HEADER
@@ -184,19 +183,23 @@ def lex_line(line: str, context: Context, offset: int, lexemes: list[Lexeme]) ->
         _lex_field(line, offset, lexemes)
         return Context.BODY if context is Context.HEADER and line[0] == "K" else context
     if context is not Context.BODY:
-        lexemes.append(Lexeme(Kind.TEXT, line, offset))
+        lexemes.append((Kind.TEXT, line, offset))
         return context
     # Without a Python-level step for each lexeme, which halves the time.
-    texts = _MUSIC.findall(line)
+    kinds = _kinds_with_notes if notes else _kinds
+    texts = kinds.cut(line)
     offsets = accumulate(map(len, texts), initial=offset)
-    lexemes.extend(map(_lexeme, zip(map(_kinds.__getitem__, texts), texts, offsets, strict=False)))
+    lexemes.extend(zip(map(kinds.__getitem__, texts), texts, offsets, strict=False))
     return context
 
 
 def _lex_field(line: str, offset: int, lexemes: list[Lexeme]) -> None:
-    lexemes.append(Lexeme(Kind.FIELD, line[:2], offset))
+    lexemes.append((Kind.FIELD, line[:2], offset))
     offset += 2
     value, comment = line[2:], ""
+    if value and value == value.strip() and "%" not in value:  # as most are
+        lexemes.append((Kind.VALUE, value, offset))
+        return
     # A % that is not escaped begins a comment, in free-text fields such as N: too (2.2.5).
     at = value.find("%")
     while at > 0 and value[at - 1] == "\\":
@@ -212,5 +215,5 @@ def _lex_field(line: str, offset: int, lexemes: list[Lexeme]) -> None:
         (Kind.COMMENT, comment),
     ):
         if text:
-            lexemes.append(Lexeme(kind, text, offset))
+            lexemes.append((kind, text, offset))
             offset += len(text)

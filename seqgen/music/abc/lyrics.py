@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from seqgen.music.score import Attached, Chord, Item, Note, Syllable
 
@@ -29,14 +28,12 @@ def _slots(layers: Layers) -> Iterator[tuple[list[Item], int] | None]:
 def _attach(slot: tuple[list[Item], int], change: Callable[[Attached], Attached]) -> None:
     items, index = slot
     item = items[index]
-    if isinstance(item, Note):
+    if isinstance(item, Note | Chord):
         items[index] = item._replace(attached=change(item.attached))
-    elif isinstance(item, Chord):
-        items[index] = replace(item, attached=change(item.attached))
 
 
 def _sing(slot: tuple[list[Item], int], syllable: Syllable) -> None:
-    _attach(slot, lambda old: replace(old, lyrics=(*old.lyrics, syllable)))
+    _attach(slot, lambda old: old._replace(lyrics=(*old.lyrics, syllable)))
 
 
 def _next_note(slots: Iterator[tuple[list[Item], int] | None]) -> tuple[list[Item], int] | None:
@@ -110,11 +107,11 @@ def _symbol(token: str) -> Callable[[Attached], Attached]:
 
     def change(old: Attached) -> Attached:
         if token.startswith("!"):
-            return replace(old, decorations=(*old.decorations, text))
+            return old._replace(decorations=(*old.decorations, text))
         if token.startswith('"') and text[:1] in tuple("^_<>@"):
-            return replace(old, annotations=(*old.annotations, text))
+            return old._replace(annotations=(*old.annotations, text))
         if token.startswith('"'):
-            return replace(old, chord_symbols=(*old.chord_symbols, text))
+            return old._replace(chord_symbols=(*old.chord_symbols, text))
         return old
 
     return change

@@ -21,8 +21,8 @@ def expand_line(lexemes: list[Lexeme], macros: Mapping[str, str]) -> list[Lexeme
     notes around it: ``n`` the note itself, ``o`` the next higher, ``m`` the next lower. An
     expansion is not expanded again, and is bounded at 64 times the line.
     """
-    source = "".join(lexeme.text for lexeme in lexemes)
-    start = lexemes[0].offset if lexemes else 0
+    source = "".join(text for _, text, _ in lexemes)
+    start = lexemes[0][2] if lexemes else 0
     pattern = re.compile(
         "|".join(
             re.escape(target).replace("n", "(?:[A-Ga-g][,']*)") if _is_transposing(target)
@@ -56,13 +56,14 @@ def expand_line(lexemes: list[Lexeme], macros: Mapping[str, str]) -> list[Lexeme
     origins.append(position)
     steps.append(1)
     expanded: list[Lexeme] = []
-    lex_line("".join(pieces), Context.BODY, 0, expanded)
-    moved = []
+    lex_line("".join(pieces), Context.BODY, 0, expanded, notes=True)
+    moved: list[Lexeme] = []
     for kind, text, offset in expanded:
         index = bisect_right(begins, offset) - 1
         at = origins[index] + steps[index] * (offset - begins[index])
-        moved.append(Lexeme(kind, text, start + at))
-    return [lexeme for lexeme in moved if lexeme.kind is not Kind.NEWLINE]
+        if kind is not Kind.NEWLINE:
+            moved.append((kind, text, start + at))
+    return moved
 
 
 def _is_transposing(target: str) -> bool:

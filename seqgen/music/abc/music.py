@@ -73,7 +73,7 @@ class MusicReader:
         self._lexemes = lexemes
         self._header = header
         self._report = report
-        self._end = lexemes[-1].offset + len(lexemes[-1].text) if lexemes else 0
+        self._end = lexemes[-1][2] + len(lexemes[-1][1]) if lexemes else 0
         self._voices: dict[str, VoiceBuilder] = {}
         self._part: str | None = None
         self._voice = self._begin()
@@ -90,13 +90,13 @@ class MusicReader:
         """
         lexemes = self._lexemes
         while index < len(lexemes):
-            kind = lexemes[index].kind
+            kind, text, offset = lexemes[index]
             if kind is Kind.FIELD:
                 line = field_at(lexemes, index)
                 self._field(line)
                 index = line.next
             elif kind is Kind.DIRECTIVE:
-                self._directive(lexemes[index].text[2:].strip(), lexemes[index].offset)
+                self._directive(text[2:].strip(), offset)
                 index += 1
             elif kind in (Kind.NEWLINE, Kind.COMMENT, Kind.TEXT):
                 index += 1
@@ -108,8 +108,8 @@ class MusicReader:
             self._warn(
                 "no-music",
                 "this tune holds no music; a blank line ends a tune, so none may follow K:",
-                lexemes[0].offset,
-                len(lexemes[0].text),
+                lexemes[0][2],
+                len(lexemes[0][1]),
             )
         voices = [builder.finish(self._end) for builder in self._voices.values()]
         return tuple(filter(_says_anything, voices)) or (voices[0],), tuple(self._words)
@@ -117,7 +117,7 @@ class MusicReader:
     def _too_many(self, index: int) -> bool:
         if max(self._notes, self._voice.notes) <= MAX_NOTES:
             return False
-        offset = self._lexemes[min(index, len(self._lexemes)) - 1].offset
+        _, _, offset = self._lexemes[min(index, len(self._lexemes)) - 1]
         message = f"this tune has more than {MAX_NOTES:,} notes; split it"
         self._report("too-long", Severity.ERROR, message, offset, 1)
         return True
@@ -136,7 +136,7 @@ class MusicReader:
         lexemes = self._lexemes
         if self._header.macros:
             end = index
-            while end < len(lexemes) and lexemes[end].kind is not Kind.NEWLINE:
+            while end < len(lexemes) and lexemes[end][0] is not Kind.NEWLINE:
                 end += 1
             self._music(expand_line(lexemes[index:end], self._header.macros), 0)
             index = end + 1
@@ -152,22 +152,17 @@ class MusicReader:
         """Read lexemes up to the line's end; the index after it."""
         voice = self._voice
         handlers = _HANDLERS
-        pitch_kind, length_kind, space_kind, bar_kind = (
-            Kind.PITCH, Kind.LENGTH, Kind.SPACE, Kind.BAR
-        )  # fmt: skip
+        note_kind, space_kind, bar_kind = Kind.NOTE, Kind.SPACE, Kind.BAR
         continued = False
         end = len(lexemes)
         while index < end:
             kind, text, offset = lexemes[index]
-            index += 1
-            if kind is pitch_kind:
+            if kind is note_kind:
                 continued = False
-                if index < end and lexemes[index][0] is length_kind:
-                    voice.note(text, lexemes[index][1], offset)
-                    index += 1
-                else:
-                    voice.note(text, "", offset)
-            elif kind is space_kind:
+                index = voice.add_notes(lexemes, index)
+                continue
+            index += 1
+            if kind is space_kind:
                 voice.joined = False
             elif kind is bar_kind:
                 continued = False
@@ -210,8 +205,10 @@ class MusicReader:
         return index
 
     def _length(self, lexemes: list[Lexeme], index: int) -> tuple[int, str, int]:
-        if index < len(lexemes) and lexemes[index].kind is Kind.LENGTH:
-            return index + 1, lexemes[index].text, lexemes[index].offset
+        if index < len(lexemes):
+            kind, text, offset = lexemes[index]
+            if kind is Kind.LENGTH:
+                return index + 1, text, offset
         return index, "", 0
 
     def _notes_until(
@@ -228,10 +225,8 @@ class MusicReader:
             index += 1
             if kind is closing:
                 return notes, index
-            if kind is Kind.PITCH:
-                sounding, accidental = voice.resolve(text)
-                index, length, at = self._length(lexemes, index)
-                notes.append(Note(sounding, accidental, voice.length(length, at)))
+            if kind is Kind.NOTE:
+                notes.append(voice.written(text, offset))
             elif kind is Kind.TIE and notes:
                 notes[-1] = notes[-1]._replace(tie=True)
             elif kind in (Kind.BAR, Kind.NEWLINE, Kind.CHORD_OPEN, Kind.GRACE_OPEN):
@@ -282,10 +277,8 @@ class MusicReader:
                 if events:
                     self._voice.wait().graces = Graces(tuple(events), len(text) > 1)
                 return position
-            if kind is Kind.PITCH:
-                sounding, accidental = self._voice.resolve(inner)
-                position, length, where = self._length(lexemes, position)
-                events.append(Note(sounding, accidental, self._voice.length(length, where)))
+            if kind is Kind.NOTE:
+                events.append(self._voice.written(inner, at))
             elif kind is Kind.CHORD_OPEN:
                 notes, after = self._notes_until(lexemes, position, Kind.CHORD_CLOSE)
                 if after is None:
@@ -360,13 +353,13 @@ class MusicReader:
 
     def _slur_close(self, lexemes: list[Lexeme], index: int) -> int:
         if not self._voice.close_slur():
-            self._warn("slur", "a slur must end after a note of its bar", lexemes[index].offset, 1)
+            self._warn("slur", "a slur must end after a note of its bar", lexemes[index][2], 1)
         return index + 1
 
     def _tie(self, lexemes: list[Lexeme], index: int) -> int:
         if not self._voice.tie():
             self._warn("tie", "a tie must stand directly after a note or chord",
-                       lexemes[index].offset, 1)  # fmt: skip
+                       lexemes[index][2], 1)  # fmt: skip
         return index + 1
 
     def _broken(self, lexemes: list[Lexeme], index: int) -> int:
@@ -377,11 +370,11 @@ class MusicReader:
         return index + 1
 
     def _overlay(self, lexemes: list[Lexeme], index: int) -> int:
-        self._voice.overlay(lexemes[index].offset)
+        self._voice.overlay(lexemes[index][2])
         return index + 1
 
     def _spacer(self, lexemes: list[Lexeme], index: int) -> int:
-        self._voice.spacer(lexemes[index].offset)
+        self._voice.spacer(lexemes[index][2])
         index, _, _ = self._length(lexemes, index + 1)
         return index
 
@@ -479,7 +472,7 @@ class MusicReader:
     def _directive(self, text: str, offset: int) -> None:
         words = text.split()
         if len(words) == 2 and words[0] == "propagate-accidentals":
-            self._voice.propagate = words[1]
+            self._voice.set_propagation(words[1])
         if words:
             self._voice.change(Directive(text), offset)
 
@@ -526,7 +519,7 @@ class MusicReader:
         for directive in header.directives:
             words = directive.text.split()
             if len(words) == 2 and words[0] == "propagate-accidentals":
-                builder.propagate = words[1]
+                builder.set_propagation(words[1])
         if self._part is not None:
             builder.change(PartMark(self._part), self._end)
         self._voices[voice_id] = builder

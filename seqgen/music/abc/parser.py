@@ -24,6 +24,8 @@ __all__ = ["MAX_LINE", "ParsedTune", "parse", "parse_tune"]
 MAX_LINE = 1 << 16
 """Characters of a line; longer ones are no music."""
 
+_TUNE = (Kind.FIELD, "X:")
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedTune:
@@ -61,7 +63,7 @@ class _Block:
     @property
     def is_tune(self) -> bool:
         """Whether an ``X:`` began it."""
-        return bool(self.lexemes) and self.lexemes[0].text == "X:"
+        return bool(self.lexemes) and self.lexemes[0][1] == "X:"
 
 
 def parse(text: str) -> Iterator[ParsedTune]:
@@ -103,8 +105,8 @@ def _blocks(text: str) -> Iterator[_Block]:
             if block is not None:
                 block.long_lines.append(offset)
         else:
-            context = lex_line(line, context, offset, lexemes)
-        if lexemes and lexemes[0].kind is Kind.FIELD and lexemes[0].text == "X:":
+            context = lex_line(line, context, offset, lexemes, notes=True)
+        if lexemes and lexemes[0][:2] == _TUNE:
             if block is not None:
                 yield block
             block = _Block(offset, number)
@@ -114,7 +116,7 @@ def _blocks(text: str) -> Iterator[_Block]:
         if block is not None:
             block.lexemes += lexemes
             if end:
-                block.lexemes.append(Lexeme(Kind.NEWLINE, end, offset + len(line)))
+                block.lexemes.append((Kind.NEWLINE, end, offset + len(line)))
         offset += len(line) + len(end)
         number += 1
     if block is not None:

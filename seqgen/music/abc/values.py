@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from seqgen.music.abc.notation import ACCIDENTALS, TUPLET_TIMES
 
-__all__ = ["parse_length", "parse_pitch", "parse_tuplet"]
+__all__ = ["parse_length", "parse_note", "parse_tuplet"]
 
 _MAX_DENOMINATOR = 1024
 _MAX_UNITS = 9999
@@ -36,19 +36,21 @@ def parse_length(text: str) -> Fraction:
     return Fraction(top, bottom)
 
 
-_PITCHES: dict[str, tuple[str, int | None, int]] = {}
+_NOTES: dict[str, tuple[str, int | None, int, str]] = {}
 
 
-def parse_pitch(text: str) -> tuple[str, int | None, int]:
-    """A pitch lexeme's letter, written accidental and octave (4.1, 4.2)."""
-    found = _PITCHES.get(text)
+def parse_note(text: str) -> tuple[str, int | None, int, str]:
+    """A note's letter, written accidental and octave (4.1, 4.2), and the text of its length."""
+    found = _NOTES.get(text)
     if found is None:
-        letter = text.strip("_^=,'")
+        name = text.rstrip("0123456789/")
+        letter = name.strip("_^=,'")
         octave = 4 if letter.isupper() else 5
-        octave += text.count("'") - text.count(",")
-        found = (letter.upper(), ACCIDENTALS[text[: text.index(letter)]], octave)
-        if len(_PITCHES) < 1 << 14:
-            _PITCHES[text] = found
+        octave += name.count("'") - name.count(",")
+        accidental = ACCIDENTALS[name[: name.index(letter)]]
+        found = (letter.upper(), accidental, octave, text[len(name) :])
+        if len(_NOTES) < 1 << 14:
+            _NOTES[text] = found
     return found
 
 

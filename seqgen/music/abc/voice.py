@@ -7,11 +7,14 @@ has millions of notes and few different lengths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from typing import TypeAlias
 
 from seqgen.music.abc.bars import BarStart, OpenBar, Report, check_bars
-from seqgen.music.abc.values import parse_length, parse_pitch
+from seqgen.music.abc.lexer import Kind, Lexeme
+from seqgen.music.abc.values import parse_length, parse_note
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import (
     PLAIN,
@@ -43,23 +46,41 @@ _GRID = 2**14 * 3**2 * 5 * 7
 _LENGTHS: dict[int, Fraction] = {}
 
 
-_PRODUCTS: dict[tuple[int, int, int, int], Fraction] = {}
+_Made: TypeAlias = dict[str | tuple[str, int, int, int, int], tuple[Note, int]]
+_Tables: TypeAlias = dict[tuple[tuple[str, int], ...], tuple[_Made, _Made]]
+# Notes by their text (and place in a tuplet) and by whether they are joined to the one before, with
+# their length in steps; by the accidentals of their bar; by what else decides what a text means.
+# Tunes share them: most are in a few keys and one unit.
+_TABLES: dict[tuple[tuple[tuple[str, int], ...], int, int, int, str], _Tables] = {}
+_MAX_TABLES = 1 << 10
 
 
-def _times(duration: Fraction, numerator: int, denominator: int) -> Fraction:
-    """A product of which a collection needs few: looked up, since Fractions multiply slowly."""
-    key = (duration.numerator, duration.denominator, numerator, denominator)
-    product = _PRODUCTS.get(key)
-    if product is None:
-        product = duration * Fraction(numerator, denominator)
-        if len(_PRODUCTS) < 1 << 12:
-            _PRODUCTS[key] = product
-    return product
+# Of products a collection needs few. They are looked up by integers: Fractions hash and multiply
+# slowly.
+@lru_cache(maxsize=1 << 12)
+def _product(numerator: int, denominator: int, by: int, over: int) -> Fraction:
+    return Fraction(numerator * by, denominator * over)
+
+
+@lru_cache(maxsize=1 << 12)
+def _shares(
+    numerator: int, denominator: int, before: int, after: int, parts: int
+) -> tuple[Fraction, Fraction, Fraction]:
+    """Broken rhythm: what two notes of a duration get, and what the first has then gained."""
+    duration = Fraction(numerator, denominator)
+    return (
+        duration * Fraction(before, parts),
+        duration * Fraction(after, parts),
+        duration * Fraction(before - parts, parts),
+    )
 
 
 def _on_grid(duration: Fraction) -> int | None:
     steps, rest = divmod(duration.numerator * _GRID, duration.denominator)
     return None if rest else steps
+
+
+_SLURS = tuple(Attached(slurs_open=count) for count in range(4))
 
 
 @dataclass(slots=True)
@@ -74,6 +95,10 @@ class Pending:
 
     def attached(self) -> Attached:
         """All of it, as it hangs on the note."""
+        if not (self.decorations or self.chord_symbols or self.annotations or self.graces):
+            return (
+                _SLURS[self.slurs] if self.slurs < len(_SLURS) else Attached(slurs_open=self.slurs)
+            )
         return Attached(
             tuple(self.decorations),
             tuple(self.chord_symbols),
@@ -120,12 +145,13 @@ class VoiceBuilder:
         "_group",
         "_layers",
         "_left",
-        "_made",
         "_offset",
         "_report",
         "_signature",
         "_sum",
         "_sum_beyond",
+        "_table",
+        "_tables",
         "_tied",
         "clef",
         "id",
@@ -167,8 +193,7 @@ class VoiceBuilder:
         self._tied: dict[tuple[str, int], int] = {}
         self._clef_octave = 0
         self._durations: dict[str, tuple[Fraction, int | None]] = {}
-        # Plain notes by pitch, length and joining, until what they mean changes.
-        self._made: dict[tuple[str, str, bool], tuple[Note, int]] = {}
+        self.unit = unit
         self.set_key(key)
         self.set_unit(unit)
 
@@ -179,20 +204,46 @@ class VoiceBuilder:
         self.key = key
         self._signature = dict(key.alters)
         self._alters: dict[str, int] = {}
-        self._made = {}
+        self._choose_tables()
 
     def set_unit(self, unit: Fraction) -> None:
         """Change the unit note length from here on."""
         self.unit = unit
         self._durations = {}
-        self._made = {}
+        self._choose_tables()
 
     def set_clef(self, clef: Clef) -> None:
         """Change the clef: its octave (``octave=``) shifts what is written from here on."""
         self._clef_octave = clef.octave
-        self._made = {}
+        self._choose_tables()
         if not self.notes:
             self.clef = clef
+
+    def set_propagation(self, spread: str) -> None:
+        """Change which notes an accidental holds for: ``not``, ``octave`` or ``pitch`` (11.3)."""
+        self.propagate = spread
+        self._choose_tables()
+
+    def _choose_tables(self) -> None:
+        """Take up the tables of notes for this key, unit, clef and spreading of accidentals."""
+        unit = self.unit
+        key = (
+            self.key.alters, unit.numerator, unit.denominator, self._clef_octave, self.propagate
+        )  # fmt: skip
+        if sum(map(len, _TABLES.values())) > _MAX_TABLES:
+            _TABLES.clear()  # hostile input must not fill the memory
+        self._tables = _TABLES.setdefault(key, {})
+        self._choose_table()
+
+    def _choose_table(self) -> None:
+        """Take up the table for the accidentals written in this bar."""
+        key = tuple(sorted(self._alters.items()))
+        table = self._tables.get(key)
+        if table is None:
+            table = ({}, {})
+            if len(self._tables) < _MAX_TABLES:
+                self._tables[key] = table
+        self._table = table
 
     def change(self, item: Item, offset: int) -> None:
         """Add something that takes no time."""
@@ -202,73 +253,135 @@ class VoiceBuilder:
 
     # -- notes and rests
 
-    def resolve(self, text: str) -> tuple[Pitch, int | None]:
-        """A pitch lexeme's sounding pitch, by key signature and bar, and its written accidental."""
-        step, accidental, octave = parse_pitch(text)
+    def _resolve(self, step: str, accidental: int | None, octave: int) -> tuple[Pitch, int | None]:
+        """A written pitch as it sounds, by key signature and bar, and its written accidental."""
         octave += self._clef_octave
         name = step if self.propagate == "pitch" else f"{step}{octave}"
         if accidental is not None:
             if self.propagate != "not":
                 self._alters[name] = accidental
-                self._made = {}
+                self._choose_table()
             return pitch(step, accidental, octave), accidental
         alter = self._alters.get(name)
         if alter is None:
             alter = self._signature.get(step, 0)
             if self._tied:
                 # A tie carries the accidental over the bar line, to this note only.
-                return pitch(step, self._tied.get((step, octave), alter), octave), None
+                alter = self._tied.get((step, octave), alter)
         return pitch(step, alter, octave), None
+
+    def written(self, text: str, offset: int) -> Note:
+        """The note that a NOTE lexeme stands for, before broken rhythm and tuplet."""
+        step, accidental, octave, length = parse_note(text)
+        sounding, accidental = self._resolve(step, accidental, octave)
+        duration, _ = self._measure(length, offset + len(text) - len(length))
+        return Note(sounding, accidental, duration)
 
     def length(self, text: str, offset: int) -> Fraction:
         """The duration a length stands for, before broken rhythm and tuplet."""
         return self._measure(text, offset)[0]
 
     def _measure(self, text: str, offset: int) -> tuple[Fraction, int | None]:
-        """A length's duration, and that in 1/_GRID of a whole note where it is a whole number."""
+        """A length's duration, and that in 1/_GRID of a whole note if it is a whole number.
+
+        None also where the length means nothing, so that its note is made, and reported, anew.
+        """
         found = self._durations.get(text)
         if found is None:
             duration = self.unit
             if text:
                 try:
                     duration *= parse_length(text)
+                    found = (duration, _on_grid(duration))
                 except ValueError as error:
                     self._report("length", Severity.ERROR, f"{error}", offset, len(text))
-            found = (duration, _on_grid(duration))
+                    found = (duration, None)
+            else:
+                found = (duration, _on_grid(duration))
             if len(self._durations) < 1 << 12:
                 self._durations[text] = found
         return found
 
-    def note(self, text: str, length: str, offset: int) -> None:
-        """Add a note."""
-        plain = (
-            self.pending is None and self._group is None and self._broken is None and not self._tied
-        )
-        made = self._made.get((text, length, self.joined)) if plain else None
+    def add_notes(self, lexemes: list[Lexeme], index: int) -> int:
+        """Add the notes from ``index`` on and the spaces among them; the index after them.
+
+        It may return before all are read, and is to be called again.
+        """
+        table, items, joined = self._table, self.items, self.joined
+        before, steps = len(items), 0
+        if self._offset < 0:
+            self._offset = lexemes[index][2]
+        if not (self._tied or self.pending or self._group or self._broken):
+            # Nearly every note: one that was met before, and that nothing waits for.
+            note_kind, space_kind, end = Kind.NOTE, Kind.SPACE, len(lexemes)
+            while index < end:
+                kind, text, _ = lexemes[index]
+                if kind is note_kind:
+                    made = table[joined].get(text)
+                    if made is None:
+                        break
+                    items.append(made[0])
+                    steps += made[1]
+                    joined = True
+                elif kind is space_kind:
+                    joined = False
+                else:
+                    break
+                index += 1
+            self.joined = joined
+            self._sum += steps
+            if len(items) > before:
+                self.notes += len(items) - before
+                return index
+        _, text, offset = lexemes[index]
+        self._note(text, offset)
+        return index + 1
+
+    def _note(self, text: str, offset: int) -> None:
+        """Add a note, whatever waits for it."""
+        group, tied = self._group, self._tied
+        table = self._table[self.joined]
+        key = (
+            text if group is None
+            else (text, group.actual, group.normal, group.notes, group.position)
+        )  # fmt: skip
+        made = None if tied else table.get(key)
         if made is None:
-            sounding, accidental = self.resolve(text)
-            duration, steps = self._durations.get(length) or self._measure(
-                length, offset + len(text)
-            )
-            tuplet, attached = None, PLAIN
-            if not plain:
-                duration, tuplet, attached = self._take(duration)
-            note = Note(sounding, accidental, duration, False, self.joined, tuplet, attached)
-            if not plain or steps is None:
-                self.items.append(note)
-                self._timed(duration, offset)
-                return
-            if accidental is None and len(self._made) < 1 << 10:
-                self._made[text, length, self.joined] = (note, steps)
+            step, accidental, octave, length = parse_note(text)
+            sounding, accidental = self._resolve(step, accidental, octave)
+            duration, steps = self._measure(length, offset + len(text) - len(length))
+            tuplet = None
+            if group is not None:
+                duration = _product(
+                    duration.numerator, duration.denominator, group.normal, group.actual
+                )
+                tuplet = Tuplet(group.actual, group.normal, group.notes, group.position)
+                steps = None if steps is None else _on_grid(duration)
+            note = Note(sounding, accidental, duration, False, self.joined, tuplet)
+            if steps is not None and accidental is None and not tied and len(table) < 1 << 8:
+                table[key] = (note, steps)
         else:
             note, steps = made
-        # Nearly every note: what follows is _timed, without its calls.
+        if group is not None:
+            group.position += 1
+            if group.position == group.notes:
+                self._group = None
+        if self._broken is not None:
+            duration = self._break(note.duration)
+            note = note._replace(duration=duration)
+            steps = _on_grid(duration)
+        if self.pending is not None:
+            note = Note(*note[:6], self.pending.attached())
+            self.pending = None
         self.items.append(note)
-        self._sum += steps
         self.notes += 1
         self.joined = True
-        if self._offset < 0:
-            self._offset = offset
+        if tied:
+            self._tied = {}
+        if steps is None:
+            self._sum_beyond += note.duration
+        else:
+            self._sum += steps
 
     def chord(self, notes: list[Note], length: Fraction, offset: int) -> None:
         """Add a chord; ``length`` multiplies its notes' own durations.
@@ -344,7 +457,9 @@ class VoiceBuilder:
         tuplet, attached = None, PLAIN
         group = self._group
         if group is not None:
-            duration = _times(duration, group.normal, group.actual)
+            duration = _product(
+                duration.numerator, duration.denominator, group.normal, group.actual
+            )
             tuplet = Tuplet(group.actual, group.normal, group.notes, group.position)
             group.position += 1
             if group.position == group.notes:
@@ -379,7 +494,7 @@ class VoiceBuilder:
             notes: tuple[Note, ...] = (event,)
         elif isinstance(event, Chord):
             notes = tuple(note._replace(tie=True) for note in event.notes)
-            tied = replace(event, notes=notes)
+            tied = event._replace(notes=notes)
         else:
             return False
         self.items[index or 0] = tied
@@ -398,12 +513,8 @@ class VoiceBuilder:
         event = self.items[index]
         if not isinstance(event, Note | Chord | Rest):
             return False
-        attached = replace(event.attached, slurs_close=event.attached.slurs_close + 1)
-        self.items[index] = (
-            replace(event, attached=attached)
-            if isinstance(event, Chord)
-            else event._replace(attached=attached)
-        )
+        attached = event.attached._replace(slurs_close=event.attached.slurs_close + 1)
+        self.items[index] = event._replace(attached=attached)
         return True
 
     def broken(self, marks: str, offset: int) -> bool:
@@ -433,14 +544,18 @@ class VoiceBuilder:
                 broken.length,
             )
             return duration
-        lengthened = _times(duration, broken.before, broken.parts)
+        longer, shorter, added = _shares(
+            duration.numerator, duration.denominator, broken.before, broken.after, broken.parts
+        )
         if isinstance(event, Chord):
-            inner = tuple(note._replace(duration=lengthened) for note in event.notes)
-            self.items[broken.index] = replace(event, notes=inner, duration=lengthened)
+            inner = tuple([note._replace(duration=longer) for note in event.notes])
+            self.items[broken.index] = event._replace(notes=inner, duration=longer)
+        elif isinstance(event, Note):
+            self.items[broken.index] = Note(event[0], event[1], longer, *event[3:])
         else:
-            self.items[broken.index] = event._replace(duration=lengthened)
-        self._add(_times(duration, broken.before - broken.parts, broken.parts))
-        return _times(duration, broken.after, broken.parts)
+            self.items[broken.index] = event._replace(duration=longer)
+        self._add(added)
+        return shorter
 
     def tuplet(self, actual: int, normal: int, notes: int, offset: int) -> None:
         """Begin a tuplet (4.13)."""
@@ -468,7 +583,7 @@ class VoiceBuilder:
         self.items = []
         self._begin_sum()
         self._alters = {}
-        self._made = {}
+        self._choose_table()
 
     def bar(
         self, line: BarLine, offset: int, ending: tuple[int, ...] = (), ending_text: str = ""
@@ -485,7 +600,7 @@ class VoiceBuilder:
             self._offset = offset
         if self._alters:
             self._alters = {}
-            self._made = {}
+            self._choose_table()
         self.joined = False
 
     def open_repeat(self, offset: int) -> bool:

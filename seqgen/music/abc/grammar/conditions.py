@@ -11,7 +11,7 @@ from seqgen.errors import UsageError
 from seqgen.music.abc.fields import parse_key, parse_meter, parse_unit
 from seqgen.music.abc.lexer import Context as LineContext
 from seqgen.music.abc.lexer import Kind, lex
-from seqgen.music.abc.values import parse_pitch
+from seqgen.music.abc.values import parse_note
 from seqgen.music.score import pitch
 
 __all__ = ["Conditions", "parse_range"]
@@ -102,9 +102,9 @@ def parse_range(text: str) -> tuple[int, int]:
     numbers = []
     for end in ends:
         lexemes = lex(end, LineContext.BODY)
-        if len(lexemes) != 1 or lexemes[0].kind is not Kind.PITCH:
+        if len(lexemes) != 1 or lexemes[0][0] is not Kind.PITCH:
             raise UsageError(f"--range {text} is no range; expected two notes such as G,-b'")
-        letter, accidental, octave = parse_pitch(end)
+        letter, accidental, octave, _ = parse_note(end)
         numbers.append(pitch(letter, accidental or 0, octave).midi)
     if len(numbers) != 2 or numbers[0] > numbers[1]:
         raise UsageError(f"--range {text} is no range; expected two notes such as G,-b'")

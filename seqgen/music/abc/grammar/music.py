@@ -11,7 +11,7 @@ from seqgen.music.abc.grammar.bars import EXTENSIONS, BarRules
 from seqgen.music.abc.grammar.notes import MAX_CHORD, Notes, fill_tuplet, unmet
 from seqgen.music.abc.grammar.state import Music, Spelling, Tuplet
 from seqgen.music.abc.notation import DECORATIONS, SHORTHANDS
-from seqgen.music.abc.values import parse_pitch, parse_tuplet
+from seqgen.music.abc.values import parse_note, parse_tuplet
 
 __all__ = ["MusicRules"]
 
@@ -604,5 +604,5 @@ def _quoted(types: list[str], *, plain: bool) -> tuple[re.Pattern[str], re.Patte
 
 @lru_cache(maxsize=4096)
 def _spelling(text: str) -> Spelling:
-    letter, _, octave = parse_pitch(text)
+    letter, _, octave, _ = parse_note(text)
     return letter, octave, text.rstrip(",'")[:-1]
