@@ -85,7 +85,7 @@ def one_tune_texts(text: str) -> Iterator[str]:
     for line, _ in lines(text):
         lexemes: list[tuple[Kind, str, int]] = []
         before = context
-        context = lex_line(line, context, 0, lexemes)  # type: ignore[arg-type]
+        context = lex_line(line, context, 0, lexemes)
         if line.startswith("X:") and context is Context.HEADER:
             if tune:
                 yield "\n".join(tune) + "\n"

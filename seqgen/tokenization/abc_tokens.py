@@ -21,7 +21,7 @@ RARE = 5
 
 def split(text: str) -> Iterable[str]:
     """The lexemes of an ABC text."""
-    return (lexeme.text for lexeme in lex(text))
+    return (piece for _, piece, _ in lex(text))
 
 
 def vocabulary(texts: Iterable[str]) -> list[str]:
