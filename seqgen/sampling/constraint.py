@@ -18,11 +18,13 @@ from seqgen.music.abc.grammar.state import Music
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
 
-__all__ = ["Constraint"]
+__all__ = ["Constraint", "Place"]
 
 BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float32]
 
-_MAX_MASKS = 1 << 14
+_MASK_BYTES = 1 << 26
+_MAX_STATES = 1 << 15
 _NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
 
 
@@ -32,6 +34,24 @@ class _Node:
 
     token: int = -1
     children: dict[str, _Node] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A state that has been met, with what is known of it: tunes come to the same ones again.
+
+    Args:
+        allowed: the tokens that may come if the length allows, (vocabulary,) bool.
+        forbidden: minus infinity where a token may not come, else 0, (vocabulary,) float32.
+        after: places that tokens lead to, as far as they were asked for.
+        generation: of the memory it belongs to.
+    """
+
+    state: State
+    allowed: BoolArray
+    forbidden: FloatArray
+    generation: int
+    after: dict[int, Place] = field(default_factory=dict)
 
 
 class Constraint:
@@ -60,7 +80,10 @@ class Constraint:
         # One token can add at most this much to what is needed to finish.
         self._margin = 64 + 16 * max(map(len, tokenizer.pieces), default=1)
         self._projects = not any(_asks_more(piece) for piece in tokenizer.pieces)
-        self._masks: dict[object, BoolArray] = {}
+        self._masks: dict[object, tuple[BoolArray, FloatArray]] = {}
+        self._places: dict[State, Place] = {}
+        self._generation = 0
+        self._most_masks = max(256, _MASK_BYTES // (5 * tokenizer.size))
         self._least: dict[State, int | None] = {}
         if self.least(self.grammar.start()) is None:
             raise UsageError(
@@ -74,7 +97,7 @@ class Constraint:
         Raises:
             InputError: no valid tune begins with it: the place, and what is wrong there.
         """
-        if len(self._least) > _MAX_MASKS:
+        if len(self._least) > _MAX_STATES:
             self._least.clear()
         state: State | None = self.grammar.start()
         for offset, character in enumerate(prompt):
@@ -118,16 +141,44 @@ class Constraint:
 
         The boundary is among them where the tune may end.
         """
+        return self._mask(state)[0]
+
+    def _mask(self, state: State) -> tuple[BoolArray, FloatArray]:
         key = self._key(state) if self._projects else state
-        mask = self._masks.get(key)
-        if mask is None:
-            if len(self._masks) >= _MAX_MASKS:
-                self._masks.clear()
+        found = self._masks.get(key)
+        if found is None:
+            if len(self._masks) >= self._most_masks:
+                self._forget()
             mask = np.zeros(self._tokenizer.size, np.bool_)
             self._walk(self._root, state, mask)
             mask[BOUNDARY] = self.grammar.is_final(state)
-            self._masks[key] = mask
-        return mask
+            found = self._masks[key] = mask, np.where(mask, np.float32(0), np.float32(-np.inf))
+        return found
+
+    def place(self, state: State) -> Place:
+        """The place of a state."""
+        place = self._places.get(state)
+        if place is None:
+            if len(self._places) >= _MAX_STATES:
+                self._forget()
+            mask = self._mask(state)
+            place = self._places[state] = Place(state, *mask, self._generation)
+        return place
+
+    def _forget(self) -> None:
+        self._masks.clear()
+        self._places.clear()
+        self._generation += 1
+
+    def follow(self, place: Place, token: int) -> Place:
+        """The place that an allowed token leads to."""
+        after = place.after.get(token)
+        if after is None or after.generation != self._generation:
+            after = self.place(self.advance(place.state, token))
+            # What has been forgotten is not held on to by what follows it.
+            if place.generation == self._generation:
+                place.after[token] = after
+        return after
 
     def _walk(self, node: _Node, state: State, mask: BoolArray) -> None:
         for character, child in node.children.items():

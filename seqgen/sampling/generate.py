@@ -16,6 +16,7 @@ from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
 __all__ = ["continuation", "draw"]
 
+_NEVER = 23.0  # nats below the likeliest token: once in 10^10 draws
 _LAST_WORDS = 12  # tokens that a tune may take to its end beyond the least, once it is to end
 
 
@@ -90,18 +91,18 @@ class _Guide:
 
     def __init__(self, constraint: Constraint, prompt: str, max_tokens: int) -> None:
         self._constraint = constraint
-        self._state = constraint.begin(prompt)
+        self._place = constraint.place(constraint.begin(prompt))
         self._left = max_tokens
         self._ending = False
-        least = constraint.least(self._state)
+        least = constraint.least(self._place.state)
         if least is None:
             raise UsageError("this model's vocabulary can't finish a tune that begins so")
         if least > max_tokens:
             raise UsageError(
                 f"--max-tokens {max_tokens} is too short for any valid tune; the least is {least}"
             )
-        self._free = constraint.binds(self._state, max_tokens)
-        self._allowed = constraint.allowed(self._state)
+        self._free = constraint.binds(self._place.state, max_tokens)
+        self._allowed = self._place.allowed
 
     def hold(self, logits: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
         """The logits with minus infinity for what may not come, (vocabulary,).
@@ -109,24 +110,28 @@ class _Guide:
         A model that would end the tune where it may not end yet is led to an end soon: otherwise
         it would wander on, where it has never been, for as long as the length allows.
         """
-        self._allowed = self._constraint.allowed(self._state)
-        if not self._ending and not self._allowed[BOUNDARY]:
-            shifted = np.exp(logits - logits.max())
-            if rng.random() * shifted.sum() < shifted[BOUNDARY]:
-                self._ending = True
-                least = self._constraint.least(self._state) or 0
-                self._left, self._free = min(self._left, least + _LAST_WORDS), 0
+        place = self._place
+        self._allowed = place.allowed
+        if not self._ending and not place.allowed[BOUNDARY]:
+            most = logits.max()
+            # Most often so unlikely that the sum needn't be known.
+            if logits[BOUNDARY] > most - _NEVER:
+                shifted = np.exp(logits - most)
+                if rng.random() * shifted.sum() < shifted[BOUNDARY]:
+                    self._ending = True
+                    least = self._constraint.least(place.state) or 0
+                    self._left, self._free = min(self._left, least + _LAST_WORDS), 0
         if self._free == 0:
-            self._free = self._constraint.binds(self._state, self._left)
-        held = np.where(self._allowed, logits, -np.inf)
+            self._free = self._constraint.binds(place.state, self._left)
+        held = logits + place.forbidden
         # Nothing that may come has any probability: each is as likely as the other.
-        return held if np.isfinite(held.max()) else np.where(self._allowed, 0.0, -np.inf)
+        return held if held.max() > -np.inf else place.forbidden
 
     def fits(self, token: int) -> bool:
         """Whether the tune can still be finished in the length left after an allowed token."""
         if self._free or token == BOUNDARY:
             return True
-        least = self._constraint.least(self._constraint.advance(self._state, token))
+        least = self._constraint.least(self._constraint.follow(self._place, token).state)
         return least is not None and least < self._left
 
     def forbid(self, token: int, scores: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -146,7 +151,7 @@ class _Guide:
         self._left -= 1
         self._free = max(0, self._free - 1)
         if token != BOUNDARY:
-            self._state = self._constraint.advance(self._state, token)
+            self._place = self._constraint.follow(self._place, token)
 
 
 class _Stop:

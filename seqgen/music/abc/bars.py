@@ -87,18 +87,17 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
     invisible bar line, or none, divides make one bar.
     """
     pieces: list[OpenBar] = []
-    right: tuple[Fraction, Meter] | None = None  # a length that was found to fill this metre
+    # By identity, which is quicker than comparing Fractions: the bars keep both alive.
+    filled: dict[tuple[int, int], bool] = {}
     for index, bar in enumerate(bars):
         length = bar.layers[0][1]
-        if (
-            right is not None
-            and length is right[0]
-            and bar.meter is right[1]
-            and len(bar.layers) == 1
-            and not pieces
-            and bar.right.style not in _WITHIN
-        ):
-            continue
+        whole = not pieces and len(bar.layers) == 1 and bar.right.style not in _WITHIN
+        if whole:
+            key = id(length), id(bar.meter)
+            if key not in filled:
+                filled[key] = length == bar.meter.duration
+            if filled[key]:
+                continue
         for _, other in bar.layers[1:]:
             if other != length:
                 report(
@@ -113,8 +112,6 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
         following = bars[index + 1] if index + 1 < len(bars) else None
         if bar.right.style in _WITHIN and following is not None:
             continue
-        if len(pieces) == 1 and length == bar.meter.duration:
-            right = (length, bar.meter)
         _check_bar(pieces, following, report)
         pieces = []
 

@@ -74,6 +74,8 @@ characters from the start of the text. Plain tuples, since a collection has mill
 class Context(StrEnum):
     """Where a line stands, which decides what its characters mean."""
 
+    __hash__ = str.__hash__
+
     FILE = "file"
     HEADER = "header"
     BODY = "body"
@@ -126,6 +128,13 @@ def kind_of(text: str) -> Kind:
 
 def lines(text: str) -> Iterator[tuple[str, str]]:
     """Each line and its end (LF, CR LF, CR, or nothing on the last)."""
+    if "\r" not in text:
+        *whole, rest = text.split("\n")
+        for line in whole:
+            yield line, "\n"
+        if rest:
+            yield rest, ""
+        return
     for match in _LINE.finditer(text):
         line, end, last = match.groups()
         yield (last, "") if last is not None else (line, end)

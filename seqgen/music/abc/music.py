@@ -176,10 +176,12 @@ class MusicReader:
                 break
             elif kind is Kind.CONTINUATION:
                 continued = True
-            elif kind in handlers:
-                continued = False
-                index = handlers[kind](self, lexemes, index - 1)
-                voice = self._voice
+            else:
+                handler = handlers.get(kind)
+                if handler is not None:
+                    continued = False
+                    index = handler(self, lexemes, index - 1)
+                    voice = self._voice
         self._continued = continued
         return index
 

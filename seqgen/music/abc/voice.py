@@ -307,12 +307,13 @@ class VoiceBuilder:
 
         It may return before all are read, and is to be called again.
         """
-        table, items, joined = self._table, self.items, self.joined
-        before, steps = len(items), 0
+        _, text, offset = lexemes[index]
         if self._offset < 0:
-            self._offset = lexemes[index][2]
-        if not (self._tied or self.pending or self._group or self._broken):
+            self._offset = offset
+        if not (self.pending or self._broken or self._group or self._tied):
             # Nearly every note: one that was met before, and that nothing waits for.
+            table, items, joined = self._table, self.items, self.joined
+            before, steps = len(items), 0
             note_kind, space_kind, end = Kind.NOTE, Kind.SPACE, len(lexemes)
             while index < end:
                 kind, text, _ = lexemes[index]
@@ -333,7 +334,6 @@ class VoiceBuilder:
             if len(items) > before:
                 self.notes += len(items) - before
                 return index
-        _, text, offset = lexemes[index]
         self._note(text, offset)
         return index + 1
 
@@ -368,7 +368,7 @@ class VoiceBuilder:
                 self._group = None
         if self._broken is not None:
             duration = self._break(note.duration)
-            note = note._replace(duration=duration)
+            note = Note(note.pitch, note.accidental, duration, False, note.joined, note.tuplet)
             steps = _on_grid(duration)
         if self.pending is not None:
             note = Note(*note[:6], self.pending.attached())
@@ -480,8 +480,11 @@ class VoiceBuilder:
 
     def last(self) -> int | None:
         """The index of the bar's last event, if nothing but marks that take no time follow it."""
-        for index in range(len(self.items) - 1, max(-1, len(self.items) - 9), -1):
-            if isinstance(self.items[index], Note | Chord | Rest):
+        items = self.items
+        if items and type(items[-1]) is Note:
+            return len(items) - 1
+        for index in range(len(items) - 1, max(-1, len(items) - 9), -1):
+            if isinstance(items[index], Note | Chord | Rest):
                 return index
         return None
 
