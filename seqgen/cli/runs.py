@@ -193,6 +193,10 @@ def _plan(
         "validation_digest": held_back.digest,
         "validation_characters": held_back.characters,
     }
+    if training.kind == "abc":
+        from seqgen.music.compass import compass
+
+        description["compass"] = compass(document.text for document in training.documents)
     if "validation" not in options:
         description["division"] = {
             "val_fraction": options.get("val_fraction", VAL_FRACTION),

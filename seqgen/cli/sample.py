@@ -93,7 +93,10 @@ def sample(
     note_range: Annotated[
         str,
         typer.Option(
-            "--range", metavar="G,-b'", help="Lowest and highest note.", rich_help_panel=CONTROLS
+            "--range",
+            metavar="G,-b'",
+            help="Lowest and highest note.  [default: the corpus's]",
+            rich_help_panel=CONTROLS,
         ),
     ] = "",
     rhythm: Annotated[
@@ -138,13 +141,13 @@ def sample(
     from seqgen.cli import destination
     from seqgen.config import SamplingConfig
     from seqgen.files import read_text, write_atomically
-    from seqgen.music.abc.grammar.conditions import Conditions, parse_range
+    from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.explanation import Explanation
     from seqgen.sampling.infill import Gaps
     from seqgen.sampling.sampler import VALID, Sampler
 
     text = _prompt(prompt, stdin)
-    low, high = parse_range(note_range) if note_range else (0, 127)
+    low, high = parse_range(note_range) if note_range else WHOLE_RANGE
     conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
     if unconstrained and (conditions != VALID or infill is not None or explain):
         raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")

@@ -6,13 +6,14 @@ pieces are texts. Masks are kept by state, less what no single token can ask abo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.errors import InputError, UsageError
 from seqgen.music.abc.grammar import Conditions, Grammar, State
+from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
 from seqgen.music.abc.grammar.finish import Finisher
 from seqgen.music.abc.grammar.state import Music
 from seqgen.tokenization import BOUNDARY, Tokenizer
@@ -61,15 +62,28 @@ class Constraint:
         tokenizer: of the model.
         conditions: what is asked of the tune beyond validity.
         plain: whether only the part of the grammar that is drawn counts; see ``Grammar``.
+        compass: MIDI pitches that no drawn note may leave, where the conditions set no range; a
+            prompt may.
     Raises:
         UsageError: the vocabulary lacks characters that every such tune needs.
     """
 
-    def __init__(self, tokenizer: Tokenizer, conditions: Conditions, *, plain: bool = True) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        conditions: Conditions,
+        *,
+        plain: bool = True,
+        compass: tuple[int, int] | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         alphabet = frozenset(piece for piece in tokenizer.pieces if len(piece) == 1)
-        self._reader = Grammar(conditions, alphabet)  # of prompts
-        self.grammar = Grammar(conditions, alphabet, plain=plain)
+        drawn = conditions
+        if compass is not None and (conditions.lowest, conditions.highest) == WHOLE_RANGE:
+            drawn = replace(conditions, lowest=compass[0], highest=compass[1])
+        self.grammar = Grammar(drawn, alphabet, plain=plain)
+        # Of prompts.
+        self._reader = Grammar(conditions, alphabet, watches=self.grammar.notes.watches)
         self._finisher = Finisher(self.grammar)
         self._root = _Node()
         for token, piece in enumerate(tokenizer.pieces, FIRST_PIECE):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from seqgen.checkpoint import Checkpoint
+from seqgen.checkpoint import Card, Checkpoint
 from seqgen.config import SamplingConfig
 from seqgen.errors import UsageError
 from seqgen.models import decoders
-from seqgen.music.abc.grammar.conditions import Conditions
+from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import continuation
 from seqgen.sampling.infill import Gaps
@@ -56,7 +56,9 @@ class Sampler:
             if conditions.title and not prompt:
                 # The title is whatever it is, so the network may as well read it as given.
                 prompt = f"X:1\nT:{conditions.title}\n"
-            self._constraint = Constraint(saved.card.tokenizer, conditions)
+            self._constraint = Constraint(
+                saved.card.tokenizer, conditions, compass=_compass(saved.card)
+            )
         self.prompt = prompt
         self._decoder = decoders.build(saved.card.model, saved.weights)
 
@@ -85,3 +87,11 @@ class Sampler:
         """Sample ``number`` as a whole, ending in a newline."""
         text = "".join(self.stream(number))
         return text if text.endswith("\n") else text + "\n"
+
+
+def _compass(card: Card) -> tuple[int, int] | None:
+    """The lowest and highest pitch of the tunes that a model has learnt."""
+    match card.corpus.get("compass"):
+        case [int(low), int(high)] if WHOLE_RANGE[0] <= low <= high <= WHOLE_RANGE[1]:
+            return low, high
+    return None

@@ -14,12 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from itertools import accumulate
 from typing import TypeAlias
 
 from seqgen.music.abc.notation import MUSIC
 
-__all__ = ["Context", "Kind", "Lexeme", "kind_of", "lex", "lex_line", "lines"]
+__all__ = ["Context", "Kind", "Lexeme", "kind_of", "lex", "lex_line", "lines", "notes_of"]
 
 
 class Kind(StrEnum):
@@ -28,7 +29,7 @@ class Kind(StrEnum):
     # Enum's own hash runs in Python, and tables by kind are read for every lexeme.
     __hash__ = str.__hash__
 
-    NOTE = "note"  # a pitch and its length at once, for the parser
+    NOTES = "notes"  # a run of pitches, their lengths and blanks between them, for the parser
     PITCH = "pitch"
     LENGTH = "length"
     SPACE = "space"
@@ -85,7 +86,9 @@ class Context(StrEnum):
     BODY_BLOCK = "body block"
 
 
-_MUSIC_WITH_NOTES = {"note": rf"(?:{MUSIC['pitch']})(?:{MUSIC['length']})?"} | MUSIC
+_NOTE = rf"(?:{MUSIC['pitch']})(?:{MUSIC['length']})?"
+_MUSIC_WITH_NOTES = {"notes": rf"{_NOTE}(?:(?:{MUSIC['space']})?{_NOTE})*"} | MUSIC
+_ONE_NOTE = re.compile(_NOTE)
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n)|([^\r\n]+)")
 _ANY_FIELD = re.compile(r"[A-Za-z+]:")
 # `G:|` is a note before a repeat, but `w:|` a line of lyrics that begins with a bar.
@@ -124,6 +127,15 @@ _kinds_with_notes = _Kinds(_MUSIC_WITH_NOTES)
 def kind_of(text: str) -> Kind:
     """The kind of one lexeme of a line of music, from its text alone."""
     return _kinds[text]
+
+
+@lru_cache(maxsize=1 << 14)
+def notes_of(run: str) -> tuple[tuple[str, int, bool], ...]:
+    """Each note of NOTES: a pitch and its length, where it begins, and if a blank precedes it."""
+    return tuple(
+        (match[0], match.start(), bool(match.start()) and run[match.start() - 1].isspace())
+        for match in _ONE_NOTE.finditer(run)
+    )
 
 
 def lines(text: str) -> Iterator[tuple[str, str]]:
@@ -167,7 +179,7 @@ def lex_line(
         context: where it stands.
         offset: of its first character.
         lexemes: the list they are appended to.
-        notes: a pitch and its length are one lexeme, a NOTE.
+        notes: pitches, their lengths and blanks between them are one lexeme, NOTES.
     """
     if context in _AFTER_BLOCK:
         kind = Kind.TEXT

@@ -18,7 +18,7 @@ from seqgen.music.abc.header import (
     read_symbol,
     report_unknown,
 )
-from seqgen.music.abc.lexer import Kind, Lexeme
+from seqgen.music.abc.lexer import Kind, Lexeme, notes_of
 from seqgen.music.abc.lyrics import align_lyrics, align_symbols
 from seqgen.music.abc.macros import expand_line
 from seqgen.music.abc.notation import DECORATIONS
@@ -152,17 +152,16 @@ class MusicReader:
         """Read lexemes up to the line's end; the index after it."""
         voice = self._voice
         handlers = _HANDLERS
-        note_kind, space_kind, bar_kind = Kind.NOTE, Kind.SPACE, Kind.BAR
+        notes_kind, space_kind, bar_kind = Kind.NOTES, Kind.SPACE, Kind.BAR
         continued = False
         end = len(lexemes)
         while index < end:
             kind, text, offset = lexemes[index]
-            if kind is note_kind:
-                continued = False
-                index = voice.add_notes(lexemes, index)
-                continue
             index += 1
-            if kind is space_kind:
+            if kind is notes_kind:
+                continued = False
+                voice.add_notes(text, offset)
+            elif kind is space_kind:
                 voice.joined = False
             elif kind is bar_kind:
                 continued = False
@@ -227,8 +226,8 @@ class MusicReader:
             index += 1
             if kind is closing:
                 return notes, index
-            if kind is Kind.NOTE:
-                notes.append(voice.written(text, offset))
+            if kind is Kind.NOTES:
+                notes += [voice.written(each, offset + at) for each, at, _ in notes_of(text)]
             elif kind is Kind.TIE and notes:
                 notes[-1] = notes[-1]._replace(tie=True)
             elif kind in (Kind.BAR, Kind.NEWLINE, Kind.CHORD_OPEN, Kind.GRACE_OPEN):
@@ -279,8 +278,8 @@ class MusicReader:
                 if events:
                     self._voice.wait().graces = Graces(tuple(events), len(text) > 1)
                 return position
-            if kind is Kind.NOTE:
-                events.append(self._voice.written(inner, at))
+            if kind is Kind.NOTES:
+                events += [self._voice.written(each, at + on) for each, on, _ in notes_of(inner)]
             elif kind is Kind.CHORD_OPEN:
                 notes, after = self._notes_until(lexemes, position, Kind.CHORD_CLOSE)
                 if after is None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TypeAlias
+from typing import cast
 
 from seqgen.music.abc.bars import BarStart, OpenBar, Report, check_bars
-from seqgen.music.abc.lexer import Kind, Lexeme
+from seqgen.music.abc.lexer import notes_of
+from seqgen.music.abc.runs import RUNS
 from seqgen.music.abc.values import parse_length, parse_note
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import (
@@ -44,15 +45,6 @@ _ZERO = Fraction(0)
 # Nearly every duration is a whole number of these steps of a whole note, so bars sum as integers.
 _GRID = 2**14 * 3**2 * 5 * 7
 _LENGTHS: dict[int, Fraction] = {}
-
-
-_Made: TypeAlias = dict[str | tuple[str, int, int, int, int], tuple[Note, int]]
-_Tables: TypeAlias = dict[tuple[tuple[str, int], ...], tuple[_Made, _Made]]
-# Notes by their text (and place in a tuplet) and by whether they are joined to the one before, with
-# their length in steps; by the accidentals of their bar; by what else decides what a text means.
-# Tunes share them: most are in a few keys and one unit.
-_TABLES: dict[tuple[tuple[tuple[str, int], ...], int, int, int, str], _Tables] = {}
-_MAX_TABLES = 1 << 10
 
 
 # Of products a collection needs few. They are looked up by integers: Fractions hash and multiply
@@ -227,23 +219,14 @@ class VoiceBuilder:
     def _choose_tables(self) -> None:
         """Take up the tables of notes for this key, unit, clef and spreading of accidentals."""
         unit = self.unit
-        key = (
-            self.key.alters, unit.numerator, unit.denominator, self._clef_octave, self.propagate
-        )  # fmt: skip
-        if sum(map(len, _TABLES.values())) > _MAX_TABLES:
-            _TABLES.clear()  # hostile input must not fill the memory
-        self._tables = _TABLES.setdefault(key, {})
+        self._tables = RUNS.tables(
+            (self.key.alters, unit.numerator, unit.denominator, self._clef_octave, self.propagate)
+        )
         self._choose_table()
 
     def _choose_table(self) -> None:
         """Take up the table for the accidentals written in this bar."""
-        key = tuple(sorted(self._alters.items()))
-        table = self._tables.get(key)
-        if table is None:
-            table = ({}, {})
-            if len(self._tables) < _MAX_TABLES:
-                self._tables[key] = table
-        self._table = table
+        self._table = RUNS.table(self._tables, tuple(sorted(self._alters.items())))
 
     def change(self, item: Item, offset: int) -> None:
         """Add something that takes no time."""
@@ -271,7 +254,7 @@ class VoiceBuilder:
         return pitch(step, alter, octave), None
 
     def written(self, text: str, offset: int) -> Note:
-        """The note that a NOTE lexeme stands for, before broken rhythm and tuplet."""
+        """The note that its text stands for, before broken rhythm and tuplet."""
         step, accidental, octave, length = parse_note(text)
         sounding, accidental = self._resolve(step, accidental, octave)
         duration, _ = self._measure(length, offset + len(text) - len(length))
@@ -302,40 +285,31 @@ class VoiceBuilder:
                 self._durations[text] = found
         return found
 
-    def add_notes(self, lexemes: list[Lexeme], index: int) -> int:
-        """Add the notes from ``index`` on and the spaces among them; the index after them.
-
-        It may return before all are read, and is to be called again.
-        """
-        _, text, offset = lexemes[index]
+    def add_notes(self, run: str, offset: int) -> None:
+        """Add the notes of a NOTES lexeme."""
         if self._offset < 0:
             self._offset = offset
-        if not (self.pending or self._broken or self._group or self._tied):
-            # Nearly every note: one that was met before, and that nothing waits for.
-            table, items, joined = self._table, self.items, self.joined
-            before, steps = len(items), 0
-            note_kind, space_kind, end = Kind.NOTE, Kind.SPACE, len(lexemes)
-            while index < end:
-                kind, text, _ = lexemes[index]
-                if kind is note_kind:
-                    made = table[joined].get(text)
-                    if made is None:
-                        break
-                    items.append(made[0])
-                    steps += made[1]
-                    joined = True
-                elif kind is space_kind:
-                    joined = False
-                else:
-                    break
-                index += 1
-            self.joined = joined
-            self._sum += steps
-            if len(items) > before:
-                self.notes += len(items) - before
-                return index
-        self._note(text, offset)
-        return index + 1
+        table, joined = self._table, self.joined
+        plain = not (self.pending or self._broken or self._group or self._tied)
+        if plain:
+            # Nearly every run: one that was met before, and that nothing waits for.
+            made = table[joined].get(run)
+            if made is not None:
+                self.items += made[0]
+                self._sum += made[1]
+                self.notes += len(made[0])
+                self.joined = True
+                return
+        before, steps, beyond = len(self.items), self._sum, self._sum_beyond
+        for text, at, apart in notes_of(run):
+            if apart:
+                self.joined = False
+            self._note(text, offset + at)
+        known = table[joined]
+        as_it_was = self._table is table and self._sum_beyond is beyond
+        if plain and as_it_was:
+            notes = tuple(cast("list[Note]", self.items[before:]))
+            RUNS.keep(known, run, notes, self._sum - steps)
 
     def _note(self, text: str, offset: int) -> None:
         """Add a note, whatever waits for it."""
@@ -358,10 +332,10 @@ class VoiceBuilder:
                 tuplet = Tuplet(group.actual, group.normal, group.notes, group.position)
                 steps = None if steps is None else _on_grid(duration)
             note = Note(sounding, accidental, duration, False, self.joined, tuplet)
-            if steps is not None and accidental is None and not tied and len(table) < 1 << 8:
-                table[key] = (note, steps)
+            if steps is not None and accidental is None and not tied:
+                RUNS.keep(table, key, (note,), steps)
         else:
-            note, steps = made
+            (note,), steps = made
         if group is not None:
             group.position += 1
             if group.position == group.notes:

@@ -76,6 +76,9 @@ class BarRules:
         if music.due:
             return None
         edge = ends or closes or opens
+        if self._plain and music.tied and (edge or ending):
+            # What a tie across a repeat or ending leads to, programs disagree about.
+            return None
         return self._end_bar(music, edge, closes, opens, ending)
 
     def _end_bar(
@@ -238,5 +241,5 @@ class BarRules:
         return True
 
     def may_go_on(self, music: Music) -> bool:
-        """Whether another bar may follow this one."""
-        return music.bars != 1 or music.part + 1 < len(self._sections)
+        """Whether another bar may follow this one, to which a note can be tied."""
+        return music.bars != 1 or (not self._plain and music.part + 1 < len(self._sections))

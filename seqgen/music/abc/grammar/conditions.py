@@ -14,7 +14,10 @@ from seqgen.music.abc.lexer import Kind, lex
 from seqgen.music.abc.values import parse_note
 from seqgen.music.score import pitch
 
-__all__ = ["Conditions", "parse_range"]
+__all__ = ["WHOLE_RANGE", "Conditions", "parse_range"]
+
+WHOLE_RANGE = (0, 127)
+"""MIDI pitches."""
 
 _DEFAULT_SECTION = 8
 _MAX_BARS = 1024
@@ -42,8 +45,8 @@ class Conditions:
     title: str = ""
     bars: int = 0
     form: str = ""
-    lowest: int = 0
-    highest: int = 127
+    lowest: int = WHOLE_RANGE[0]
+    highest: int = WHOLE_RANGE[1]
 
     def __post_init__(self) -> None:
         for name, value, read in (

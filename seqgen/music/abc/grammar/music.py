@@ -536,8 +536,8 @@ class MusicRules:
             return None
         if not self.bars.may_begin(music) or music.slurs:
             return None
-        if music.field == "M" and (music.spent or music.owed):
-            return None
+        if music.field == "M" and (music.spent or music.owed or music.bars >= 0):
+            return None  # nor where bars are counted
         return None if music.field == "P" and not music.line else music
 
     def _colon(self, music: Music, character: str) -> Music | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
 from seqgen.music.abc.grammar.lengths import SHORTEST, Lengths
 from seqgen.music.abc.grammar.state import Music, Setting, Spelling, Tuplet
 from seqgen.music.abc.notation import ACCIDENTALS, PITCH_CLASSES
@@ -9,7 +10,6 @@ from seqgen.music.abc.notation import ACCIDENTALS, PITCH_CLASSES
 __all__ = ["MAX_CHORD", "Notes", "fill_tuplet", "unmet"]
 
 _LOWEST_OCTAVE, _HIGHEST_OCTAVE = 1, 8
-_WHOLE_RANGE = (0, 127)
 MAX_CHORD = 8
 _FREE = 1 << 16
 
@@ -21,17 +21,23 @@ class Notes:
         lowest, highest: MIDI pitches that no note may leave.
         alphabet: the characters that texts are finished with; None for all.
         plain: whether lengths are only those of ``Lengths.of``'s ``plain``.
+        watches: whether accidentals are remembered in any case.
     """
 
     def __init__(
-        self, lowest: int, highest: int, alphabet: frozenset[str] | None, plain: bool
+        self,
+        lowest: int,
+        highest: int,
+        alphabet: frozenset[str] | None,
+        plain: bool,
+        watches: bool = False,
     ) -> None:
         self._lowest, self._highest = lowest, highest
         self._alphabet, self._plain = alphabet, plain
         # Whether an accidental earlier in the bar can carry a note out of the range; without a
         # narrowed range the octaves are bounded so that none can.
         self._fitting: dict[tuple[object, ...], bool] = {}
-        self.watches = (lowest, highest) != _WHOLE_RANGE
+        self.watches = watches or (lowest, highest) != WHOLE_RANGE
 
     def lengths(self, setting: Setting) -> Lengths:
         """The lengths that can be written."""

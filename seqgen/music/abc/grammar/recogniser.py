@@ -24,6 +24,8 @@ class Grammar:
             length such as 3/4 of an eighth, no comment or long text in the music. Real tunes hold
             these, rarely; in a tune that is being drawn they are nearly always a bar line too early
             or a note too long, and to allow them would let a slip lead astray.
+        watches: whether states tell of accidentals, though no range is asked for here, for another
+            grammar that goes on from them and has one.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Grammar:
         alphabet: frozenset[str] | None = None,
         *,
         plain: bool = False,
+        watches: bool = False,
     ) -> None:
         conditions = conditions or Conditions()
         self.conditions, self.alphabet, self._plain = conditions, alphabet, plain
@@ -40,7 +43,7 @@ class Grammar:
             "K": conditions.key, "R": conditions.rhythm,
         }  # fmt: skip
         self.forced = {field: value for field, value in values.items() if value}
-        self.notes = Notes(conditions.lowest, conditions.highest, alphabet, plain)
+        self.notes = Notes(conditions.lowest, conditions.highest, alphabet, plain, watches)
         self._bars = BarRules(conditions, plain)
         self.music = MusicRules(self.notes, self._bars, frozenset(self.forced), alphabet, plain)
 
