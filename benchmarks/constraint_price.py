@@ -13,6 +13,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -102,11 +103,19 @@ def bars(text: str) -> Iterator[Bar]:
             yield bar
 
 
-def variety(texts: list[str]) -> tuple[float, Counter[str], Counter[str], float]:
-    """Distinct bar rhythms a tune, pitch classes, durations, and characters a tune."""
-    skeletons, pitches, durations = [], Counter[str](), Counter[str]()
+def meter(text: str) -> Fraction | None:
+    """How long a bar of a tune lasts; None where it is free, or the tune can't be read."""
+    tune = next((each.tune for each in parse(text)), None)
+    return tune.meter.duration if tune else None
+
+
+def variety(texts: list[str]) -> tuple[float, float, Counter[str], Counter[str], float]:
+    """Distinct bar rhythms a tune, those of bars that fill their metre, pitch classes, durations,
+    and characters a tune."""
+    skeletons, whole, pitches, durations = [], [], Counter[str](), Counter[str]()
     for text in texts:
         rhythms = set()
+        full = meter(text)
         for bar in bars(text):
             rhythms.add(tuple(event.duration for event in bar.events))
             for event in bar.events:
@@ -115,8 +124,9 @@ def variety(texts: list[str]) -> tuple[float, Counter[str], Counter[str], float]
                 for note in event.notes if isinstance(event, Chord) else notes:
                     pitches[str(note.pitch.midi % 12)] += 1
         skeletons.append(len(rhythms))
+        whole.append(sum(full is None or sum(each) == full for each in rhythms))
     length = sum(map(len, texts)) / len(texts)
-    return float(np.mean(skeletons)), pitches, durations, length
+    return float(np.mean(skeletons)), float(np.mean(whole)), pitches, durations, length
 
 
 def overlap(one: Counter[str], other: Counter[str]) -> float:
@@ -154,11 +164,12 @@ def main() -> None:
     print("                              with   without   held out")
     with_, without = variety(held_texts), variety(free_texts)
     print(f"distinct bar rhythms a tune {with_[0]:6.2f} {without[0]:9.2f} {real[0]:10.2f}")
-    shares = overlap(with_[1], real[1]), overlap(without[1], real[1])
-    print(f"pitch-class overlap         {shares[0]:6.3f} {shares[1]:9.3f}")
+    print(f"  of bars that fill a metre {with_[1]:6.2f} {without[1]:9.2f} {real[1]:10.2f}")
     shares = overlap(with_[2], real[2]), overlap(without[2], real[2])
+    print(f"pitch-class overlap         {shares[0]:6.3f} {shares[1]:9.3f}")
+    shares = overlap(with_[3], real[3]), overlap(without[3], real[3])
     print(f"duration overlap            {shares[0]:6.3f} {shares[1]:9.3f}")
-    print(f"characters a tune           {with_[3]:6.0f} {without[3]:9.0f} {real[3]:10.0f}")
+    print(f"characters a tune           {with_[4]:6.0f} {without[4]:9.0f} {real[4]:10.0f}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from seqgen.errors import InputError, UsageError
 from seqgen.music.abc.grammar import Conditions, Grammar, State
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
 from seqgen.music.abc.grammar.finish import Finisher
-from seqgen.music.abc.grammar.state import Music
+from seqgen.music.abc.grammar.music import spelling
+from seqgen.music.abc.grammar.state import Music, Spelling
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
 
@@ -26,7 +27,10 @@ FloatArray = NDArray[np.float32]
 
 _MASK_BYTES = 1 << 26
 _MAX_STATES = 1 << 15
+_MOST_ODD = 8
+_FARTHEST = 512  # tokens; the most that tests have met is a sixth of it
 _NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
+_EVENT_LETTERS = _NOTE_LETTERS | frozenset("zx")
 
 
 @dataclass(slots=True)
@@ -93,7 +97,12 @@ class Constraint:
             node.token = token
         # One token can add at most this much to what is needed to finish.
         self._margin = 64 + 16 * max(map(len, tokenizer.pieces), default=1)
-        self._projects = not any(_asks_more(piece) for piece in tokenizer.pieces)
+        # No state is farther from an end than this, but for bars and values that were asked for.
+        sections = max(1, len(conditions.sections))
+        asked = 64 * sections * max(0, conditions.section_bars)
+        self._farthest = _FARTHEST + asked + sum(map(len, self.grammar.forced.values()))
+        # Those that the key of a mask does not foresee are asked about one by one.
+        self._odd = [piece for piece in tokenizer.pieces if _asks_more(piece)]
         self._masks: dict[object, tuple[BoolArray, FloatArray]] = {}
         self._places: dict[State, Place] = {}
         self._generation = 0
@@ -148,6 +157,8 @@ class Constraint:
 
     def binds(self, state: State, left: int) -> int:
         """For how many tokens from here, of those left, the length left is sure not to matter."""
+        if left > self._farthest:
+            return left - self._farthest
         return max(0, left - (self.least(state) or 0)) // self._margin
 
     def allowed(self, state: State) -> BoolArray:
@@ -158,7 +169,10 @@ class Constraint:
         return self._mask(state)[0]
 
     def _mask(self, state: State) -> tuple[BoolArray, FloatArray]:
-        key = self._key(state) if self._projects else state
+        key: object = state
+        if len(self._odd) <= _MOST_ODD:
+            odd = [self.grammar.read(state, piece) is not None for piece in self._odd]
+            key = self._key(state), tuple(odd)
         found = self._masks.get(key)
         if found is None:
             if len(self._masks) >= self._most_masks:
@@ -213,19 +227,38 @@ class Constraint:
         """What of a state a single token can ask about."""
         if not isinstance(state, Music):
             return state
-        if state.tied or state.alters or state.inside or state.place == "accidental":
+        if state.tied or state.inside or state.place == "accidental":
             return state
-        last = bool(state.last)
-        if not self.grammar.notes.watches:
-            state = state._replace(setting=state.setting._replace(key=()))
+        rules, notes = self.grammar.music, self.grammar.notes
+        pitch: object = bool(state.last)
+        settled: Music | None = state
+        text = state.text
         if state.place in ("note", "first note"):
-            pitch = self.grammar.music.pitch_key(state)
-            return state._replace(text="", last=()), pitch
-        return state._replace(last=()), last
+            pitch, text = rules.pitch_key(state), ""
+            sounding: tuple[Spelling, ...] = (spelling(state.text),)
+        else:
+            sounding = state.last
+        if state.place in ("note", "first note", "length"):
+            settled = rules.settle(state)
+        full = state.setting.full
+        line = state.place == "bar" or settled is None or rules.bars.may_come(settled)
+        short = bool(settled and full and settled.spent == full - settled.pickup)
+        kept = state._replace(
+            setting=state.setting._replace(key=()), text=text, last=(), alters=(), pickup=short,
+        )  # fmt: skip
+        if not line:
+            # What decides about bar lines only.
+            kept = kept._replace(ending=0, opened=False, music=True, first=False, split=0)
+        return kept, pitch, notes.edges(state, sounding)
 
 
 def _asks_more(piece: str) -> bool:
-    """Whether a piece could tie a note from before it, or add octave marks to it more than once."""
+    """Whether a piece could tie a note from before it, or add octave marks to it more than once.
+
+    Or end a bar that it goes on with.
+    """
+    if ("|" in piece or "::" in piece) and _EVENT_LETTERS.intersection(piece):
+        return True
     for index, character in enumerate(piece[:-1]):
         if character in _NOTE_LETTERS:
             return False

@@ -11,7 +11,8 @@ from seqgen.config import SamplingConfig
 from seqgen.errors import InputError, UsageError
 from seqgen.models.decoders.decoder import FloatArray, IntArray
 from seqgen.music.abc.grammar import Conditions, Grammar
-from seqgen.music.abc.parser import parse
+from seqgen.music.abc.parser import parse, parse_tune
+from seqgen.music.score import Chord, Note
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import continuation
 from seqgen.sampling.infill import Gaps
@@ -77,19 +78,45 @@ def test_conditions_hold(tokenizer: Tokenizer) -> None:
         assert len(full) in (3, 4)  # the last may complete an upbeat
 
 
-def test_masks_kept_by_projected_states_are_those_of_the_states(tokenizer: Tokenizer) -> None:
-    kept, fresh = (Constraint(tokenizer, Conditions()) for _ in range(2))
+@pytest.mark.parametrize("compass", [None, (62, 78)])
+def test_masks_kept_by_projected_states_are_those_of_the_states(
+    tokenizer: Tokenizer, compass: tuple[int, int] | None
+) -> None:
+    kept, fresh = (Constraint(tokenizer, Conditions(), compass=compass) for _ in range(2))
     rng = random.Random(3)
-    for _ in range(10):
+    for _ in range(20):
         state = kept.grammar.start()
         for _ in range(60):
             mask = kept.allowed(state)
             fresh._masks.clear()
             assert (mask == fresh.allowed(state)).all()
+            least = kept.least(state)
+            assert least is not None
+            assert least < 80  # the bound that the decoder trusts is far beyond it
             choices = [int(token) for token in np.flatnonzero(mask) if token]
             if not choices:
                 break
             state = kept.advance(state, rng.choice(choices))
+
+
+def test_drawn_notes_stay_in_the_compass_and_prompts_need_not(tokenizer: Tokenizer) -> None:
+    prompt = "X:1\nT:The First\nM:2/4\nL:1/8\nK:G\n|:G,2 G2|"
+    constraint = Constraint(tokenizer, Conditions(), compass=(67, 74))
+    pitches: list[int] = []
+    for number in range(8):
+        pieces = continuation(
+            Noise(tokenizer.size), tokenizer, prompt, SamplingConfig(max_tokens=120),
+            seed=1, number=number, constraint=constraint,
+        )  # fmt: skip
+        tune = parse_tune(prompt + "".join(pieces) + "\n")
+        pitches += [
+            each.pitch.midi
+            for bar in tune.voices[0].bars[1:] for event in bar.events
+            for each in (event.notes if isinstance(event, Chord) else (event,))
+            if isinstance(each, Note)
+        ]  # fmt: skip
+    assert len(pitches) > 20
+    assert all(67 <= pitch <= 74 for pitch in pitches)
 
 
 def test_a_prompt_is_gone_on_from_or_refused_with_its_place(tokenizer: Tokenizer) -> None:

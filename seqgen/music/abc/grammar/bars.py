@@ -222,6 +222,13 @@ class BarRules:
                 return None
         return music
 
+    def may_come(self, music: Music) -> bool:
+        """Whether there is a bar line that could stand here, once nothing else is open."""
+        full, spent = music.setting.full, music.spent
+        if not spent or not full or not self._plain or music.first:
+            return True
+        return spent in (music.owed or full, full - music.pickup)
+
     def may_begin(self, music: Music) -> bool:
         """Whether music may begin here; no bar may follow the last that was asked for."""
         if music.due:

@@ -176,8 +176,9 @@ class Finisher:
         notes, setting = self._grammar.notes, music.setting
         lengths = notes.lengths(setting)
         length = ""
-        if music.inside == "[" and music.inner:
-            length = self._length_of(music, music.inner)
+        if music.inside == "[":
+            # The first is one unit long; the chord's own length can follow it.
+            length = self._length_of(music, music.inner) if music.inner else ""
         elif music.broken:
             length = self._length_of(music, music.broken)
         elif music.tuplet is not None:

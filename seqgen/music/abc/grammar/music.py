@@ -13,7 +13,7 @@ from seqgen.music.abc.grammar.state import Music, Spelling, Tuplet
 from seqgen.music.abc.notation import DECORATIONS, SHORTHANDS
 from seqgen.music.abc.values import parse_note, parse_tuplet
 
-__all__ = ["MusicRules"]
+__all__ = ["MusicRules", "spelling"]
 
 _NOTES = frozenset("ABCDEFGabcdefg")
 _ACCIDENTALS = frozenset("^_=")
@@ -325,14 +325,14 @@ class MusicRules:
 
     def _may_become(self, music: Music) -> bool:
         """Whether the pitch so far, or with more octave marks, may stand here."""
-        spelling = _spelling(music.text)
-        if self.notes.pitch(music, spelling):
+        spelled = spelling(music.text)
+        if self.notes.pitch(music, spelled):
             return True
         # Marks go on in the direction they began.
         lower = music.text.rstrip(",'")[-1].islower()
         down = "'" not in music.text and not (self._plain and lower)
         up = "," not in music.text and not (self._plain and not lower)
-        letter, octave, accidental = spelling
+        letter, octave, accidental = spelled
         return any(
             self.notes.pitch(music, (letter, octave + step, accidental))
             for step in (*(range(-1, -4, -1) if down else ()), *(range(1, 4) if up else ()))
@@ -356,10 +356,10 @@ class MusicRules:
 
     def _pitched(self, music: Music) -> Music | None:
         """The place after a pitch that stands complete, where a length may begin."""
-        spelling = _spelling(music.text)
-        if not self.notes.pitch(music, spelling):
+        spelled = spelling(music.text)
+        if not self.notes.pitch(music, spelled):
             return None
-        held = (*music.last, spelling) if music.inside else (spelling,)
+        held = (*music.last, spelled) if music.inside else (spelled,)
         return music._replace(place="length", text="", last=held)
 
     def _length(self, music: Music, character: str) -> Music | None:
@@ -603,6 +603,7 @@ def _quoted(types: list[str], *, plain: bool) -> tuple[re.Pattern[str], re.Patte
 
 
 @lru_cache(maxsize=4096)
-def _spelling(text: str) -> Spelling:
+def spelling(text: str) -> Spelling:
+    """A pitch lexeme as letter, octave and accidental."""
     letter, _, octave, _ = parse_note(text)
     return letter, octave, text.rstrip(",'")[:-1]

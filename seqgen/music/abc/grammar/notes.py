@@ -37,6 +37,12 @@ class Notes:
         # Whether an accidental earlier in the bar can carry a note out of the range; without a
         # narrowed range the octaves are bounded so that none can.
         self._fitting: dict[tuple[object, ...], bool] = {}
+        self._edges = tuple(
+            letter
+            for letter, natural in PITCH_CLASSES.items()
+            if (lowest, highest) != WHOLE_RANGE
+            and any((natural - edge + 3) % 12 <= 6 for edge in (lowest, highest))
+        )
         self.watches = watches or (lowest, highest) != WHOLE_RANGE
 
     def lengths(self, setting: Setting) -> Lengths:
@@ -60,6 +66,18 @@ class Notes:
         if alter is None:
             alter = dict(music.setting.key).get(letter, 0)
         return self._lowest <= 12 * (octave + 1) + PITCH_CLASSES[letter] + alter <= self._highest
+
+    def edges(self, music: Music, sounding: tuple[Spelling, ...]) -> tuple[int, ...]:
+        """How the letters sound here that an accidental can carry in or out of the range.
+
+        Args:
+            sounding: pitches whose accidentals are not among those of the bar yet.
+        """
+        if not self._edges:
+            return ()
+        alters = dict(self._carry(music, sounding).alters)
+        key = dict(music.setting.key)
+        return tuple([alters.get(letter, key.get(letter, 0)) for letter in self._edges])
 
     def _carry(self, music: Music, spellings: tuple[Spelling, ...]) -> Music:
         """Remember the accidentals that later notes of the bar read."""
