@@ -278,20 +278,20 @@ def _opened(text: str, rng: np.random.Generator) -> str | None:
     return f"{head}{key}{line}\n{body}"
 
 
-def by_music21(texts: list[str]) -> Counter[str]:
+def by_music21(texts: list[str]) -> Faults:
     """What music21 says where it can't read a tune."""
     import warnings
 
     from music21 import converter
 
-    refused: Counter[str] = Counter()
+    refused = Faults()
     for text in texts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 converter.parse(text, format="abc")
             except Exception as error:  # whatever it raises is what is counted
-                refused[f"{type(error).__name__}: {error}"[:80]] += 1
+                refused.add(f"music21: {type(error).__name__}: {error}"[:80], text)
     return refused
 
 
@@ -329,10 +329,13 @@ def main() -> None:
         print(f"controls, {model.name}")
         controls(model, options.controls, faults)
         infills(model, options.controls, faults)
-    print(f"music21 read {len(kept)}; refused: {dict(by_music21(kept))}")
-    for kind, count in faults.counts.most_common():
-        print(f"{count:6}  {kind}")
-        print("\n".join(f"        {line}" for line in faults.examples[kind].splitlines()[:30]))
+    by_other = by_music21(kept)
+    print(f"music21 read {len(kept)} and refused {sum(by_other.counts.values())}")
+    for found in (faults, by_other):
+        for kind, count in found.counts.most_common():
+            print(f"{count:6}  {kind}")
+            lines = found.examples[kind].splitlines()
+            print("\n".join(f"        {line}" for line in lines[:60]))
     print(f"{each * len(everything)} tunes, {sum(faults.counts.values())} faults")
     sys.exit(bool(faults.counts))
 

@@ -166,6 +166,8 @@ class BarRules:
     def _ending(self, music: Music, number: int) -> Music | None:
         if not music.line or music.line == "start" or music.bars >= 0:
             return None
+        if self._plain and music.tied:
+            return None
         if number == 1:
             good = music.line in ("thin", "edge") and not music.ending and music.music
             good = good and (music.due or not music.owed)

@@ -22,9 +22,9 @@ _BAR_MARKS = frozenset("|:")
 _LINE_FIELDS = frozenset("KLMPQ")
 _INLINE_FIELDS = frozenset("KLMPQ")
 DECORATION_NAMES = frozenset(name for name in DECORATIONS if re.fullmatch(r"[A-Za-z0-9.]+", name))
-# Those that abc2midi knows, on chords too.
+# Those that abc2midi knows, on chords too, without a change of length.
 PLAIN_DECORATIONS = frozenset({
-    "accent", "arpeggio", "breath", "f", "ff", "fff", "mf", "mordent", "mp", "p", "ped", "pp",
+    "accent", "arpeggio", "f", "ff", "fff", "mf", "mordent", "mp", "p", "ped", "pp",
     "ppp", "sfz", "turn", "wedge",
 })  # fmt: skip
 CHORD_TYPES = (
@@ -74,6 +74,7 @@ class MusicRules:
         self._places: dict[str, Callable[[Music, str], Music | None]] = {
             "line": self._line,
             "indent": self._indent,
+            "after first": self._after_first,
             "continued": self._continued,
             "gap": self._gap,
             "accidental": self._accidental,
@@ -339,8 +340,19 @@ class MusicRules:
         )
 
     def _first_note(self, music: Music, character: str) -> Music | None:
-        # A letter and a colon at a line's start are a field.
-        return None if character == ":" else self._note(music._replace(place="note"), character)
+        # A letter and a colon at a line's start are a field, to some programs with blanks between.
+        if character == ":":
+            return None
+        after = self._note(music._replace(place="note"), character)
+        if after is None or character != " " or not self._plain:
+            return after
+        return after._replace(place="after first")
+
+    def _after_first(self, music: Music, character: str) -> Music | None:
+        """Behind a line's first note and blanks."""
+        if character == " ":
+            return music
+        return None if character == ":" else self._gap(music._replace(place="gap"), character)
 
     def _note(self, music: Music, character: str) -> Music | None:
         text = music.text
@@ -452,7 +464,7 @@ class MusicRules:
         longer = self._bar_text(music, music.text + character)
         if longer:
             return longer
-        if music.text + character in EXTENSIONS or character in _DIGITS:
+        if character in _BAR_MARKS or character in _DIGITS:
             return None  # it would be read as one line
         done = self.settle(music)
         return self._gap(done, character) if done else None

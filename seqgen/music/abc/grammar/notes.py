@@ -60,7 +60,7 @@ class Notes:
             return True
         alter = ACCIDENTALS[accidental]
         if alter is None:
-            if music.tied:
+            if any(each[:2] == (letter, octave) for each in music.tied):
                 return True  # it goes on sounding
             alter = dict(music.alters).get(letter)
         if alter is None:
@@ -186,7 +186,8 @@ class Notes:
             line="", closed=False, music=True, waiting=False, after=2,
             # After a repeat's end an ending may follow; once music does, none is open any more.
             ending=0 if music.line == "close" else music.ending,
-            last=spellings, tied=_distinct(tied), held=(),
+            # Some programs lose a tie from a note that is staccato or has a fermata.
+            last=() if music.field else spellings, tied=_distinct(tied), held=(),
             written=breakable, broken=0, tuplet=tuplet, sounded=music.sounded or bool(spellings),
         )  # fmt: skip
 
