@@ -69,6 +69,8 @@ def heard(tune: Tune) -> list[list[tuple[int, int, int, int]]]:
         ("ABc|def:|gab|]", "|: ABc | def :| gab |]"),
         ("|:A|1 B:|2 c||", "|: A |1 B :|2 c ||"),
         ("A:|B:|", "|: A :: B :|"),
+        ("|:A|1B:|2c::d:|", "|: A |1 B :|2 c |: d :|"),
+        ("|:A|1B:|2c:|d|]", "|: A |1 B :|2 c || d |]"),
         ("A>B c<d", "A3/2B/2 c/2d3/2"),
         ("(3ABc (3:2:4A/B/cd", "(3ABc (3:2:4A/2B/2cd"),
         ("{/g}!fermata!(A B)B-|B", "({/g}HA B)B- | B"),

@@ -1,10 +1,10 @@
 """The canonical form of a tune, in which everything that ABC lets a writer leave out is said.
 
-Every repeat gets its opening ``|:``, every accidental that is needed is written, the header's
-fields stand in the standard's order, and a part begins on a line of its own. Macros, which the
-parser has expanded, and the marks of text blocks, which belong to no score, go; ``I:`` fields are
-written as directives, which they are (3.1.20). What a field's text says stays as its author wrote
-it, as long as it agrees with the score.
+Every repeat gets its opening ``|:``, a last ending ends without ``:|``, every accidental that is
+needed is written, the header's fields stand in the standard's order, and a part begins on a line of
+its own. Macros, which the parser has expanded, and the marks of text blocks, which belong to no
+score, go; ``I:`` fields are written as directives, which they are (3.1.20). What a field's text
+says stays as its author wrote it, as long as it agrees with the score.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from seqgen.music.unfold import unfold
 
 __all__ = ["agreeing_fields", "canonical", "header_clef"]
 
+_WITHIN_ENDING = ("thin", "dotted", "invisible", "none")
 _BLOCK = re.compile(r"(?:begin|end)[a-z]+")
 
 
@@ -87,6 +88,9 @@ def _with_openings(voice: Voice, parts: str) -> Voice:
         if parts and any(isinstance(item, PartMark) for item in bar.items)
     ]  # fmt: skip
     edges = sorted({0, *starts, len(bars)})
+    for begin, end in pairwise(edges):
+        for index in _not_repeated(bars[begin:end]):
+            _do_not_close(bars, begin + index)
     found = [
         (begin + start, times)
         for begin, end in pairwise(edges)
@@ -95,6 +99,35 @@ def _with_openings(voice: Voice, parts: str) -> Voice:
     for start, times in reversed(found):
         _open(bars, start, times)
     return replace(voice, bars=tuple(bars))
+
+
+def _not_repeated(bars: Sequence[Bar]) -> list[int]:
+    """The bars whose ``:|`` ends a last ending, after which nothing is played again."""
+    order = unfold(bars)
+    back = {before for before, after in pairwise(order) if after <= before}
+    found: list[int] = []
+    ending: tuple[int, ...] = ()
+    for index, bar in enumerate(bars):
+        ending = bar.ending or ending
+        following = bars[index + 1] if index + 1 < len(bars) else None
+        right = bar.right
+        ends = right.closes or right.opens or right.style not in _WITHIN_ENDING
+        if not ends or (following and following.ending):
+            continue
+        if ending and 1 not in ending and right.closes and index in order and index not in back:
+            found.append(index)
+        ending = ()
+    return found
+
+
+def _do_not_close(bars: list[Bar], index: int) -> None:
+    """Make a bar's ``:|`` a double bar, or ``::`` a ``|:``: other programs would repeat there."""
+    right = bars[index].right
+    style = right.style if right.opens or right.style != "thin" else "double"
+    line = BarLine(style, 0, right.opens)
+    bars[index] = replace(bars[index], right=line)
+    if index + 1 < len(bars):
+        bars[index + 1] = replace(bars[index + 1], left=line)
 
 
 def _unopened(bars: Sequence[Bar]) -> list[tuple[int, int]]:

@@ -519,8 +519,8 @@ class MusicRules:
         if text[:1] in _PLACINGS and text:
             if not self._plain:
                 return music
-            # Only the number of its characters matters.
-            short = len(text) < _LONGEST_ANNOTATION and (character.isalnum() or character in " .,'")
+            # Only the number of its characters matters. A comma in it is beyond music21.
+            short = len(text) < _LONGEST_ANNOTATION and (character.isalnum() or character in " .'")
             return music._replace(text=text + ".") if short else None
         if not text and character in _PLACINGS:
             return music._replace(text=character)
