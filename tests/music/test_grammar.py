@@ -45,6 +45,23 @@ VALID = [
     "C2D2|\nK:G\nE4|]",
     "C4|C2D|[1E|F4:|[2G|A4|]",  # the endings divide a bar
     "C2||D2|E4|]",  # a double bar divides one
+    "C4|D3||E|F4|G3|]",  # what completes a bar is its section's upbeat too
+    "C|D4|1E3:|2F3|]",
+    "C4|D2[1E2:|[2F2|]",  # an ending divides a bar without a bar line
+    "C|D4|E2[1F:|[2G2|]",
+    "C4|\n|[1D4:|[2E4|]",
+    "C4|D2|]",  # a section without upbeat may end in a short bar
+    '"slow"C4|]',  # words in quotes
+    'C4"D.C."|]',
+    "C>{d}C D2|]",
+    "C4{cd}|D4|]",
+    "[HCvE]4|]",
+    "C2[P:B]D2|]",
+    "C4|%a comment\n%%MIDI program 3\nD4|]",
+    "y C4 y|]",
+    "C4[|]|]",
+    "|]C4|D4|]",
+    "C4|D[1E3:|[2E2||E|F4|]",
 ]
 
 FAULTY = [
@@ -52,7 +69,7 @@ FAULTY = [
     "C4|C2D|E4|]",
     "C>D2E|]",
     "C-D3|]",
-    "(3CD E|]",
+    "C4|(3CD E|F4|]",
     "C4|",
     "C4",
     "|:C4|]",
@@ -62,7 +79,6 @@ FAULTY = [
     "(C4|]",
     "C4)|]",
     "C4|]\n\n",
-    '"slow"C4|]',
     "C4|]x",
     "q4|]",
 ]

@@ -13,13 +13,14 @@ from seqgen.music.abc.bars import parse_bar_line
 from seqgen.music.abc.grammar.conditions import Conditions
 from seqgen.music.abc.grammar.state import Music
 
-__all__ = ["EXTENSIONS", "BarRules"]
+__all__ = ["EXTENSIONS", "INVISIBLE", "BarRules"]
 
 _MARKS = (
-    "|", "||", "|]", "[|", "|:", "[|:", "||:", ":|", ":||", ":|]", "::", ":|:", ":||:",
+    "|", "||", "|]", "[|", "[|]", "|:", "[|:", "||:", ":|", ":||", ":|]", "::", ":|:", ":||:",
 )  # fmt: skip
 _ENDED = ("|", "||", ":|", ":||")
 _RARE = ("||:", "[|:")  # some programs read no repeat in them
+INVISIBLE = "[|]"  # means nothing to the music
 MAX_ENDING = 9
 _TEXTS = (
     *_MARKS,
@@ -68,6 +69,8 @@ class BarRules:
             return None
         if text not in _TEXTS or music.tuplet or music.broken or music.inside or music.waiting:
             return None
+        if text == INVISIBLE:
+            return None if self._plain else music._replace(place="gap", text="")
         ends, closes, opens, ending = _read(text)
         if text[0] == "[" and ending:
             return self._ending(music, ending)
@@ -87,30 +90,44 @@ class BarRules:
         full, spent = music.setting.full, music.spent
         if not spent:
             return None
-        owed, pickup = 0, music.pickup
-        upbeat = divided = False
-        if full and spent != (music.owed or full):
-            if music.owed or spent > full:
+        owed, pickup, own = 0, music.pickup, music.own
+        upbeat = divided = short = False
+        if music.owed and music.first and spent == music.owed:
+            # It completes the bar before it, and is its own section's upbeat too.
+            pickup, own = spent, True
+        elif full and spent != (music.owed or full):
+            if music.owed:
+                # The bar that the endings divide may be the section's last, which completes the
+                # upbeat or, at a double bar, is itself completed by the next.
+                if not (edge and music.ending and spent < music.owed):
+                    return None
+                if spent != music.owed - music.pickup:
+                    if closes:
+                        return None
+                    owed = music.owed - spent
+            elif spent > full:
                 return None
-            if music.first and not ending and (not edge or (opens and not closes)):
-                pickup, upbeat = spent, True
+            elif music.first and not ending and (not edge or (opens and not closes)):
+                pickup, upbeat, own = spent, True, not self._plain
             elif not edge:
                 # The endings divide this bar: each begins by completing it.
                 if self._plain or music.bars >= 0 or music.ending or not music.music:
                     return None
                 owed, divided = full - spent, True
-            elif ending:
-                return None
             elif not music.pickup or spent != full - music.pickup:
-                if self._plain:
+                # In a section that has an upbeat the last bar completes it, or at a double bar is
+                # completed itself; in one that has none it may be short.
+                if self._plain or (own and (ending or closes)):
                     return None
-                owed = full - spent
-        counted = not upbeat and not owed
+                owed = full - spent if own else 0
+                short = not own
+        counted = not (upbeat or owed or short)
         bars = music.bars - 1 if music.bars > 0 and counted else music.bars
         if music.bars == 0 and counted:
             return None
         after = music._replace(
-            place="gap", text="", spent=0, first=edge, owed=owed, pickup=pickup, after=0, last=(),
+            place="gap", text="", spent=0, first=edge, owed=owed, pickup=pickup,
+            own=own and not edge, after=0, last=(),
             written=0, alters=(), bars=bars, line="thin", due=divided, closed=False,
         )  # fmt: skip
         if divided:
@@ -164,12 +181,16 @@ class BarRules:
         )  # fmt: skip
 
     def _ending(self, music: Music, number: int) -> Music | None:
-        if not music.line or music.line == "start" or music.bars >= 0:
+        if music.line == "start" or music.bars >= 0:
             return None
+        if not music.line:
+            # An ending that divides a bar begins without a bar line.
+            within = number == 1 and music.spent and not self._plain
+            return self._end_bar(music, False, False, False, number) if within else None
         if self._plain and music.tied:
             return None
         if number == 1:
-            good = music.line in ("thin", "edge") and not music.ending and music.music
+            good = music.line in ("thin", "edge", "begun") and not music.ending and music.music
             good = good and (music.due or not music.owed)
             music = music._replace(split=music.owed)
         else:
@@ -193,7 +214,8 @@ class BarRules:
         if music.line == "start":
             if opens:
                 return self._mark(music, True, False, True, 0, True)
-            return music._replace(place="gap", text="", line="begun") if text in "|" else None
+            begun = text == "|" or (ends and not self._plain)
+            return music._replace(place="gap", text="", line="begun") if begun else None
         if opens and not music.due:
             return self._mark(music._replace(first=True), True, False, True, 0, True)
         if ends and not opens and music.line == "thin" and text in ("|]", "||"):

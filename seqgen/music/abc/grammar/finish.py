@@ -98,7 +98,9 @@ class Finisher:
             return "123456789"
         if place == "letter":
             return [*self._notes(state), ":"]
-        if place in ("accidental", "dot", "paren", "bracket", "letter"):
+        if place == "bracket":
+            return [*self._notes(state), "|]", "|"]
+        if place in ("accidental", "dot", "paren", "letter"):
             return self._notes(state)
         if place == "colon":
             return [":"]

@@ -185,10 +185,6 @@ def read_setting(meter: str, unit: str, key: str) -> Setting:
     )
 
 
-# An I: field may note the repeats of the source, and no more: what it could instruct is no tune's.
-_MARKS = frozenset(" :|()0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
-
 def advance(
     header: Header,
     character: str,
@@ -205,6 +201,8 @@ def advance(
             held to what it does not expect would else go where it is not held.
     """
     place, field, text, seen, meter, unit, _ = header
+    if place == "trailing" and character != "\n":
+        return header if is_text(character) else None
     if place == "line":
         return _begin_line(header, character, forced, plain)
     if place == "colon":
@@ -222,12 +220,16 @@ def advance(
         return header if character in " ABCDEFGabcdefg^_=,'()" else None
     if character == "\n":
         return _end_line(header, forced)
+    if character == "%" and text != "\\" and not plain:
+        # A comment; what stands before it must be a value.
+        whole = field not in READ_FIELDS or value_of(field, forced.get(field, "")).is_whole(text)
+        return header._replace(place="trailing") if whole else None
     if field == "I":
-        return header if character in _MARKS else None
+        return header if is_text(character) else None
     if field not in READ_FIELDS and field not in forced:
         # Some programs read a line such as G:|… as music.
         begun = header.spaced or character not in " |:"
-        if not begun and character != " ":
+        if plain and not begun and character != " ":
             return None
         return _text(header._replace(spaced=begun), character)
     if character == " ":
@@ -261,7 +263,7 @@ def _begin_line(
     elif character in "MLQ" or character in forced:
         allowed = character not in seen
     else:
-        allowed = character in TEXT_FIELDS or (character == "I" and not plain)
+        allowed = character in TEXT_FIELDS or (character in "IP" and not plain)
     if not allowed:
         return None
     if character not in seen:

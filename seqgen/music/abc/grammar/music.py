@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from seqgen.music.abc.grammar import header
-from seqgen.music.abc.grammar.bars import EXTENSIONS, BarRules
+from seqgen.music.abc.grammar.bars import EXTENSIONS, INVISIBLE, BarRules
 from seqgen.music.abc.grammar.notes import MAX_CHORD, Notes, fill_tuplet, unmet
 from seqgen.music.abc.grammar.state import Music, Spelling, Tuplet
 from seqgen.music.abc.notation import DECORATIONS, SHORTHANDS
@@ -138,6 +138,8 @@ class MusicRules:
             return field if usable else None
         if character in "\n":
             return None  # an empty line ends a tune
+        if character == "%" and not self._plain:
+            return music._replace(place="percent", field="%", written=0)
         return self._indent(music, character)
 
     def _indent(self, music: Music, character: str) -> Music | None:
@@ -178,9 +180,10 @@ class MusicRules:
         return music._replace(place="continued", written=0) if character == "\n" else None
 
     def _percent(self, music: Music, character: str) -> Music | None:
-        return (
-            None if character == "%" else self._comment(music._replace(place="comment"), character)
-        )
+        # A directive has a line of its own.
+        if character == "%" and music.field != "%":
+            return None
+        return self._comment(music._replace(place="comment", field=""), character)
 
     def _comment(self, music: Music, character: str) -> Music | None:
         if character == "\n":
@@ -232,18 +235,21 @@ class MusicRules:
     def _mark(self, music: Music, character: str) -> Music | None:
         if character in '({[!"' and character not in self._usable:
             return None
-        if self._plain and music.due and character not in "[!":
+        if music.due and character not in ("[!" if self._plain else "[!%\\"):
             return None  # nothing stands between a repeat and its next ending
         if character == "[":
-            if not (music.due or self._room(music)):
+            line = not self._plain and self._bar_text(music, "[|")
+            if not (line or music.due or self._room(music)):
                 return None
             return music._replace(place="bracket", text="", written=0)
         if character == '"':
             return music._replace(place="quote", text="", written=0)
         if character == "!":
             return music._replace(place="bang", text="", written=0)
+        if character == "y" and not self._plain:
+            return music._replace(place="gap", after=min(music.after, 1), written=0)
         if character == "{":
-            if music.tied or music.broken or not self._room(music):
+            if music.tied or (self._plain and (music.broken or not self._room(music))):
                 return None
             return music._replace(place="graces", inside="{", inner=0, written=0)
         if character in SHORTHANDS:
@@ -427,18 +433,21 @@ class MusicRules:
             return self._bar_text(music, "[" + character)
         if character in _INLINE_FIELDS:
             return self._begin_field(music._replace(place="colon", field=character, inside="["))
-        if (character not in _NOTES and character not in _ACCIDENTALS) or not self._room(music):
+        if not self._room(music):
             return None
-        return self._begin_pitch(music._replace(inside="[", inner=0, last=(), held=()), character)
+        begun = music._replace(place="chord", inside="[", inner=0, last=(), held=(), after=0)
+        return None if character in "-]" else self._chord(begun, character)
 
     def _chord(self, music: Music, character: str) -> Music | None:
         if character in _NOTES or character in _ACCIDENTALS:
             if len(music.last) >= MAX_CHORD:
                 return None
             return self._begin_pitch(music, character)
+        if character in SHORTHANDS and not self._plain:
+            return music._replace(after=0)
         if character == "-" and not self._plain and music.after == 2 and self.bars.may_go_on(music):
-            return music._replace(held=(*music.held, music.last[-1]), after=0)
-        if character == "]":
+            return music._replace(held=(*music.held, music.last[-1]), after=1)
+        if character == "]" and music.last and music.after:
             closed = music._replace(place="length", text="", inside="]")
             return None if unmet(music) else closed
         return None
@@ -449,7 +458,10 @@ class MusicRules:
         if character == "/" and not music.inner and not music.text:
             return music._replace(text="/")
         if character == "}" and music.inner:
-            return music._replace(place="gap", text="", inside="", inner=0, waiting=True, last=())
+            # Those after a trill stand before a bar line or the end of a slur.
+            return music._replace(
+                place="gap", text="", inside="", inner=0, waiting=self._plain, last=()
+            )
         return None
 
     # -- bar lines
@@ -464,7 +476,7 @@ class MusicRules:
         longer = self._bar_text(music, music.text + character)
         if longer:
             return longer
-        if character in _BAR_MARKS or character in _DIGITS:
+        if (character in _BAR_MARKS and music.text != INVISIBLE) or character in _DIGITS:
             return None  # it would be read as one line
         done = self.settle(music)
         return self._gap(done, character) if done else None
@@ -512,8 +524,10 @@ class MusicRules:
             if text[:1] in _PLACINGS and text:
                 return music._replace(place="gap", text="", after=min(music.after, 1))
             if not self.quoted.fullmatch(text):
-                return None
-            return music._replace(place="gap", text="", waiting=True)
+                # "Treat chord symbols quite liberally" (4.18): words in quotes are common.
+                return None if self._plain else music._replace(place="gap", text="")
+            # One at a bar's end has no note to wait for.
+            return music._replace(place="gap", text="", waiting=self._room(music))
         if not header.is_text(character) or character == "\\":
             return None
         if text[:1] in _PLACINGS and text:
@@ -524,9 +538,11 @@ class MusicRules:
             return music._replace(text=text + ".") if short else None
         if not text and character in _PLACINGS:
             return music._replace(text=character)
+        text += character
+        if not self._plain:
+            return music._replace(text=text if self._quoted_start.fullmatch(text) else "?")
         if not self._room(music):
             return None  # a chord symbol stands before its note
-        text += character
         return music._replace(text=text) if self._quoted_start.fullmatch(text) else None
 
     def _bang(self, music: Music, character: str) -> Music | None:
@@ -550,7 +566,7 @@ class MusicRules:
             return None
         if music.field == "M" and (music.spent or music.owed or music.bars >= 0):
             return None  # nor where bars are counted
-        return None if music.field == "P" and not music.line else music
+        return None if music.field == "P" and not music.line and self._plain else music
 
     def _colon(self, music: Music, character: str) -> Music | None:
         return music._replace(place="value", text="") if character == ":" else None

@@ -44,7 +44,8 @@ class Header(NamedTuple):
     """A place in the header.
 
     Args:
-        place: ``line`` (at its start), ``colon`` (after the letter), ``value`` or ``comment``.
+        place: ``line`` (at its start), ``colon`` (after the letter), ``value``, ``trailing`` (in a
+            comment after it) or ``comment``.
         field: letter of the line's field.
         text: its value so far, for the fields whose value is read.
         seen: letters of the fields so far, each once, sorted.
@@ -73,7 +74,8 @@ class Music(NamedTuple):
         first: whether this is the first bar of a section, which may be an upbeat.
         owed: steps that the first bar of this section must last, to complete the bar that a double
             bar or repeat has divided; 0 if none.
-        pickup: steps of the latest upbeat, which a section's last bar may complete.
+        pickup: steps of the latest upbeat, which a section's last bar may complete; own: whether it
+            is that of this section.
         line: the class of the bar line before, if nothing but blanks followed it, else "".
         closed: whether the tune may end here.
         music: whether there is music since the last place that a repeat goes back to.
@@ -105,6 +107,7 @@ class Music(NamedTuple):
     first: bool = True
     owed: int = 0
     pickup: int = 0
+    own: bool = False
     line: str = "start"
     closed: bool = False
     music: bool = False
