@@ -62,6 +62,7 @@ VALID = [
     "C4[|]|]",
     "|]C4|D4|]",
     "C4|D[1E3:|[2E2||E|F4|]",
+    "C4|D[1E3:|[2E2::E|F4:|",
 ]
 
 FAULTY = [
@@ -89,6 +90,12 @@ def test_accepts(body: str) -> None:
     assert Grammar().fault(HEAD + body) is None
     assert Grammar().fault(HEAD + body + "\n") is None
     assert not next(parse(HEAD + body + "\n")).diagnostics
+
+
+def test_accepts_comments_directives_and_parts_in_the_header() -> None:
+    header = "X:1 % one\nT:a\nP:AB\nM:2/4 % two\nL:1/8\nL:1/8\nI:linebreak $\n%%x {y}\nK:C % k\n"
+    assert Grammar().fault(header + "P:A\nC4|]\nP:B\nD4|]\n") is None
+    assert Grammar(plain=True).fault(header + "C4|]\n") is not None
 
 
 @pytest.mark.parametrize("body", FAULTY)

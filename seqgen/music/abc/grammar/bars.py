@@ -102,7 +102,7 @@ class BarRules:
                 if not (edge and music.ending and spent < music.owed):
                     return None
                 if spent != music.owed - music.pickup:
-                    if closes:
+                    if closes and music.ending == 1:
                         return None
                     owed = music.owed - spent
             elif spent > full:

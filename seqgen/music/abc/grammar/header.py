@@ -214,10 +214,9 @@ def advance(
             return header._replace(place="directive")
         return _text(header._replace(place="comment"), character)
     if place == "directive":
-        # Not one that says how to read the tune; some collections list the notes of its scale so.
         if character == "\n":
             return header._replace(place="line")
-        return header if character in " ABCDEFGabcdefg^_=,'()" else None
+        return header if is_text(character) else None
     if character == "\n":
         return _end_line(header, forced)
     if character == "%" and text != "\\" and not plain:
@@ -261,7 +260,7 @@ def _begin_line(
     elif character == "K":
         allowed = all(field in seen for field in forced if field != "K")
     elif character in "MLQ" or character in forced:
-        allowed = character not in seen
+        allowed = character not in seen or (not plain and character not in forced)
     else:
         allowed = character in TEXT_FIELDS or (character in "IP" and not plain)
     if not allowed:
