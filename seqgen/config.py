@@ -25,7 +25,7 @@ __all__ = [
     "to_json",
 ]
 
-Architecture = Literal["lstm", "transformer"]
+Architecture = Literal["rnn", "gru", "lstm", "transformer"]
 Precision = Literal["float32", "bfloat16"]
 
 # Bounds on what a file may ask us to allocate; far above anything a laptop trains.
@@ -82,12 +82,12 @@ class ModelConfig:
     """The shape of a network: everything that decides the names and shapes of its weights.
 
     Args:
-        arch: ``lstm`` (recurrent) or ``transformer`` (decoder-only attention).
+        arch: ``rnn``, ``gru``, ``lstm`` (recurrent) or ``transformer`` (decoder-only attention).
         vocabulary: number of tokens.
-        layers: LSTM layers, or Transformer blocks.
-        hidden: width of the LSTM's state, or of the Transformer's residual stream.
+        layers: recurrent layers, or Transformer blocks.
+        hidden: width of a recurrent layer's state, or of the Transformer's residual stream.
         embedding: width of the token embedding (``transformer``: equal to ``hidden``).
-        heads: attention heads, dividing ``hidden`` into even head widths (``lstm``: 0).
+        heads: attention heads, dividing ``hidden`` into even head widths (others: 0).
         context: tokens of the window it is trained on, which is as far as attention reaches.
     """
 
@@ -118,7 +118,12 @@ class ModelConfig:
             )
             _require(self.embedding == self.hidden, "a transformer's embedding equals its hidden")
         else:
-            _require(self.heads == 0, "an lstm has no heads")
+            _require(self.heads == 0, f"a network of type {self.arch} has no heads")
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether it reads on from a carried state, rather than attending to a window."""
+        return self.arch != "transformer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
 from seqgen.config import Architecture, ModelConfig
 from seqgen.models import parameters
+
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 
 TUNES = """\
 X:1
@@ -26,9 +30,9 @@ d2f afd|e2c A3|d2f afd|ecA d3|]
 
 def make_config(arch: Architecture, vocabulary: int, context: int = 32) -> ModelConfig:
     """A network small enough for anything."""
-    if arch == "lstm":
-        return ModelConfig("lstm", vocabulary, 1, 16, 8, 0, context)
-    return ModelConfig("transformer", vocabulary, 2, 16, 16, 2, context)
+    if arch == "transformer":
+        return ModelConfig(arch, vocabulary, 2, 16, 16, 2, context)
+    return ModelConfig(arch, vocabulary, 1, 16, 8, 0, context)
 
 
 def make_weights(config: ModelConfig, seed: int = 0, spread: float = 0.3) -> parameters.Weights:

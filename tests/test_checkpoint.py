@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from seqgen import checkpoint
+from seqgen.config import Architecture
 from seqgen.errors import CheckpointError
+from tests.support import ARCHITECTURES
 
 MakeModel = Callable[..., Path]
 
@@ -38,8 +40,8 @@ def edit_card(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     edit_header(path, change)
 
 
-@pytest.mark.parametrize("arch", ["lstm", "transformer"])
-def test_round_trip(arch: str, make_model: MakeModel) -> None:
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_round_trip(arch: Architecture, make_model: MakeModel) -> None:
     path = make_model(arch)
     saved = checkpoint.load(path)
     again = path.with_name("again.safetensors")

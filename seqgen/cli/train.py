@@ -23,6 +23,8 @@ __all__ = ["EXAMPLES", "train", "train_to_end"]
 
 
 class Arch(enum.StrEnum):
+    rnn = "rnn"
+    gru = "gru"
     lstm = "lstm"
     transformer = "transformer"
 
@@ -62,7 +64,11 @@ def train(
         ),
     ] = None,
     arch: Annotated[
-        Arch | None, typer.Option(help="The network.", show_default="transformer")
+        Arch | None,
+        typer.Option(
+            help="The network: recurrent (simple, GRU or LSTM), or a Transformer.",
+            show_default="transformer",
+        ),
     ] = None,
     tokens: Annotated[
         Tokens | None,

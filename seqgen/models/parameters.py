@@ -4,8 +4,11 @@ Training exports to these names, the model file is checked against them before a
 allocated, and the decoders read them. Kernels are laid out (inputs, outputs), so that a layer is
 ``x @ kernel``. All weights are float32.
 
-An LSTM's four gates stand side by side in the last axis in the order input, forget, output, cell,
-so that one sigmoid covers the first three.
+A recurrent cell's gates stand side by side in the last axis, those that a sigmoid covers first:
+
+    rnn     hidden
+    gru     update, reset, candidate
+    lstm    input, forget, output, cell
 """
 
 from __future__ import annotations
@@ -17,22 +20,27 @@ from numpy.typing import NDArray
 
 from seqgen.config import Architecture, ModelConfig
 
-__all__ = ["MLP_RATIO", "Weights", "count", "initialise", "shapes"]
+__all__ = ["MLP_RATIO", "STATES", "Weights", "count", "initialise", "shapes"]
 
 Weights = dict[str, NDArray[np.float32]]
 Shapes = dict[str, tuple[int, ...]]
 
+GATES: dict[Architecture, int] = {"rnn": 1, "gru": 3, "lstm": 4}
+STATES: dict[Architecture, int] = {"rnn": 1, "gru": 1, "lstm": 2}  # vectors a layer remembers
 MLP_RATIO = 4  # width of the Transformer's hidden MLP layer over that of the residual stream
 
 
-def _lstm(config: ModelConfig) -> Shapes:
+def _recurrent(config: ModelConfig) -> Shapes:
     vocabulary, hidden = config.vocabulary, config.hidden
+    gates = GATES[config.arch] * hidden
     table: Shapes = {"embedding": (vocabulary, config.embedding)}
     inputs = config.embedding
     for layer in range(config.layers):
-        table[f"lstm.{layer}.input_kernel"] = (inputs, 4 * hidden)
-        table[f"lstm.{layer}.recurrent_kernel"] = (hidden, 4 * hidden)
-        table[f"lstm.{layer}.bias"] = (4 * hidden,)
+        table[f"{config.arch}.{layer}.input_kernel"] = (inputs, gates)
+        table[f"{config.arch}.{layer}.recurrent_kernel"] = (hidden, gates)
+        table[f"{config.arch}.{layer}.bias"] = (gates,)
+        if config.arch == "gru":  # its reset gate scales the recurrent product and this
+            table[f"{config.arch}.{layer}.recurrent_bias"] = (gates,)
         inputs = hidden
     table["output.kernel"] = (hidden, vocabulary)
     table["output.bias"] = (vocabulary,)
@@ -52,7 +60,9 @@ def _transformer(config: ModelConfig) -> Shapes:
 
 
 _SHAPES: dict[Architecture, Callable[[ModelConfig], Shapes]] = {
-    "lstm": _lstm,
+    "rnn": _recurrent,
+    "gru": _recurrent,
+    "lstm": _recurrent,
     "transformer": _transformer,
 }
 
@@ -70,8 +80,9 @@ def count(config: ModelConfig) -> int:
 def initialise(config: ModelConfig, seed: int) -> Weights:
     """Weights before training: float32 arrays under their names, a function of the seed alone.
 
-    LSTM: Glorot uniform input kernels (Glorot & Bengio 2010), orthogonal recurrent kernels (Saxe et
-    al. 2014), forget-gate biases of 1 so that memory is kept at first (Jozefowicz et al. 2015).
+    Recurrent: Glorot uniform input kernels (Glorot & Bengio 2010), orthogonal recurrent kernels
+    (Saxe et al. 2014), and an LSTM's forget-gate biases of 1 so that memory is kept at first
+    (Jozefowicz et al. 2015).
     Transformer: normal with deviation fan_in**-0.5; the projections that write to the residual
     stream and the output start at zero, so that every block starts as the identity.
     """

@@ -36,12 +36,12 @@ class Data:
             batch_size=config.batch_size,
             seq_length=config.seq_length,
             seed=config.seed,
-            carried=model.arch == "lstm",
+            carried=model.recurrent,
         )
 
     def rows(self, model: ModelConfig) -> ValidationRows:
         """What to be judged by, in rows as long as the network can use."""
-        length = model.context if model.arch == "transformer" else RECURRENT_ROW
+        length = RECURRENT_ROW if model.recurrent else model.context
         return ValidationRows(
             self._validation,
             characters=self._characters,

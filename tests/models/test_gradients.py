@@ -1,94 +1,137 @@
-"""The hand-written backpropagation through time is that of keras.layers.LSTM."""
+"""The hand-written backpropagation through time is that of Keras's recurrent layers."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
-from seqgen.config import ModelConfig
-from tests.support import make_weights
+from seqgen.config import Architecture, ModelConfig
+from seqgen.models.parameters import STATES, Weights
+from tests.support import ARCHITECTURES, make_config, make_weights
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
 
+def keras_form(arch: Architecture, weights: Weights, layer: int) -> list[np.ndarray]:
+    """A layer's weights, or their gradients, as Keras lays them out."""
+    kernel, recurrent_kernel, bias = (
+        weights[f"{arch}.{layer}.{name}"] for name in ("input_kernel", "recurrent_kernel", "bias")
+    )
+    if arch == "gru":
+        bias = np.stack([bias, weights[f"{arch}.{layer}.recurrent_bias"]])
+    if arch == "lstm":  # Keras orders the gates input, forget, cell, output
+        i, f, o, g = np.split(np.arange(bias.size), 4)
+        order = np.concatenate([i, f, g, o])
+        return [w[..., order] for w in (kernel, recurrent_kernel, bias)]
+    return [kernel, recurrent_kernel, bias]
+
+
+@pytest.mark.parametrize("arch", STATES)
+@pytest.mark.parametrize("carried", [False, True])
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize(("hidden", "batch", "time"), [(8, 3, 12), (5, 1, 30), (16, 4, 1)])
-def test_gradients_equal_those_of_keras(layers: int, hidden: int, batch: int, time: int) -> None:
+def test_logits_and_gradients_equal_those_of_keras(
+    arch: Architecture, carried: bool, layers: int, hidden: int, batch: int, time: int
+) -> None:
     import keras
     import tensorflow as tf
 
     from seqgen.models import networks
 
-    config = ModelConfig("lstm", 20, layers, hidden, 6, 0, 32)
+    config = ModelConfig(arch, 20, layers, hidden, 6, 0, 32)
     weights = make_weights(config, spread=0.1)
     network = networks.build(config)
     network.import_weights(weights)
     rng = np.random.default_rng(0)
     ids = rng.integers(1, 20, (batch, time))
     pull = tf.constant(rng.normal(size=(batch, time, 20)), tf.float32)  # any loss will do
+    state = np.zeros((layers, STATES[arch], batch, hidden), np.float32)
+    if carried:
+        state = rng.uniform(-1, 1, state.shape).astype(np.float32)
 
     with tf.GradientTape() as tape:
-        logits, _ = network(tf.constant(ids, tf.int32))
-        loss = tf.reduce_mean(logits * pull)
+        logits, after = network(tf.constant(ids, tf.int32), tf.constant(state))
+        loss = tf.reduce_mean(tf.reduce_sum(logits * pull, -1))
     ours = tape.gradient(loss, [variable.value for variable in network.weight.values()])
     gradients = {
         name: tf.convert_to_tensor(gradient).numpy()
         for name, gradient in zip(network.weight, ours, strict=True)
     }
 
-    # Keras orders the gates input, forget, cell, output.
-    i, f, o, g = (np.arange(hidden) + k * hidden for k in range(4))
-    order = np.concatenate([i, f, g, o])
+    kinds = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
     embedding = tf.Variable(weights["embedding"])
     output = tf.Variable(weights["output.kernel"])
-    stack = []
+    stack: list[Any] = []
     for layer in range(layers):
-        lstm = keras.layers.LSTM(hidden, return_sequences=True)
-        lstm.build((batch, time, 6 if layer == 0 else hidden))
-        lstm.set_weights(
-            [
-                weights[f"lstm.{layer}.{name}"][..., order]
-                for name in ("input_kernel", "recurrent_kernel", "bias")
-            ]
-        )
-        stack.append(lstm)
+        stack.append(kinds[arch](hidden, return_sequences=True, return_state=True))
+        stack[-1].build((batch, time, 6 if layer == 0 else hidden))
+        stack[-1].set_weights(keras_form(arch, weights, layer))
+    last = []
     with tf.GradientTape() as tape:
         x = tf.gather(embedding, ids)
-        for lstm in stack:
-            x = lstm(x)
-        loss = tf.reduce_mean((x @ output + weights["output.bias"]) * pull)
-    variables = [embedding, output, *(v.value for lstm in stack for v in lstm.trainable_variables)]
+        for layer, initial in zip(stack, state, strict=True):
+            x, *end = layer(x, initial_state=list(initial) if carried else None)
+            last.append(end)
+        expected = x @ output + weights["output.bias"]
+        loss = tf.reduce_mean(tf.reduce_sum(expected * pull, -1))
+    variables = [embedding, output, *(v.value for k in stack for v in k.trainable_variables)]
     theirs = [tf.convert_to_tensor(q).numpy() for q in tape.gradient(loss, variables)]
 
+    assert np.abs(logits - expected).max() < 1e-5
+    assert np.abs(after - np.array(last)).max() < 1e-5
     assert np.abs(gradients["embedding"] - theirs[0]).max() < 1e-5
     assert np.abs(gradients["output.kernel"] - theirs[1]).max() < 1e-5
-    rest = iter(theirs[2:])
     for layer in range(layers):
-        for name in ("input_kernel", "recurrent_kernel", "bias"):
-            expected = next(rest)
-            assert np.abs(gradients[f"lstm.{layer}.{name}"][..., order] - expected).max() < 1e-5
-            # One step has nothing to recur to.
-            assert np.abs(expected).max() > 0 or (time == 1 and name == "recurrent_kernel")
+        got = keras_form(arch, gradients, layer)
+        wanted = theirs[2 + 3 * layer : 5 + 3 * layer]
+        assert all(np.abs(g - w).max() < 1e-5 for g, w in zip(got, wanted, strict=True))
+        # One step from nothing has nothing to recur to.
+        assert all(np.abs(w).max() > 1e-3 for w in wanted) or (time == 1 and not carried)
 
 
-def test_no_gradient_flows_over_a_boundary() -> None:
+@pytest.mark.parametrize("arch", STATES)
+def test_in_bfloat16_gradients_are_about_the_same(arch: Architecture) -> None:
+    """Products are rounded to 8 bits; states and sums are not."""
+    import tensorflow as tf
+
+    from seqgen.models import networks
+
+    config = ModelConfig(arch, 20, 2, 32, 16, 0, 32)
+    weights = make_weights(config, spread=0.05)
+    ids = tf.constant(np.random.default_rng(0).integers(0, 20, (4, 40)), tf.int32)
+    found: dict[str, list[np.ndarray]] = {}
+    for precision in ("float32", "bfloat16"):
+        network = networks.build(config, precision=precision)  # type: ignore[arg-type]
+        network.import_weights(weights)
+        with tf.GradientTape() as tape:
+            logits, state = network(ids)
+            assert logits.dtype == state.dtype == tf.float32
+            loss = tf.reduce_sum(tf.sin(logits))
+        gradients = tape.gradient(loss, [variable.value for variable in network.weight.values()])
+        found[precision] = [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]
+    for exact, rounded in zip(*found.values(), strict=True):
+        assert 0 < np.linalg.norm(rounded - exact) < 0.05 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_no_gradient_flows_over_a_boundary(arch: Architecture) -> None:
     """What stands before a document must not learn from it."""
     import tensorflow as tf
 
     from seqgen.models import networks
 
-    for config in (
-        ModelConfig("lstm", 9, 2, 8, 8, 0, 16),
-        ModelConfig("transformer", 9, 2, 8, 8, 2, 16),
-    ):
-        network = networks.build(config)
-        network.import_weights(make_weights(config))
-        # Tokens 1 to 4 stand before the boundary, 5 to 8 after it.
-        ids = tf.constant([[1, 2, 3, 4, 0, 5, 6, 7, 8]], tf.int32)
-        embedding = network.weight["embedding"].value
-        with tf.GradientTape() as tape:
-            logits, _ = network(ids)
-            loss = tf.reduce_sum(tf.sin(logits[:, 5:]))
-        gradient = tf.convert_to_tensor(tape.gradient(loss, embedding)).numpy()
-        assert np.abs(gradient[1:5]).max() == 0.0
-        assert np.abs(gradient[5:]).max() > 0.0
+    config = dataclasses.replace(make_config(arch, 9), layers=2)
+    network = networks.build(config)
+    network.import_weights(make_weights(config))
+    # Tokens 1 to 4 stand before the boundary, 5 to 8 after it.
+    ids = tf.constant([[1, 2, 3, 4, 0, 5, 6, 7, 8]], tf.int32)
+    embedding = network.weight["embedding"].value
+    with tf.GradientTape() as tape:
+        logits, _ = network(ids)
+        loss = tf.reduce_sum(tf.sin(logits[:, 5:]))
+    gradient = tf.convert_to_tensor(tape.gradient(loss, embedding)).numpy()
+    assert np.abs(gradient[1:5]).max() == 0.0
+    assert np.abs(gradient[5:]).max() > 0.0

@@ -15,6 +15,7 @@ from seqgen.config import Architecture, TrainingConfig, from_json
 from seqgen.corpus.documents import Corpus, Document
 from seqgen.errors import OutputError, TrainingError
 from seqgen.training.plan import Wishes
+from tests.support import ARCHITECTURES
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -66,7 +67,7 @@ def resume(path: Path):  # type: ignore[no-untyped-def]
     return Run.resume(TRAINING, VALIDATION, saved, memory, config)
 
 
-@pytest.mark.parametrize("arch", ["lstm", "transformer"])
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_it_learns(arch: Architecture, tmp_path: Path) -> None:
     from seqgen.training.events import Ended, Evaluated
     from seqgen.training.metrics import metrics_path
@@ -90,7 +91,7 @@ def test_it_learns(arch: Architecture, tmp_path: Path) -> None:
     assert [line["nats_per_char"] for line in lines if "nats_per_char" in line] == scores
 
 
-@pytest.mark.parametrize("arch", ["lstm", "transformer"])
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_a_resumed_run_is_the_same_run(arch: Architecture, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
     one = plan(whole, arch=arch, batch_size=8, seq_length=32, steps=30)

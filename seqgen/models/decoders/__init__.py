@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqgen.config import ModelConfig
+from seqgen.config import Architecture, ModelConfig
 from seqgen.models.decoders.decoder import Decoder
 from seqgen.models.decoders.recurrent import RecurrentDecoder
 from seqgen.models.decoders.transformer import TransformerDecoder
@@ -10,7 +10,9 @@ from seqgen.models.parameters import Weights
 
 __all__ = ["Decoder", "build"]
 
-_DECODERS: dict[str, type[RecurrentDecoder] | type[TransformerDecoder]] = {
+_DECODERS: dict[Architecture, type[RecurrentDecoder] | type[TransformerDecoder]] = {
+    "rnn": RecurrentDecoder,
+    "gru": RecurrentDecoder,
     "lstm": RecurrentDecoder,
     "transformer": TransformerDecoder,
 }

@@ -1,16 +1,22 @@
-"""The LSTM, one step at a time; its equations are in seqgen.models.networks.recurrent."""
+"""The recurrent networks, one step at a time; their equations are in seqgen.models.networks.cells.
+
+As there, x is W x + b and u is U h, both (batch, gates * hidden). A cell may write into both, and
+turns its state, (vectors, batch, hidden), into the next in place.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from seqgen.config import ModelConfig
+from seqgen.config import Architecture, ModelConfig
+from seqgen.models import parameters
 from seqgen.models.decoders.decoder import FloatArray, IntArray
-from seqgen.models.parameters import Weights
 
 __all__ = ["RecurrentDecoder"]
 
-State = FloatArray  # hidden and cell of every layer: (layers, 2, batch, hidden)
+State = FloatArray  # of every layer: (layers, vectors, batch, hidden)
 
 
 def _sigmoid(x: FloatArray) -> None:
@@ -21,37 +27,76 @@ def _sigmoid(x: FloatArray) -> None:
     x *= np.float32(0.5)
 
 
+def _rnn(x: FloatArray, u: FloatArray, state: State) -> None:
+    x += u
+    np.tanh(x, out=state[0])
+
+
+def _gru(x: FloatArray, u: FloatArray, state: State) -> None:
+    size = state.shape[-1]
+    x[:, : 2 * size] += u[:, : 2 * size]
+    _sigmoid(x[:, : 2 * size])
+    z, r, n = (x[:, k * size : (k + 1) * size] for k in range(3))
+    r *= u[:, 2 * size :]
+    n += r
+    np.tanh(n, out=n)
+    hidden = state[0]
+    hidden -= n
+    hidden *= z
+    hidden += n  # z * hidden + (1 - z) * n
+
+
+def _lstm(x: FloatArray, u: FloatArray, state: State) -> None:
+    size = state.shape[-1]
+    x += u
+    _sigmoid(x[:, : 3 * size])
+    i, f, o, g = (x[:, k * size : (k + 1) * size] for k in range(4))
+    np.tanh(g, out=g)
+    hidden, cell = state
+    cell *= f
+    cell += i * g
+    np.tanh(cell, out=hidden)
+    hidden *= o
+
+
+_CELLS: dict[Architecture, Callable[[FloatArray, FloatArray, State], None]] = {
+    "rnn": _rnn,
+    "gru": _gru,
+    "lstm": _lstm,
+}
+
+
 class RecurrentDecoder:
     """See Decoder."""
 
-    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+    def __init__(self, config: ModelConfig, weights: parameters.Weights) -> None:
         self.config = config
         self.weights = weights
-        # What the first layer adds for each token, made once: (vocabulary, 4 * hidden).
-        self.table = weights["embedding"] @ weights["lstm.0.input_kernel"] + weights["lstm.0.bias"]
+        arch = config.arch
+        # What the first layer adds for each token, made once: (vocabulary, gates * hidden).
+        self.table = weights["embedding"] @ weights[f"{arch}.0.input_kernel"]
+        self.table += weights[f"{arch}.0.bias"]
 
     def start(self, batch: int) -> State:
-        """Zeros, (layers, 2, batch, hidden) float32."""
-        return np.zeros((self.config.layers, 2, batch, self.config.hidden), np.float32)
+        """Zeros, (layers, vectors, batch, hidden) float32."""
+        config = self.config
+        shape = (config.layers, parameters.STATES[config.arch], batch, config.hidden)
+        return np.zeros(shape, np.float32)
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
-        weights, size = self.weights, self.config.hidden
+        weights, arch = self.weights, self.config.arch
         state = state * (ids != 0)[:, None].astype(np.float32)  # the boundary token forgets
-        gates = self.table[ids]  # (batch, 4 * hidden)
+        x = self.table[ids]  # (batch, gates * hidden)
         for layer in range(self.config.layers):
-            hidden, cell = state[layer]
+            cell = f"{arch}.{layer}"
             if layer > 0:
-                gates = state[layer - 1, 0] @ weights[f"lstm.{layer}.input_kernel"]
-                gates += weights[f"lstm.{layer}.bias"]
-            gates += hidden @ weights[f"lstm.{layer}.recurrent_kernel"]
-            _sigmoid(gates[:, : 3 * size])
-            np.tanh(gates[:, 3 * size :], out=gates[:, 3 * size :])
-            i, f, o, g = (gates[:, k * size : (k + 1) * size] for k in range(4))
-            cell *= f
-            cell += i * g
-            np.tanh(cell, out=hidden)
-            hidden *= o
+                x = state[layer - 1, 0] @ weights[f"{cell}.input_kernel"]
+                x += weights[f"{cell}.bias"]
+            u = state[layer, 0] @ weights[f"{cell}.recurrent_kernel"]
+            if f"{cell}.recurrent_bias" in weights:
+                u += weights[f"{cell}.recurrent_bias"]
+            _CELLS[arch](x, u, state[layer])
         logits = state[-1, 0] @ weights["output.kernel"]
         logits += weights["output.bias"]
         return logits, state

@@ -1,19 +1,21 @@
 """The networks as Keras layers, over whole sequences at once: what training runs (TensorFlow).
 
-Both take token ids and start afresh wherever the boundary token stands, so several documents can
+All take token ids and start afresh wherever the boundary token stands, so several documents can
 share a sequence. Their weights carry the names of seqgen.models.parameters.
 """
 
 from __future__ import annotations
 
-from seqgen.config import ModelConfig, Precision
+from seqgen.config import Architecture, ModelConfig, Precision
 from seqgen.models.networks.network import Network
 from seqgen.models.networks.recurrent import RecurrentNetwork
 from seqgen.models.networks.transformer import TransformerNetwork
 
 __all__ = ["Network", "build"]
 
-_NETWORKS: dict[str, type[Network]] = {
+_NETWORKS: dict[Architecture, type[Network]] = {
+    "rnn": RecurrentNetwork,
+    "gru": RecurrentNetwork,
     "lstm": RecurrentNetwork,
     "transformer": TransformerNetwork,
 }

@@ -1,4 +1,4 @@
-"""What both networks share: their variables, matrix products and dropout."""
+"""What all networks share: their variables, matrix products and dropout."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class Network(keras.layers.Layer):
 
     @abstractmethod
     def zero_state(self, batch: int) -> tf.Tensor:
-        """The state before the first token, (layers, 2, batch, hidden) float32; empty if none."""
+        """The state before the first token, (layers, vectors a layer remembers, batch,
+        hidden) float32; empty if none."""
 
     def import_weights(self, weights: parameters.Weights) -> None:
         """Take over weights under their contract names."""
@@ -70,13 +71,12 @@ class Network(keras.layers.Layer):
 
     def product(self, x: tf.Tensor, kernel: Any, **transposes: bool) -> tf.Tensor:
         """Matrix product at the chosen precision, float32 out."""
-        x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
-        if self.compute_type == tf.float32:
-            return tf.matmul(x, kernel, **transposes)
-        low = tf.matmul(
-            tf.cast(x, self.compute_type), tf.cast(kernel, self.compute_type), **transposes
-        )
+        low = tf.matmul(self.narrow(x), self.narrow(kernel), **transposes)
         return tf.cast(low, tf.float32)
+
+    def narrow(self, x: Any) -> tf.Tensor:
+        """A tensor at the precision of products: for one that many products share."""
+        return tf.cast(tf.convert_to_tensor(x), self.compute_type)
 
     def look_up(self, table: Any, ids: tf.Tensor) -> tf.Tensor:
         """Rows of a table, (..., width) for ids of shape (...)."""
