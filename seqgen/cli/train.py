@@ -131,6 +131,12 @@ def train(
             show_default="checkpoints/<corpus>.safetensors",
         ),
     ] = None,
+    log_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write event files for TensorBoard here; --resume goes on there."
+        ),
+    ] = None,
     encoding: Annotated[
         str | None, typer.Option(help="Of the files.", show_default="utf-8")
     ] = None,
@@ -183,13 +189,14 @@ def train(
 
     named = sources or []
     if export:
-        if options:
-            raise UsageError(f"--export only ends a run: drop {runs.spell(options)}")
+        useless = {*options} | ({"log_dir"} if log_dir else set())
+        if useless:
+            raise UsageError(f"--export only ends a run: drop {runs.spell(useless)}")
         runs.export(runs.model_of(named, output))
     elif resume:
-        train_to_end(runs.go_on(named, output, options, checkpoint_every), quiet=quiet)
+        train_to_end(runs.go_on(named, output, options, checkpoint_every, log_dir), quiet=quiet)
     else:
-        run = runs.begin(named, output, options, checkpoint_every, force=force)
+        run = runs.begin(named, output, options, checkpoint_every, force=force, log_dir=log_dir)
         train_to_end(run, quiet=quiet)
 
 

@@ -174,6 +174,8 @@ BAD = [
     (["--export"], 1, "no run in checkpoints/ was interrupted"),
     (["--export", "--steps", "3"], 2, "drop --steps"),
     (["--export", "--force"], 2, "exclude"),
+    (["--export", "--log-dir", "logs"], 2, "drop --log-dir"),
+    (["tunes.abc", "--log-dir", "words.txt"], 1, "can't make this folder"),
     (["tunes.abc", "-o", ".", "--force"], 1, "is a folder"),
     (["words.safetensors", "-o", "words.safetensors", "--force"], 2, "is the corpus"),
     (["words.metrics.jsonl", "-o", "words"], 2, "is the corpus"),
