@@ -241,14 +241,14 @@ class Run:
                 raise TrainingError(
                     f"the loss is no longer a number at step {self.step + 1}; what was saved last "
                     f"is kept; try a lower --learning-rate than {config.learning_rate:g} or a "
-                    "lower --clip-norm"
+                    f"lower {'--clip-norm' if config.clip_value is None else '--clip-value'}"
                 )
             stepped = Stepped(
                 self.step + 1,
                 update.loss_nats,
                 update.gradient_norm,
                 rate_at(self.step, config.steps, config.learning_rate, config.warmup_steps),
-                config.batch_size * config.seq_length / (time.perf_counter() - at),
+                config.tokens_per_update / (time.perf_counter() - at),
             )
             self.step += 1
             self.seconds = time.perf_counter() - began
