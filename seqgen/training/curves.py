@@ -146,7 +146,7 @@ def _draw_norm_scale(axes: Axes, runs: Sequence[PlottedRun]) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     limits = [(i, run.clip_norm) for i, run in enumerate(runs) if run.clip_norm is not None]
-    shared = len({limit for _, limit in limits}) == 1
+    shared = len({run.clip_norm for run in runs}) == 1
     for place, limit in limits[:1] if shared else limits:
         colour = "black" if shared else _style(place)[0]
         axes.axhline(

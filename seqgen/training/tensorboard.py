@@ -16,8 +16,6 @@ from seqgen.files import require_folder
 
 __all__ = ["TAGS", "EventFiles"]
 
-FLUSH_SECONDS = 10
-
 # What a line of metrics holds, as TensorBoard groups it.
 TAGS = {
     "loss_nats": "training/loss_nats",
@@ -52,14 +50,13 @@ class EventFiles:
         with tf.Graph().as_default():
             self._writer = tf.compat.v1.summary.FileWriter(
                 str(folder),
-                flush_secs=FLUSH_SECONDS,
                 filename_suffix=f".{time.time_ns()}",
             )
         start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
         self._writer.add_session_log(start, first_step)
 
     def write(self, values: dict[str, Any]) -> None:
-        """Add a line of metrics."""
+        """Add a line of metrics; it is on disk afterwards."""
         summary = tf.compat.v1.Summary()
         for name, tag in TAGS.items():
             if name in values:
@@ -67,6 +64,7 @@ class EventFiles:
         if self.problem is None:
             try:
                 self._writer.add_summary(summary, values["step"])
+                self._writer.flush()  # a run that is killed goes on after what it wrote here
             except (tf.errors.OpError, OSError) as error:
                 self._fail(error)
 

@@ -80,7 +80,14 @@ def test_several_runs_have_names_and_colours_of_their_own() -> None:
     assert {"0072b2", "d55e00", "009e73", "cc79a7", "e69f00", "56b4e9"} <= colours
 
 
-def test_thresholds_that_differ_are_both_shown() -> None:
+def test_a_threshold_is_black_if_all_runs_have_it_else_of_its_runs_colour() -> None:
+    def dashed(runs: list[PlottedRun]) -> set[str]:
+        dashes = re.findall(r'style="([^"]*stroke-dasharray[^"]*)"', drawn(runs))
+        return {re.findall(r"stroke: #(\w{6})", style)[0] for style in dashes}
+
+    assert dashed([make_run("a", 1.0), make_run("b", 1.0)]) == {"000000"}
+    assert dashed([make_run("a", 1.0), make_run("b", 0.5)]) == {"0072b2", "d55e00"}
+    assert dashed([make_run("a", None), make_run("b", 0.5)]) == {"d55e00"}
     shown = words(drawn([make_run("a", 1.0), make_run("b", 0.5), make_run("c", None)]))
     assert "clipped to 1" in shown
     assert "clipped to 0.5" in shown

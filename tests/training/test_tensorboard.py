@@ -91,6 +91,16 @@ def test_a_resumed_run_goes_on_in_the_same_place(tmp_path: Path) -> None:
     assert_same(shown(logs), metrics(path))
 
 
+def test_what_was_written_is_there_when_the_run_is_killed(tmp_path: Path) -> None:
+    from seqgen.training.tensorboard import EventFiles
+
+    files = EventFiles(tmp_path, first_step=0)
+    for step in (1, 2):
+        files.write({"step": step, "loss_nats": 4.0 / step})
+        assert shown(tmp_path)["training/loss_nats"][step] == 4.0 / step
+    files.close()
+
+
 def test_a_run_without_a_log_dir_writes_none(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     interrupt(plan(path), at=2)
