@@ -46,11 +46,15 @@ def to_json(config: DataclassInstance) -> dict[str, Any]:
 def from_json(kind: type[T], values: object) -> T:
     """The configuration that to_json gave.
 
+    A field that has a default may be missing: the file is older than the field.
+
     Raises:
         UsageError: a field is unknown, missing, or out of its range.
     """
-    names = [field.name for field in dataclasses.fields(kind)]
-    if not isinstance(values, dict) or set(values) != set(names):
+    fields = dataclasses.fields(kind)
+    names = [field.name for field in fields]
+    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    if not isinstance(values, dict) or not needed <= set(values) <= set(names):
         raise UsageError(f"{kind.__name__} must hold exactly {', '.join(names)}")
     return kind(**values)
 
@@ -132,17 +136,21 @@ class TrainingConfig:
 
     Args:
         steps: updates in all, fixed before the first.
-        batch_size: sequences an update.
+        batch_size: sequences that are learnt from at once.
         seq_length: tokens of each sequence (the window of backpropagation through time).
         learning_rate: at its peak, after the warm-up.
         warmup_steps: updates over which the rate rises to its peak; it then falls to zero.
         weight_decay: AdamW's, on matrices only.
-        clip_norm: global norm that gradients are scaled down to.
+        clip_norm: global norm that gradients are scaled down to; None if clip_value is given.
         dropout: share of activations dropped between layers.
         evaluate_every, checkpoint_every: updates between evaluations and between saves.
         patience: evaluations without improvement after which training stops.
         seed: decides initial weights, order of the data and dropout.
         precision: of the matrix products (weights and sums are float32).
+        clip_value: what each number of the gradients is cut to, up and down; None if clip_norm is.
+        ema: decay of the moving average of the weights that is evaluated and saved; None: no
+            average.
+        accumulate: batches whose gradients are averaged for an update.
     """
 
     steps: int
@@ -151,13 +159,21 @@ class TrainingConfig:
     learning_rate: float
     warmup_steps: int
     weight_decay: float
-    clip_norm: float
+    clip_norm: float | None
     dropout: float
     evaluate_every: int
     checkpoint_every: int
     patience: int
     seed: int
     precision: Precision
+    clip_value: float | None = None
+    ema: float | None = None
+    accumulate: int = 1
+
+    @property
+    def tokens_per_update(self) -> int:
+        """Tokens that one update learns from."""
+        return self.accumulate * self.batch_size * self.seq_length
 
     def __post_init__(self) -> None:
         _whole("steps", self.steps, 1, 1 << 40)
@@ -166,7 +182,17 @@ class TrainingConfig:
         _real("learning-rate", self.learning_rate, 0, 10, open_low=True)
         _whole("warmup-steps", self.warmup_steps, 0, self.steps)
         _real("weight-decay", self.weight_decay, 0, 10)
-        _real("clip-norm", self.clip_norm, 0, 1e9, open_low=True)
+        if self.clip_norm is not None:
+            _real("clip-norm", self.clip_norm, 0, 1e9, open_low=True)
+        if self.clip_value is not None:
+            _real("clip-value", self.clip_value, 0, 1e9, open_low=True)
+        _require(
+            (self.clip_norm is None) != (self.clip_value is None),
+            "clip-norm and clip-value exclude each other",
+        )
+        if self.ema is not None:
+            _real("ema", self.ema, 0, 1 - 1e-6, open_low=True)
+        _whole("accumulate", self.accumulate, 1, 1 << 20)
         _real("dropout", self.dropout, 0, 0.95)
         _whole("evaluate-every", self.evaluate_every, 1, 1 << 40)
         _whole("checkpoint-every", self.checkpoint_every, 1, 1 << 40)

@@ -123,7 +123,7 @@ def require_folder(path: Path) -> Path:
     except OSError as error:
         raise OutputError(f"{folder}: can't make this folder: {reason(error)}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder}: this folder can't be written to; choose another with -o")
+        raise OutputError(f"{folder}: this folder can't be written to; choose another")
     return folder
 
 

@@ -202,11 +202,12 @@ def _introduce(event: Started) -> str:
     model, config = event.model, event.config
     heads = f", {model.heads} heads" if model.heads else ""
     epochs = config.steps / event.steps_per_epoch
+    batches = f"{config.accumulate} batches of " if config.accumulate > 1 else ""
     go_on = f", going on after step {event.step}" if event.step else ""
     return (
         f"{model.arch}, {model.layers} x {model.hidden}{heads}: {event.parameters:,} weights, "
         f"{model.vocabulary} different tokens\n"
-        f"{config.steps:,} steps of {config.batch_size} x {config.seq_length} tokens: "
+        f"{config.steps:,} steps of {batches}{config.batch_size} x {config.seq_length} tokens: "
         f"{epochs:.1f} times through the corpus{go_on}"
     )
 

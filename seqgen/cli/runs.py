@@ -29,6 +29,7 @@ def begin(
     checkpoint_every: int | None,
     *,
     force: bool,
+    log_dir: Path | None = None,
 ) -> Run:
     """A new run; options as the command line has them, without those left to the plan.
 
@@ -39,11 +40,15 @@ def begin(
         raise OutputError(f"{output}: is a folder; name a file in it")
     path = _with_suffix(output) if output else CHECKPOINTS / f"{_survey(sources)[0]}{SUFFIX}"
     _refuse_to_overwrite(path, sources, force=force)
-    return _plan(sources, path, options, checkpoint_every)
+    return _plan(sources, path, options, checkpoint_every, log_dir)
 
 
 def go_on(
-    sources: list[str], output: Path | None, options: dict[str, Any], checkpoint_every: int | None
+    sources: list[str],
+    output: Path | None,
+    options: dict[str, Any],
+    checkpoint_every: int | None,
+    log_dir: Path | None,
 ) -> Run:
     """The run that an interrupted one would have been, or one that begins at a finished model.
 
@@ -56,7 +61,7 @@ def go_on(
     path = model_of(sources, output)
     saved, memory = checkpoint.load_training(path)
     if saved.card.progress is None:
-        return _teach(saved, sources, options, checkpoint_every)
+        return _teach(saved, sources, options, checkpoint_every, log_dir)
     if options:
         raise UsageError(
             f"--resume goes on with the run in {path} as it was begun: drop {spell(options)}, "
@@ -83,12 +88,16 @@ def go_on(
     if checkpoint_every is not None:
         config = dataclasses.replace(config, checkpoint_every=checkpoint_every)
 
+    _require_log_dir(log_dir)
+
     from seqgen.training.runtime import import_tensorflow
 
     import_tensorflow()
     from seqgen.training.run import Run
 
-    return Run.resume(training, held_back, saved, memory, config)
+    run = Run.resume(training, held_back, saved, memory, config)
+    run.log_dir = log_dir or run.log_dir
+    return run
 
 
 def export(path: Path) -> None:
@@ -130,7 +139,11 @@ def spell(options: Iterable[str]) -> str:
 
 
 def _teach(
-    start: Checkpoint, sources: list[str], options: dict[str, Any], checkpoint_every: int | None
+    start: Checkpoint,
+    sources: list[str],
+    options: dict[str, Any],
+    checkpoint_every: int | None,
+    log_dir: Path | None,
 ) -> Run:
     path, card = start.path, start.card
     if not sources:
@@ -149,7 +162,7 @@ def _teach(
             )
         options = options | division
     options = options | {"arch": card.model.arch, "seq_length": card.model.context}
-    return _plan(sources, path, options, checkpoint_every, start=start)
+    return _plan(sources, path, options, checkpoint_every, log_dir, start=start)
 
 
 def _plan(
@@ -157,6 +170,7 @@ def _plan(
     path: Path,
     options: dict[str, Any],
     checkpoint_every: int | None,
+    log_dir: Path | None,
     *,
     start: Checkpoint | None = None,
 ) -> Run:
@@ -176,6 +190,7 @@ def _plan(
             f"{start.path} writes {start.card.kind}, but the corpus holds {training.kind}"
         )
     require_folder(path)
+    _require_log_dir(log_dir)
     scheme = options.get("tokens", "auto")
     if scheme == "auto":
         scheme = "abc" if training.kind == "abc" else "char"
@@ -205,7 +220,7 @@ def _plan(
     needed = ("validation", "val_fraction", "seed", "encoding")
     resumable: dict[str, Any] = {name: options[name] for name in needed if name in options}
     resumable["sources"] = sources
-    return Run.plan(
+    run = Run.plan(
         training,
         held_back,
         scheme,
@@ -215,6 +230,15 @@ def _plan(
         resumable=resumable,
         start=start,
     )
+    run.log_dir = log_dir
+    return run
+
+
+def _require_log_dir(log_dir: Path | None) -> None:
+    from seqgen.files import require_folder
+
+    if log_dir is not None:
+        require_folder(log_dir / "events")
 
 
 def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:

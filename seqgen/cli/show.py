@@ -84,9 +84,12 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
         )
     options = (
         f"{recipe.get('steps')} steps of {recipe.get('batch_size')} x {recipe.get('seq_length')}, "
-        f"learning rate {recipe.get('learning_rate')}, clip norm {recipe.get('clip_norm')}, "
-        f"dropout {recipe.get('dropout')}, seed {recipe.get('seed')}"
+        f"learning rate {recipe.get('learning_rate')}, "
     )
+    for name in ("clip_norm", "clip_value", "ema", "accumulate"):
+        if recipe.get(name) is not None:
+            options += f"{name.replace('_', ' ')} {recipe[name]}, "
+    options += f"dropout {recipe.get('dropout')}, seed {recipe.get('seed')}"
     learnt = (
         f"{corpus.get('name')}: {corpus.get('documents')} documents, "
         f"{corpus.get('characters')} characters"

@@ -89,7 +89,7 @@ def train(
         int | None, typer.Option(min=0, help="Decides weights, order, dropout.", show_default="0")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Sequences an update.", show_default="by the corpus")
+        int | None, typer.Option(min=1, help="Sequences a batch.", show_default="by the corpus")
     ] = None,
     seq_length: Annotated[
         int | None,
@@ -106,6 +106,25 @@ def train(
     clip_norm: Annotated[
         float | None,
         typer.Option(help="Most the gradients' global norm may be.", show_default="1.0"),
+    ] = None,
+    clip_value: Annotated[
+        float | None,
+        typer.Option(help="Most each of the gradients' numbers may be, instead of --clip-norm."),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DECAY",
+            help="Evaluate and keep a moving average of the weights, such as 0.999.",
+        ),
+    ] = None,
+    accumulate: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Batches averaged for an update: as one so many times as large.",
+            show_default="1",
+        ),
     ] = None,
     dropout: Annotated[
         float | None,
@@ -135,6 +154,12 @@ def train(
             "-o",
             help="The model file.",
             show_default="checkpoints/<corpus>.safetensors",
+        ),
+    ] = None,
+    log_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write event files for TensorBoard here; --resume goes on there."
         ),
     ] = None,
     encoding: Annotated[
@@ -170,6 +195,9 @@ def train(
         "seq_length": seq_length,
         "learning_rate": learning_rate,
         "clip_norm": clip_norm,
+        "clip_value": clip_value,
+        "ema": ema,
+        "accumulate": accumulate,
         "dropout": dropout,
         "layers": layers,
         "hidden": hidden,
@@ -180,6 +208,8 @@ def train(
     options = {name: value for name, value in chosen.items() if value is not None}
     if steps is not None and budget is not None:
         raise UsageError("--steps and --budget exclude each other")
+    if clip_norm is not None and clip_value is not None:
+        raise UsageError("--clip-norm and --clip-value exclude each other")
     if val_fraction is not None and validation is not None:
         raise UsageError("--val-fraction and --validation exclude each other")
     if resume + force + export > 1:
@@ -189,13 +219,14 @@ def train(
 
     named = sources or []
     if export:
-        if options:
-            raise UsageError(f"--export only ends a run: drop {runs.spell(options)}")
+        useless = {*options} | ({"log_dir"} if log_dir else set())
+        if useless:
+            raise UsageError(f"--export only ends a run: drop {runs.spell(useless)}")
         runs.export(runs.model_of(named, output))
     elif resume:
-        train_to_end(runs.go_on(named, output, options, checkpoint_every), quiet=quiet)
+        train_to_end(runs.go_on(named, output, options, checkpoint_every, log_dir), quiet=quiet)
     else:
-        run = runs.begin(named, output, options, checkpoint_every, force=force)
+        run = runs.begin(named, output, options, checkpoint_every, force=force, log_dir=log_dir)
         train_to_end(run, quiet=quiet)
 
 

@@ -25,7 +25,7 @@ def out_of_memory(config: TrainingConfig) -> TrainingError:
     """What to say when a batch does not fit."""
     return TrainingError(
         f"{config.batch_size} sequences of {config.seq_length} tokens need more memory than there "
-        "is; lower --batch-size, --seq-length or --hidden"
+        "is; lower --batch-size, --seq-length or --hidden (--accumulate makes up for small batches)"
     )
 
 

@@ -33,7 +33,7 @@ class Data:
         """What to learn from; a recurrent network carries its state from one to the next."""
         return Batches(
             self._training,
-            batch_size=config.batch_size,
+            batch_size=config.batch_size * config.accumulate,
             seq_length=config.seq_length,
             seed=config.seed,
             carried=model.recurrent,

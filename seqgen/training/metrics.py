@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgen.errors import OutputError
-from seqgen.files import reason, write_atomically
+from seqgen.errors import InputError, OutputError
+from seqgen.files import read_bytes, reason, write_atomically
 
-__all__ = ["MetricsFile", "metrics_path"]
+__all__ = ["SUFFIX", "Curve", "MetricsFile", "metrics_path", "read_curves"]
+
+SUFFIX = ".metrics.jsonl"
 
 
 def metrics_path(model: Path) -> Path:
     """Where a run that writes ``model`` writes its metrics."""
-    return model.with_name(f"{model.stem}.metrics.jsonl")
+    return model.with_name(model.stem + SUFFIX)
 
 
 class MetricsFile:
@@ -25,7 +30,8 @@ class MetricsFile:
 
     Args:
         path: the file.
-        after_step: keep the lines that are there up to this step; None begins anew.
+        after_step: keep the lines that are there up to this step, and all of the trainings that
+            the model had before this one; None begins anew.
     Raises:
         OutputError: the file can't be opened.
     """
@@ -42,7 +48,16 @@ class MetricsFile:
             lines = self.path.read_bytes().splitlines(keepends=True)
         except OSError:
             return b""
-        return b"".join(line for line in lines if _step_of(line) <= step)
+        steps = [_step_of(line) for line in lines]
+        begin, before = 0, -math.inf
+        for place, at in enumerate(steps):
+            if at < before:  # where a finished model was taught more
+                begin = place
+            before = at if math.isfinite(at) else before
+        limits = [float(sys.maxsize)] * begin + [float(step)] * (len(lines) - begin)
+        return b"".join(
+            line for line, at, limit in zip(lines, steps, limits, strict=True) if at <= limit
+        )
 
     def write(self, values: dict[str, Any]) -> None:
         """Add a line."""
@@ -67,3 +82,62 @@ def _step_of(line: bytes) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, TypeError, KeyError):  # cut off by a crash, or not ours
         return float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One quantity over a run, where it was measured.
+
+    Attributes:
+        steps: updates before each value.
+        seconds: training time before each value.
+        values: the quantity; NaN where an update went wrong.
+    """
+
+    steps: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+def read_curves(path: Path) -> dict[str, Curve]:
+    """The curves in a metrics file, by the quantity's name (``loss_nats``, ``bits_per_char`` …).
+
+    A model that was taught more has its trainings one after the other. A last line that is cut off
+    is left out: the run may be writing it.
+
+    Raises:
+        InputError: the file is missing, holds no line yet, or holds a line that is not of a run.
+    """
+    lines = read_bytes(path).splitlines(keepends=True)
+    curves: dict[str, Curve] = {}
+    step = seconds = first_step = first_seconds = 0.0
+    for number, line in enumerate(lines, 1):
+        if number == len(lines) and not line.endswith(b"\n"):
+            break
+        values = _numbers(line)
+        if values is None:
+            raise InputError(
+                "is damaged: this line is not of a run's metrics; remove it to see the others",
+                path=path,
+                line=number,
+            )
+        if first_step + values["step"] < step:
+            first_step, first_seconds = step, seconds
+        step, seconds = first_step + values.pop("step"), first_seconds + values.pop("seconds")
+        for name, value in values.items():
+            curve = curves.setdefault(name, Curve())
+            curve.steps.append(step)
+            curve.seconds.append(seconds)
+            curve.values.append(value)
+    if not curves:
+        raise InputError("holds no metrics yet; wait for the run's first updates", path=path)
+    return curves
+
+
+def _numbers(line: bytes) -> dict[str, float] | None:
+    try:
+        values = {str(name): float(value) for name, value in json.loads(line).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
+        return None
+    placed = all(math.isfinite(values.get(name, math.nan)) for name in ("step", "seconds"))
+    return values if placed else None

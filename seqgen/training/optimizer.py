@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from seqgen.config import Architecture
 
-__all__ = ["Optimizer", "clip_by_global_norm"]
+__all__ = ["Optimizer", "average_weights", "clip_by_global_norm", "clip_by_value"]
 
 BETA_MEAN, BETA_SQUARE, EPSILON = 0.9, 0.98, 1e-9
 MUON_MOMENTUM = 0.95
@@ -32,6 +32,25 @@ def clip_by_global_norm(
     norm = tf.linalg.global_norm(gradients)
     scale = limit / tf.maximum(norm, limit)
     return [gradient * scale for gradient in gradients], norm
+
+
+def clip_by_value(gradients: list[tf.Tensor], limit: float) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Gradients each of whose numbers is cut to at most ``limit``, up and down; and their global
+    norm before."""
+    clipped = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
+    return clipped, tf.linalg.global_norm(gradients)
+
+
+def average_weights(
+    averages: dict[str, Any], weights: dict[str, Any], decay: float, step: tf.Tensor
+) -> None:
+    """Move the averages towards the weights after update ``step``, counted from 1, float32.
+
+    The decay is at most (1 + step) / (10 + step): an average over the last few weights at first.
+    """
+    share = 1.0 - tf.minimum(decay, (1.0 + step) / (10.0 + step))
+    for name, average in averages.items():
+        average.assign_sub(share * (average - weights[name]))
 
 
 def orthogonalise(matrix: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,7 @@ __all__ = ["Wishes", "plan_model", "plan_training"]
 
 SMALL_CORPUS_TOKENS = 400_000
 PATIENCE = 4
+CLIP_NORM = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class Wishes:
     batch_size: int | None = None
     learning_rate: float | None = None
     dropout: float | None = None
-    clip_norm: float = 1.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    ema: float | None = None
+    accumulate: int = 1
     steps: int | None = None
     budget_seconds: float = 180.0
     checkpoint_every: int | None = None
@@ -105,6 +109,7 @@ def plan_training(
 ) -> TrainingConfig:
     """The recipe for a run of ``steps`` updates."""
     defaults = _defaults(wishes, tokens)
+    unlimited = wishes.clip_norm is None and wishes.clip_value is None
     evaluate_every = max(1, math.ceil(steps / evaluations))
     return TrainingConfig(
         steps=steps,
@@ -113,7 +118,10 @@ def plan_training(
         learning_rate=_either(wishes.learning_rate, defaults.learning_rate),
         warmup_steps=min(50, steps // 10),
         weight_decay=defaults.weight_decay,
-        clip_norm=wishes.clip_norm,
+        clip_norm=CLIP_NORM if unlimited else wishes.clip_norm,
+        clip_value=wishes.clip_value,
+        ema=wishes.ema,
+        accumulate=wishes.accumulate,
         dropout=_either(wishes.dropout, defaults.dropout),
         evaluate_every=evaluate_every,
         checkpoint_every=_either(wishes.checkpoint_every, evaluate_every),

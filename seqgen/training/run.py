@@ -6,6 +6,7 @@ but what came since the last save.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import math
@@ -34,6 +35,7 @@ from seqgen.training.metrics import MetricsFile, metrics_path
 from seqgen.training.plan import Wishes, plan_model, plan_training
 from seqgen.training.runtime import native_precision
 from seqgen.training.schedule import rate_at
+from seqgen.training.tensorboard import EventFiles
 from seqgen.training.trainer import Trainer
 
 __all__ = ["Run"]
@@ -56,7 +58,12 @@ class Run:
         description: what goes into the model file about the corpus.
         resumable: what must be known to load the same corpus again.
         start: a finished model to begin at.
+
+    Attributes:
+        log_dir: where event files for TensorBoard go; None writes none.
     """
+
+    log_dir: Path | None = None
 
     def __init__(
         self,
@@ -78,6 +85,7 @@ class Run:
         self.rows = data.rows(model)
         self.trainer = Trainer(model, config, start.weights if start else None)
         self.goes_on = start is not None
+        self.records: list[MetricsFile | EventFiles] = []
         self.step = 0
         self.seconds = 0.0
         self.without_improvement = 0
@@ -175,6 +183,8 @@ class Run:
             run.step = int(progress["step"])
             run.seconds = float(progress["seconds"])
             run.without_improvement = int(progress["without_improvement"])
+            if progress.get("log_dir") is not None:
+                run.log_dir = Path(progress["log_dir"])
         except (KeyError, ValueError, TypeError) as error:
             raise CheckpointError(
                 f"{saved.path}: what training keeps in it is damaged ({error}); "
@@ -193,17 +203,19 @@ class Run:
         """
         require_folder(self.output)
         anew = self.step == 0 and not self.goes_on
-        metrics = MetricsFile(
-            metrics_path(self.output), after_step=None if anew else self.step or sys.maxsize
-        )
-        try:
-            yield from self._events(stop, metrics)
-        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            raise out_of_memory(self.config) from error
-        finally:
-            metrics.close()
+        with contextlib.ExitStack() as opened:
+            keep = None if anew else self.step or sys.maxsize
+            metrics = MetricsFile(metrics_path(self.output), after_step=keep)
+            self.records = [opened.enter_context(contextlib.closing(metrics))]
+            if self.log_dir is not None:
+                files = EventFiles(self.log_dir, first_step=self.step + 1 if self.step else 0)
+                self.records.append(opened.enter_context(contextlib.closing(files)))
+            try:
+                yield from self._events(stop)
+            except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+                raise out_of_memory(self.config) from error
 
-    def _events(self, stop: Callable[[], bool], metrics: MetricsFile) -> Iterator[Event]:
+    def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
         config = self.config
         yield Started(
             self.tokenizer,
@@ -217,9 +229,10 @@ class Run:
         began = time.perf_counter() - self.seconds
         saved_at = time.perf_counter()
         bad_updates = 0
-        early = noted = False
+        early = False
+        noted: set[str] = set()
         if self.goes_on and self.step == 0:
-            yield self._evaluate(metrics)  # what it can already is what has to be improved on
+            yield self._evaluate()  # what it can already is what has to be improved on
         while self.step < config.steps and not early:
             at = time.perf_counter()
             update = self.trainer.update(self.batches[self.step], self.step)
@@ -228,31 +241,31 @@ class Run:
                 raise TrainingError(
                     f"the loss is no longer a number at step {self.step + 1}; what was saved last "
                     f"is kept; try a lower --learning-rate than {config.learning_rate:g} or a "
-                    "lower --clip-norm"
+                    f"lower {'--clip-norm' if config.clip_value is None else '--clip-value'}"
                 )
             stepped = Stepped(
                 self.step + 1,
                 update.loss_nats,
                 update.gradient_norm,
                 rate_at(self.step, config.steps, config.learning_rate, config.warmup_steps),
-                config.batch_size * config.seq_length / (time.perf_counter() - at),
+                config.tokens_per_update / (time.perf_counter() - at),
             )
             self.step += 1
             self.seconds = time.perf_counter() - began
             if self.step % max(1, config.steps // METRICS_LINES) == 0:
-                self._write_down(metrics, dataclasses.asdict(stepped))
+                self._write_down(dataclasses.asdict(stepped))
             yield stepped
 
             last = self.step == config.steps
             if not update.applied and not last:
                 continue  # neither judged nor saved while something is wrong
             if self.step % config.evaluate_every == 0 or last:
-                yield self._evaluate(metrics)
+                yield self._evaluate()
                 early = self.without_improvement >= config.patience
             self.seconds = time.perf_counter() - began
-            if metrics.problem and not noted:
-                yield Noted(metrics.problem)
-                noted = True
+            problems = {record.problem for record in self.records if record.problem} - noted
+            yield from map(Noted, sorted(problems))
+            noted |= problems
             if last or early:
                 break
             stopping = stop()
@@ -268,7 +281,7 @@ class Run:
         yield Saved(self.step, self.output)
         yield Ended(self.step, False, early, self.best, self.seconds)
 
-    def _evaluate(self, metrics: MetricsFile) -> Evaluated:
+    def _evaluate(self) -> Evaluated:
         score = self.rows.score(self.trainer.loss_sum)
         weights = self.trainer.export_weights()
         improved = score.nats_per_char < self.best_nats
@@ -281,11 +294,12 @@ class Run:
         }
         if improved:
             self.best_nats, self.best, self.best_weights = score.nats_per_char, values, weights
-        self._write_down(metrics, values)
+        self._write_down(values)
         return Evaluated(self.step, score, improved, weights)
 
-    def _write_down(self, metrics: MetricsFile, values: dict[str, Any]) -> None:
-        metrics.write({**values, "seconds": round(self.seconds, 3)})
+    def _write_down(self, values: dict[str, Any]) -> None:
+        for record in self.records:
+            record.write({**values, "seconds": round(self.seconds, 3)})
 
     def _save(self, *, finished: bool) -> None:
         progress = None
@@ -295,6 +309,7 @@ class Run:
                 "seconds": self.seconds,
                 "without_improvement": self.without_improvement,
                 "corpus": self.resumable,
+                "log_dir": None if self.log_dir is None else str(self.log_dir),
             }
         if not self.best:  # interrupted before the first evaluation
             self.best_weights = self.trainer.export_weights()

@@ -1,4 +1,10 @@
-"""One network under training: its compiled step, its evaluation, and all it must remember."""
+"""One network under training: its compiled step, its evaluation, and all it must remember.
+
+An update averages the gradients of ``accumulate`` batches: it is that of one batch so many times as
+large, in the memory of one. With ``ema``, what is evaluated and saved is a moving average of the
+weights; its decay begins low, (1 + n) / (10 + n) after update n, so that a short run's average does
+not lag behind by its beginning (as in TensorFlow's ExponentialMovingAverage).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +18,12 @@ from seqgen.config import ModelConfig, TrainingConfig
 from seqgen.models import networks
 from seqgen.models.parameters import Weights, initialise
 from seqgen.training.batches import Batch
-from seqgen.training.optimizer import Optimizer, clip_by_global_norm
+from seqgen.training.optimizer import (
+    Optimizer,
+    average_weights,
+    clip_by_global_norm,
+    clip_by_value,
+)
 from seqgen.training.schedule import rate_at
 
 __all__ = ["Trainer", "Update"]
@@ -25,7 +36,7 @@ class Update:
 
     Attributes:
         loss_nats: mean loss a token before the update.
-        gradient_norm: global norm before clipping.
+        gradient_norm: global norm before clipping (by norm or value).
         applied: False when a number was not finite and the weights were left as they were.
     """
 
@@ -49,15 +60,23 @@ class Trainer:
         self, model: ModelConfig, config: TrainingConfig, weights: Weights | None = None
     ) -> None:
         self.config = config
+        begin = weights or initialise(model, config.seed)
         self.network = networks.build(model, dropout=config.dropout, precision=config.precision)
-        self.network.import_weights(weights or initialise(model, config.seed))
+        self.network.import_weights(begin)
+        self.judged = self.network  # what is evaluated and saved
+        if config.ema is not None:
+            self.judged = networks.build(model, dropout=0.0, precision=config.precision)
+            self.judged.import_weights(begin)
         self.optimizer = Optimizer(self.network.weight, model.arch, config.weight_decay)
-        self.state = tf.Variable(self.network.zero_state(config.batch_size), trainable=False)
+        state = self.network.zero_state(config.batch_size)
+        if config.accumulate > 1:  # one for each batch of an update
+            state = tf.stack([state] * config.accumulate)
+        self.state = tf.Variable(state, trainable=False)
         self._update = tf.function(self._update_eagerly, reduce_retracing=True)
         self._loss_sum = tf.function(self._loss_sum_eagerly, reduce_retracing=True)
 
     def update(self, batch: Batch, step: int) -> Update:
-        """Learn from one batch as update ``step``, counted from 0."""
+        """Learn from ``accumulate * batch_size`` sequences as update ``step``, counted from 0."""
         config = self.config
         if batch.fresh:
             self.state.assign(tf.zeros_like(self.state))
@@ -74,23 +93,63 @@ class Trainer:
     def _update_eagerly(
         self, ids: tf.Tensor, targets: tf.Tensor, key: tf.Tensor, rate: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        weight = self.network.weight
-        with tf.GradientTape() as tape:
-            logits, state = self.network(ids, self.state, key)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-            loss = tf.reduce_mean(losses)
-        gradients = tape.gradient(loss, [variable.value for variable in weight.values()])
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        gradients, norm = clip_by_global_norm(gradients, self.config.clip_norm)
+        config, weight = self.config, self.network.weight
+        differentiate = self._differentiate if config.accumulate == 1 else self._accumulate
+        loss, gradients, state = differentiate(ids, targets, self.state, key)
+        gradients, norm = self._clip(gradients)
 
         def apply() -> tf.Tensor:
             self.optimizer.apply(dict(zip(weight, gradients, strict=True)), rate, step)
+            if config.ema is not None:
+                average_weights(self.judged.weight, weight, config.ema, step)
             self.state.assign(state)
             return tf.constant(True)
 
         finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
         tf.cond(finite, apply, lambda: tf.constant(False))
         return loss, norm
+
+    def _clip(self, gradients: list[tf.Tensor]) -> tuple[list[tf.Tensor], tf.Tensor]:
+        if self.config.clip_norm is not None:
+            return clip_by_global_norm(gradients, self.config.clip_norm)
+        assert self.config.clip_value is not None  # a configuration has one of them
+        return clip_by_value(gradients, self.config.clip_value)
+
+    def _differentiate(
+        self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor, key: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
+        """Mean loss of a batch, its gradients in the order of the weights, and the next state."""
+        with tf.GradientTape() as tape:
+            logits, state = self.network(ids, state, key)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+            loss = tf.reduce_mean(losses)
+        gradients = tape.gradient(loss, [v.value for v in self.network.weight.values()])
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], state
+
+    def _accumulate(
+        self, ids: tf.Tensor, targets: tf.Tensor, states: tf.Tensor, key: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
+        """The same for all batches of an update, one after the other."""
+        batches = self.config.accumulate
+        shape = (batches, self.config.batch_size, -1)
+        ids, targets = tf.reshape(ids, shape), tf.reshape(targets, shape)
+
+        def add(i: Any, loss: Any, sums: Any, next_states: Any) -> tuple[Any, ...]:
+            # A key of its own: no two batches of an update drop the same activations.
+            folded = tf.random.fold_in(key, i)
+            more, gradients, state = self._differentiate(ids[i], targets[i], states[i], folded)
+            sums = [a + b for a, b in zip(sums, gradients, strict=True)]
+            return i + 1, loss + more, sums, next_states.write(i, state)
+
+        zeros = [tf.zeros(weight.shape) for weight in self.network.weight.values()]
+        next_states = tf.TensorArray(tf.float32, batches, element_shape=states.shape[1:])
+        _, loss, sums, next_states = tf.while_loop(
+            lambda i, *_: i < batches,
+            add,
+            (0, 0.0, zeros, next_states),
+            parallel_iterations=1,  # the memory of one batch, and sums in one order
+        )
+        return loss / batches, [total / batches for total in sums], next_states.stack()
 
     def loss_sum(
         self,
@@ -104,17 +163,19 @@ class Trainer:
     def _loss_sum_eagerly(
         self, ids: tf.Tensor, targets: tf.Tensor, counted: tf.Tensor
     ) -> tf.Tensor:
-        logits, _ = self.network(ids)
+        logits, _ = self.judged(ids)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         return tf.reduce_sum(losses * counted)
 
     def export_weights(self) -> Weights:
-        """Copies of the weights, under their contract names."""
-        return self.network.export_weights()
+        """Copies of the weights that are evaluated and saved, under their contract names."""
+        return self.judged.export_weights()
 
     def export_memory(self) -> Tensors:
         """Copies of all that an identical run needs to go on."""
-        memory: Tensors = {f"weights/{n}": w for n, w in self.export_weights().items()}
+        memory: Tensors = {f"weights/{n}": w for n, w in self.network.export_weights().items()}
+        if self.config.ema is not None:
+            memory |= {f"average/{n}": w for n, w in self.export_weights().items()}
         for name, variable in self.optimizer.memory.items():
             memory[f"optimizer/{name}"] = variable.numpy()
         memory["state"] = self.state.numpy()
@@ -127,6 +188,8 @@ class Trainer:
             KeyError, ValueError: a tensor is missing or has another shape.
         """
         self.network.import_weights({n: memory[f"weights/{n}"] for n in self.network.weight})
+        if self.config.ema is not None:
+            self.judged.import_weights({n: memory[f"average/{n}"] for n in self.judged.weight})
         for name, variable in self.optimizer.memory.items():
             variable.assign(memory[f"optimizer/{name}"])
         self.state.assign(memory["state"])

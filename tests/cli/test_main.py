@@ -39,6 +39,7 @@ def imported(*arguments: str, cwd: Path) -> set[str]:
         ["show", "small"],
         ["corpus", "list"],
         ["convert", "tune.abc", "tune.mid"],
+        ["plot", "--help"],
     ],
     ids=" ".join,
 )

@@ -91,14 +91,21 @@ def test_it_learns(arch: Architecture, tmp_path: Path) -> None:
     assert [line["nats_per_char"] for line in lines if "nats_per_char" in line] == scores
 
 
+ALL_OPTIONS = {"batch_size": 4, "accumulate": 2, "ema": 0.9, "clip_value": 0.01}
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 8}, ALL_OPTIONS], ids=["plain", "all"])
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_a_resumed_run_is_the_same_run(arch: Architecture, tmp_path: Path) -> None:
+def test_a_resumed_run_is_the_same_run(
+    arch: Architecture, options: dict[str, object], tmp_path: Path
+) -> None:
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
-    one = plan(whole, arch=arch, batch_size=8, seq_length=32, steps=30)
+    options = {"arch": arch, "seq_length": 32, "steps": 30, **options}
+    one = plan(whole, **options)
     run_steps = one.config.steps
     assert one.batches.steps_per_epoch < run_steps - 10
     finish(one)
-    interrupt(plan(cut, arch=arch, batch_size=8, seq_length=32, steps=30), at=3)
+    interrupt(plan(cut, **options), at=3)
     assert checkpoint.load(cut).card.progress["step"] == 3  # type: ignore[index]
     # In the middle of the second time through the corpus.
     interrupt(resume(cut), at=run_steps - 10)
