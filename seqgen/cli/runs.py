@@ -148,7 +148,7 @@ def _teach(
     path, card = start.path, start.card
     if not sources:
         raise UsageError(f"{path} is a finished model: name the CORPUS to teach it, or use --force")
-    if fixed := {"arch", "tokens", "layers", "hidden", "seq_length"} & set(options):
+    if fixed := {"arch", "tokens", "vocab_size", "layers", "hidden", "seq_length"} & set(options):
         raise UsageError(
             f"{path} is a finished model, whose network is what it is: drop {spell(fixed)}, or "
             "train anew with --force"
@@ -175,6 +175,7 @@ def _plan(
     start: Checkpoint | None = None,
 ) -> Run:
     from seqgen.files import require_folder
+    from seqgen.tokenization import Tokenizer
     from seqgen.training.plan import Wishes
 
     # All that can be wrong is found before TensorFlow loads and minutes are spent.
@@ -184,6 +185,8 @@ def _plan(
         wished["budget_seconds"] = parse_duration(options["budget"])
     wishes = Wishes(**wished, checkpoint_every=checkpoint_every)
     wishes.check()
+    if "vocab_size" in options and options.get("tokens") != "bpe":
+        raise UsageError("--vocab-size is for --tokens bpe; other tokens are what the corpus holds")
     training, held_back = _load(sources, options)
     if start and training.kind != start.card.kind:
         raise InputError(
@@ -191,9 +194,14 @@ def _plan(
         )
     require_folder(path)
     _require_log_dir(log_dir)
-    scheme = options.get("tokens", "auto")
-    if scheme == "auto":
-        scheme = "abc" if training.kind == "abc" else "char"
+    if start:
+        tokenizer = start.card.tokenizer
+    else:
+        scheme = options.get("tokens", "auto")
+        if scheme == "auto":
+            scheme = "abc" if training.kind == "abc" else "char"
+        texts = (document.text for document in training.documents)
+        tokenizer = Tokenizer.learn(scheme, texts, size=options.get("vocab_size"))
 
     from seqgen.training.runtime import import_tensorflow
 
@@ -223,7 +231,7 @@ def _plan(
     run = Run.plan(
         training,
         held_back,
-        scheme,
+        tokenizer,
         wishes,
         path,
         description=description,

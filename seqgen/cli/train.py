@@ -33,6 +33,7 @@ class Tokens(enum.StrEnum):
     auto = "auto"
     char = "char"
     abc = "abc"
+    bpe = "bpe"
 
 
 Layers = Annotated[
@@ -73,10 +74,15 @@ def train(
     tokens: Annotated[
         Tokens | None,
         typer.Option(
-            help="What the network reads and writes one at a time: characters, or ABC notation's "
-            "notes, lengths and bar lines.",
-            show_default="auto, which is abc for tunes",
+            help="What the network reads and writes one at a time: characters (char), ABC "
+            "notation's notes, lengths and bar lines (abc), or frequent parts of words, learnt by "
+            "byte-pair encoding (bpe).",
+            show_default="auto, which is abc for tunes, else char",
         ),
+    ] = None,
+    vocab_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tokens of bpe, at most.", show_default="by the corpus"),
     ] = None,
     budget: Annotated[
         str | None,
@@ -188,6 +194,7 @@ def train(
     chosen = {
         "arch": arch.value if arch else None,
         "tokens": tokens.value if tokens else None,
+        "vocab_size": vocab_size,
         "budget": budget,
         "steps": steps,
         "seed": seed,
@@ -227,6 +234,11 @@ def train(
         train_to_end(runs.go_on(named, output, options, checkpoint_every, log_dir), quiet=quiet)
     else:
         run = runs.begin(named, output, options, checkpoint_every, force=force, log_dir=log_dir)
+        if vocab_size is not None and run.tokenizer.size < vocab_size and not quiet:
+            say(
+                f"--vocab-size {vocab_size}: the corpus holds no more than {run.tokenizer.size} "
+                "tokens that occur often enough to be learnt"
+            )
         train_to_end(run, quiet=quiet)
 
 

@@ -27,7 +27,6 @@ FloatArray = NDArray[np.float32]
 
 _MASK_BYTES = 1 << 26
 _MAX_STATES = 1 << 15
-_MOST_ODD = 8
 _FARTHEST = 512  # tokens; the most that tests have met is a sixth of it
 _NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
 _EVENT_LETTERS = _NOTE_LETTERS | frozenset("zx")
@@ -89,9 +88,10 @@ class Constraint:
         # Of prompts.
         self._reader = Grammar(conditions, alphabet, watches=self.grammar.notes.watches)
         self._finisher = Finisher(self.grammar)
-        self._root = _Node()
+        # Odd pieces are those about which the key of a mask does not know enough.
+        self._root, self._odd = _Node(), _Node()
         for token, piece in enumerate(tokenizer.pieces, FIRST_PIECE):
-            node = self._root
+            node = self._odd if _asks_more(piece) else self._root
             for character in piece:
                 node = node.children.setdefault(character, _Node())
             node.token = token
@@ -101,8 +101,6 @@ class Constraint:
         sections = max(1, len(conditions.sections))
         asked = 64 * sections * max(0, conditions.section_bars)
         self._farthest = _FARTHEST + asked + sum(map(len, self.grammar.forced.values()))
-        # Those that the key of a mask does not foresee are asked about one by one.
-        self._odd = [piece for piece in tokenizer.pieces if _asks_more(piece)]
         self._masks: dict[object, tuple[BoolArray, FloatArray]] = {}
         self._places: dict[State, Place] = {}
         self._generation = 0
@@ -169,16 +167,16 @@ class Constraint:
         return self._mask(state)[0]
 
     def _mask(self, state: State) -> tuple[BoolArray, FloatArray]:
-        key: object = state
-        if len(self._odd) <= _MOST_ODD:
-            odd = [self.grammar.read(state, piece) is not None for piece in self._odd]
-            key = self._key(state), tuple(odd)
+        tokens: list[int] = []
+        self._walk(self._odd, state, tokens)
+        key = self._key(state), tuple(tokens)
         found = self._masks.get(key)
         if found is None:
             if len(self._masks) >= self._most_masks:
                 self._forget()
+            self._walk(self._root, state, tokens)
             mask = np.zeros(self._tokenizer.size, np.bool_)
-            self._walk(self._root, state, mask)
+            mask[tokens] = True
             mask[BOUNDARY] = self.grammar.is_final(state)
             found = self._masks[key] = mask, np.where(mask, np.float32(0), np.float32(-np.inf))
         return found
@@ -208,14 +206,15 @@ class Constraint:
                 place.after[token] = after
         return after
 
-    def _walk(self, node: _Node, state: State, mask: BoolArray) -> None:
+    def _walk(self, node: _Node, state: State, tokens: list[int]) -> None:
+        """Adds the tokens below a node that may come."""
         for character, child in node.children.items():
             after = self.grammar.advance(state, character)
             if after is not None:
                 if child.token >= 0:
-                    mask[child.token] = True
+                    tokens.append(child.token)
                 if child.children:
-                    self._walk(child, after, mask)
+                    self._walk(child, after, tokens)
 
     def advance(self, state: State, token: int) -> State:
         """The state after a token that is allowed."""
@@ -255,9 +254,10 @@ class Constraint:
 def _asks_more(piece: str) -> bool:
     """Whether a piece could tie a note from before it, or add octave marks to it more than once.
 
-    Or end a bar that it goes on with.
+    Or end a bar that it fills or goes on with.
     """
-    if ("|" in piece or "::" in piece) and _EVENT_LETTERS.intersection(piece):
+    line = min((at for at in map(piece.find, ("|", "::")) if at >= 0), default=-1)
+    if line >= 0 and (_EVENT_LETTERS.intersection(piece) or piece[:line].strip(":[ ")):
         return True
     for index, character in enumerate(piece[:-1]):
         if character in _NOTE_LETTERS:

@@ -10,23 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.errors import UsageError
-from seqgen.tokenization import abc_tokens, characters
+from seqgen.tokenization import abc_tokens, bpe, characters
 
 __all__ = ["BOUNDARY", "Scheme", "StreamDecoder", "Tokenizer"]
 
-Scheme = Literal["char", "abc"]
+Scheme = Literal["char", "abc", "bpe"]
 
 BOUNDARY = 0
 HALF_BYTES = 16
 FIRST_PIECE = 1 + HALF_BYTES
 # Arguments and file names may hold bytes that are no text; this keeps them as they are.
 ERRORS = "surrogateescape"
+MOST_SPELLED = 1 << 17  # spellings that are kept
 
 _SPLIT: dict[Scheme, Callable[[str], Iterable[str]]] = {
     "char": characters.split,
     "abc": abc_tokens.split,
+    "bpe": bpe.words,
 }
-_VOCABULARY: dict[Scheme, Callable[[Iterable[str]], list[str]]] = {
+_VOCABULARY: dict[Literal["char", "abc"], Callable[[Iterable[str]], list[str]]] = {
     "char": characters.vocabulary,
     "abc": abc_tokens.vocabulary,
 }
@@ -38,18 +40,35 @@ class Tokenizer:
     Args:
         scheme: how text is cut into pieces.
         pieces: the vocabulary's own pieces; piece ``i`` has id ``17 + i``.
+        merges: of the `bpe` scheme, in the order learnt: pairs of pieces that make a piece.
     """
 
-    def __init__(self, scheme: Scheme, pieces: Sequence[str]) -> None:
+    def __init__(
+        self, scheme: Scheme, pieces: Sequence[str], merges: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self.scheme = scheme
         self.pieces = tuple(pieces)
+        self.merges = tuple(merges)
         self._ids = {piece: FIRST_PIECE + i for i, piece in enumerate(self.pieces)}
-        # Spellings of pieces that are not in the vocabulary, made as they turn up.
+        # What a piece that is cut from a text is made of, if it is not one of the vocabulary. A
+        # word's merges decide that, even where the vocabulary holds the word.
+        self._whole = {} if scheme == "bpe" else self._ids
+        self._parts: Callable[[str], Iterable[str]] = bpe.Merges(merges).apply if merges else iter
+        # Spellings, made as they turn up.
         self._spelled: dict[str, list[int]] = {}
 
     @classmethod
-    def learn(cls, scheme: Scheme, texts: Iterable[str]) -> Tokenizer:
-        """A tokenizer whose vocabulary is what stands in the texts of a training part."""
+    def learn(cls, scheme: Scheme, texts: Iterable[str], *, size: int | None = None) -> Tokenizer:
+        """A tokenizer whose vocabulary is what stands in the texts of a training part.
+
+        Args:
+            size: of a `bpe` vocabulary, at most; None leaves it to the texts. Others have no
+                choice.
+        Raises:
+            UsageError: the texts have more characters than ``size`` has room for.
+        """
+        if scheme == "bpe":
+            return cls(scheme, *bpe.learn(texts, size, FIRST_PIECE))
         return cls(scheme, _VOCABULARY[scheme](texts))
 
     @property
@@ -60,7 +79,7 @@ class Tokenizer:
     def encode(self, text: str) -> NDArray[np.int32]:
         """The ids of a text, without a boundary: (tokens,) int32."""
         ids: list[int] = []
-        known = self._ids.get
+        known = self._whole.get
         for piece in _SPLIT[self.scheme](text):
             token = known(piece)
             if token is None:
@@ -73,13 +92,15 @@ class Tokenizer:
         if (spelled := self._spelled.get(piece)) is not None:
             return spelled
         ids: list[int] = []
-        for character in piece:
-            token = self._ids.get(character)
+        for part in self._parts(piece):
+            token = self._ids.get(part)
             if token is not None:
                 ids.append(token)
             else:
-                for byte in character.encode("utf-8", ERRORS):
+                for byte in part.encode("utf-8", ERRORS):
                     ids += (1 + (byte >> 4), 1 + (byte & 15))
+        if len(self._spelled) >= MOST_SPELLED:
+            self._spelled.clear()
         self._spelled[piece] = ids
         return ids
 
@@ -90,23 +111,37 @@ class Tokenizer:
 
     def to_json(self) -> dict[str, Any]:
         """The whole tokenizer, for the model file."""
-        return {"scheme": self.scheme, "pieces": list(self.pieces)}
+        values: dict[str, Any] = {"scheme": self.scheme, "pieces": list(self.pieces)}
+        if self.scheme == "bpe":
+            values["merges"] = [list(pair) for pair in self.merges]
+        return values
 
     @classmethod
     def from_json(cls, values: Any) -> Tokenizer:
         """Raises UsageError unless ``values`` is what to_json gives."""
-        if not isinstance(values, dict) or set(values) != {"scheme", "pieces"}:
-            raise UsageError("the tokenizer must hold exactly scheme and pieces")
-        scheme, pieces = values["scheme"], values["pieces"]
-        if scheme not in get_args(Scheme):
-            raise UsageError(f"unknown tokens '{scheme}'")
+        if not isinstance(values, dict) or values.get("scheme") not in get_args(Scheme):
+            raise UsageError("the tokenizer's scheme must be one of " + ", ".join(get_args(Scheme)))
+        scheme: Scheme = values["scheme"]
+        if set(values) != {"scheme", "pieces"} | ({"merges"} if scheme == "bpe" else set()):
+            raise UsageError("the tokenizer must hold exactly scheme, pieces and, for bpe, merges")
+        pieces = values["pieces"]
         if (
             not isinstance(pieces, list)
             or not all(isinstance(piece, str) and piece for piece in pieces)
             or len(set(pieces)) != len(pieces)
         ):
             raise UsageError("the vocabulary's pieces must be distinct texts")
-        return cls(scheme, pieces)
+        known = set(pieces)
+        merges = values.get("merges", [])
+        if not isinstance(merges, list) or not all(
+            isinstance(pair, list)
+            and len(pair) == 2
+            and all(isinstance(part, str) and part in known for part in pair)
+            and "".join(pair) in known
+            for pair in merges
+        ):
+            raise UsageError("the vocabulary's merges must be pairs of pieces that make pieces")
+        return cls(scheme, pieces, [(left, right) for left, right in merges])
 
 
 class StreamDecoder:

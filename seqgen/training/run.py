@@ -27,7 +27,7 @@ from seqgen.corpus.documents import Corpus, Kind
 from seqgen.errors import CheckpointError, TrainingError
 from seqgen.files import require_folder
 from seqgen.models import parameters
-from seqgen.tokenization import Scheme, Tokenizer
+from seqgen.tokenization import Tokenizer
 from seqgen.training.budget import choose_steps, out_of_memory
 from seqgen.training.data import Data
 from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
@@ -99,7 +99,7 @@ class Run:
         cls,
         training: Corpus,
         validation: Corpus,
-        scheme: Scheme,
+        tokenizer: Tokenizer,
         wishes: Wishes,
         output: Path,
         *,
@@ -107,13 +107,14 @@ class Run:
         resumable: dict[str, Any],
         start: checkpoint.Checkpoint | None = None,
     ) -> Run:
-        """A new run as the user wishes it, or one that takes over a finished model's weights."""
-        if start:
-            tokenizer, model = start.card.tokenizer, start.card.model
-        else:
-            tokenizer = Tokenizer.learn(scheme, (d.text for d in training.documents))
+        """A new run as the user wishes it, or one that takes over a finished model's weights.
+
+        The tokenizer is learnt from the training part, or the finished model's.
+        """
         data = Data(training, validation, tokenizer)
-        if not start:
+        if start:
+            model = start.card.model
+        else:
             model = plan_model(wishes, vocabulary=tokenizer.size, tokens=data.tokens)
         precision = native_precision()
 

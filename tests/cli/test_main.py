@@ -11,7 +11,7 @@ import pytest
 
 import seqgen
 
-HEAVY = {"tensorflow", "keras", "h5py", "music21"}
+HEAVY = {"tensorflow", "keras", "h5py", "music21", "tokenizers"}
 
 
 def imported(*arguments: str, cwd: Path) -> set[str]:
@@ -44,7 +44,7 @@ def imported(*arguments: str, cwd: Path) -> set[str]:
     ids=" ".join,
 )
 def test_nothing_heavy_is_imported(arguments: list[str], make_model: Callable[..., Path]) -> None:
-    folder = make_model().parent.parent
+    folder = make_model(scheme="bpe").parent.parent
     (folder / "tune.abc").write_text("X:1\nT:One\nK:C\nCDEF|]\n")
     modules = imported(*arguments, cwd=folder)
     assert "typer" in modules

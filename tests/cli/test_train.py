@@ -82,6 +82,22 @@ def test_text_from_stdin_quietly_with_a_transformer(tmp_path: Path) -> None:
     assert (card.kind, card.tokenizer.scheme, card.corpus["name"]) == ("text", "char", "stdin")
 
 
+def test_byte_pairs_are_learnt_and_kept_with_the_model(tunes: Path) -> None:
+    bpe = ["--tokens", "bpe", "--vocab-size", "5000"]
+    done = seqgen("train", "tunes.abc", *bpe, "--steps", "4", *SMALL, cwd=tunes)
+    assert done.returncode == 0, done.stderr
+    tokenizer = checkpoint.load(tunes / "checkpoints" / "tunes.safetensors").card.tokenizer
+    assert any(len(piece) > 2 for piece in tokenizer.pieces)
+    assert f"the corpus holds no more than {tokenizer.size} tokens" in done.stderr
+    assert f"{tokenizer.size} tokens (bpe)" in seqgen("show", cwd=tunes).stdout
+    drawn = seqgen("sample", "-n", "3", "--seed", "1", "--format", "abc", cwd=tunes)
+    assert drawn.returncode == 0, drawn.stderr
+    (tunes / "drawn.abc").write_text(drawn.stdout)
+    checked = seqgen("check", "drawn.abc", cwd=tunes)
+    assert checked.returncode == 0, checked.stdout
+    assert "0 problems in 3 tunes" in checked.stderr
+
+
 @pytest.mark.parametrize(
     ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -172,6 +188,8 @@ BAD = [
     (["tunes.abc", "--steps", "3", "--budget", "3s"], 2, "exclude"),
     (["tunes.abc", "--budget", "soon"], 2, "no duration"),
     (["tunes.abc", "--arch", "transformer", "--hidden", "51"], 2, "must be even"),
+    (["tunes.abc", "--vocab-size", "300"], 2, "--vocab-size is for --tokens bpe"),
+    (["tunes.abc", "--tokens", "bpe", "--vocab-size", "30"], 2, "need at least"),
     (["tunes.abc", "-o", "words.txt/m.safetensors"], 1, "can't make this folder"),
     (["--resume", "-o", "none.safetensors"], 1, "no such model"),
     (["--resume"], 1, "no run in checkpoints/ was interrupted"),
@@ -217,6 +235,7 @@ def test_a_finished_model_is_taught_more_only_of_its_own(tunes: Path) -> None:
         (out, "name the CORPUS"),
         ([*out, "words.txt"], "writes abc, but the corpus holds text"),
         (["tunes.abc", "--hidden", "8"], "drop --hidden"),
+        (["tunes.abc", "--tokens", "bpe", "--vocab-size", "99"], "drop --tokens, --vocab-size"),
         (["tunes.abc", "--seed", "3"], "drop --seed"),
     ):
         refused = seqgen("train", "--resume", *arguments, cwd=tunes)

@@ -17,6 +17,7 @@ from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import continuation
 from seqgen.sampling.infill import Gaps
 from seqgen.tokenization import Scheme, Tokenizer
+from seqgen.tokenization.tokenizer import FIRST_PIECE
 from tests.support import TUNES
 
 EXTRA = "X:2\nT:More\nM:6/8\nL:1/8\nK:G\n(3ABc d3-|d>e{f}[GB]2|[1 ^f,2:|[2 z/|]!\n" * 6
@@ -55,7 +56,7 @@ def draw(
     )
 
 
-@pytest.fixture(params=["char", "abc"])
+@pytest.fixture(params=["char", "abc", "bpe"])
 def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     scheme: Scheme = request.param
     return Tokenizer.learn(scheme, [TUNES + EXTRA])
@@ -97,6 +98,27 @@ def test_masks_kept_by_projected_states_are_those_of_the_states(
             if not choices:
                 break
             state = kept.advance(state, rng.choice(choices))
+
+
+def test_masks_know_what_pieces_of_several_lexemes_ask() -> None:
+    spanning = ["/|", "2|", "3|", "2:|", "d2|", "|d", "-|d", "2 d", "d2d2"]
+    tokenizer = Tokenizer("char", sorted(set(TUNES + EXTRA)) + spanning)
+    kept, fresh = (Constraint(tokenizer, Conditions()) for _ in range(2))
+    music = {FIRST_PIECE + i for i, p in enumerate(tokenizer.pieces) if set(p) <= set("d23/|:- ")}
+    rng = random.Random(5)
+    met: set[int] = set()
+    for _ in range(40):
+        state = kept.begin("X:1\nT:a\nM:6/8\nL:1/8\nK:G\n|:d3 d3|")
+        for _ in range(30):
+            mask = kept.allowed(state)
+            fresh._masks.clear()
+            assert (mask == fresh.allowed(state)).all()
+            choices = sorted(music.intersection(np.flatnonzero(mask).tolist()))
+            if not choices:
+                break
+            met.update(choices)
+            state = kept.advance(state, rng.choice(choices))
+    assert {tokenizer.pieces[token - FIRST_PIECE] for token in met} >= set(spanning)
 
 
 def test_drawn_notes_stay_in_the_compass_and_prompts_need_not(tokenizer: Tokenizer) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from seqgen.errors import UsageError
 from seqgen.tokenization import BOUNDARY, Scheme, StreamDecoder, Tokenizer
 from tests.support import TUNES
 
-SCHEMES: list[Scheme] = ["char", "abc"]
+SCHEMES: list[Scheme] = ["char", "abc", "bpe"]
 # Any text at all, and bytes that are none (as Python escapes them).
 anything = st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))
 notation = st.text(alphabet="XTMLK: ABCdefg,'^_=0123456789/|[](){}<>!\"\\-zx\n%")
@@ -72,8 +74,9 @@ def test_a_boundary_is_no_text_and_a_lone_half_byte_shows() -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_json_round_trip(scheme: Scheme) -> None:
-    copy = Tokenizer.from_json(learnt[scheme].to_json())
+    copy = Tokenizer.from_json(json.loads(json.dumps(learnt[scheme].to_json())))
     assert copy.pieces == learnt[scheme].pieces
+    assert copy.merges == learnt[scheme].merges
     assert (copy.encode(TUNES) == learnt[scheme].encode(TUNES)).all()
 
 
@@ -88,6 +91,13 @@ def test_json_round_trip(scheme: Scheme) -> None:
         {"scheme": "char", "pieces": ["a", "a"]},
         {"scheme": "char", "pieces": ["a", ""]},
         {"scheme": "char", "pieces": ["a", 1]},
+        {"scheme": "char", "pieces": ["a"], "merges": []},
+        {"scheme": "bpe", "pieces": ["a"]},
+        {"scheme": "bpe", "pieces": ["a"], "merges": 3},
+        {"scheme": "bpe", "pieces": ["a", "aa"], "merges": ["aa"]},
+        {"scheme": "bpe", "pieces": ["a", "aa"], "merges": [["a", "a", "a"]]},
+        {"scheme": "bpe", "pieces": ["a", "b"], "merges": [["a", "b"]]},
+        {"scheme": "bpe", "pieces": ["a", "ab"], "merges": [["a", "b"]]},
     ],
 )
 def test_a_foreign_vocabulary_is_refused(values: object) -> None:

@@ -14,6 +14,7 @@ from seqgen import checkpoint
 from seqgen.config import Architecture, TrainingConfig, from_json
 from seqgen.corpus.documents import Corpus, Document
 from seqgen.errors import OutputError, TrainingError
+from seqgen.tokenization import Tokenizer
 from seqgen.training.plan import Wishes
 from tests.support import ARCHITECTURES
 
@@ -34,6 +35,7 @@ def make_corpus(seed: int, tunes: int) -> Corpus:
 
 
 TRAINING, VALIDATION = make_corpus(0, 60), make_corpus(1, 8)
+TOKENIZER = Tokenizer.learn("char", (document.text for document in TRAINING.documents))
 
 
 def plan(output: Path, **wishes: object):  # type: ignore[no-untyped-def]
@@ -43,7 +45,7 @@ def plan(output: Path, **wishes: object):  # type: ignore[no-untyped-def]
     return Run.plan(
         TRAINING,
         VALIDATION,
-        "char",
+        TOKENIZER,
         Wishes(**given),  # type: ignore[arg-type]
         output,
         description={"name": "made", "digest": TRAINING.digest},
@@ -208,7 +210,7 @@ def test_a_finished_model_learns_on_and_never_gets_worse(
     run = Run.plan(
         TRAINING,
         VALIDATION,
-        "char",
+        TOKENIZER,
         Wishes(steps=3, batch_size=4, seq_length=16, learning_rate=rate),
         path,
         description={},
