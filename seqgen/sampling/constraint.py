@@ -242,8 +242,10 @@ class Constraint:
         full = state.setting.full
         line = state.place == "bar" or settled is None or rules.bars.may_come(settled)
         short = bool(settled and full and settled.spent == full - settled.pickup)
+        shifted = bool(state.pickup % state.setting.unit)
         kept = state._replace(
-            setting=state.setting._replace(key=()), text=text, last=(), alters=(), pickup=short,
+            setting=state.setting._replace(key=()), text=text, last=(), alters=(),
+            pickup=short + 2 * shifted,
         )  # fmt: skip
         if not line:
             # What decides about bar lines only.

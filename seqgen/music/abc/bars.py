@@ -112,11 +112,13 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
         following = bars[index + 1] if index + 1 < len(bars) else None
         if bar.right.style in _WITHIN and following is not None:
             continue
-        _check_bar(pieces, following, report)
+        _check_bar(pieces, following, report, first=pieces[0] is bars[0])
         pieces = []
 
 
-def _check_bar(pieces: list[OpenBar], following: OpenBar | None, report: Report) -> None:
+def _check_bar(
+    pieces: list[OpenBar], following: OpenBar | None, report: Report, *, first: bool
+) -> None:
     meter = pieces[-1].meter
     full = meter.duration
     length = pieces[0].layers[0][1]
@@ -128,7 +130,8 @@ def _check_bar(pieces: list[OpenBar], following: OpenBar | None, report: Report)
     if any(isinstance(item, Rest) and item.bars for item in items):
         return
     at_edge = (
-        _is_edge(pieces[0].left)
+        first
+        or _is_edge(pieces[0].left)
         or _is_edge(pieces[-1].right)
         or bool(pieces[0].ending)
         or (following is not None and bool(following.ending))

@@ -72,6 +72,8 @@ class BarRules:
         if text == INVISIBLE:
             return None if self._plain else music._replace(place="gap", text="")
         ends, closes, opens, ending = _read(text)
+        if self._plain and ending and text.startswith("||"):
+            return None
         if text[0] == "[" and ending:
             return self._ending(music, ending)
         if music.line:

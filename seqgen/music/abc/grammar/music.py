@@ -148,7 +148,8 @@ class MusicRules:
         if character == " ":
             return music._replace(place="indent")
         if character == "!":
-            return music._replace(place="bang", text="", field="!", written=0)
+            held = self._plain and (music.tied or music.due)
+            return None if held else music._replace(place="bang", text="", field="!", written=0)
         return self._gap(music, character)
 
     def _continued(self, music: Music, character: str) -> Music | None:
@@ -238,13 +239,21 @@ class MusicRules:
         if music.due and character not in ("[!" if self._plain else "[!%\\"):
             return None  # nothing stands between a repeat and its next ending
         if character == "[":
+            if self._plain and music.tuplet and not music.due:
+                return None  # chords in tuplets are beyond some programs
             line = not self._plain and self._bar_text(music, "[|")
             if not (line or music.due or self._room(music)):
                 return None
             return music._replace(place="bracket", text="", written=0)
         if character == '"':
+            if self._plain and music.tied:
+                return None
             return music._replace(place="quote", text="", written=0)
         if character == "!":
+            # A line's end only, where no decoration may come.
+            held = self._plain and (music.tied or music.due)
+            if held and self._open(music):
+                return None
             return music._replace(place="bang", text="", written=0)
         if character == "y" and not self._plain:
             return music._replace(place="gap", after=min(music.after, 1), written=0)
@@ -256,8 +265,8 @@ class MusicRules:
             # A fermata, segno or coda may also stand over a bar line.
             if character in "HSO" and not self._plain:
                 return music._replace(place="gap", after=min(music.after, 1), written=0)
-            if not self._room(music) or (self._plain and len(music.tied) > 1):
-                return None
+            if not self._room(music) or (self._plain and music.tied):
+                return None  # some programs lose a tie that leads to an ornament
             if character in "H." and self._plain and music.broken:
                 return None
             place = "dot" if character == "." or self._plain else "gap"
@@ -541,8 +550,11 @@ class MusicRules:
         text += character
         if not self._plain:
             return music._replace(text=text if self._quoted_start.fullmatch(text) else "?")
-        if not self._room(music):
-            return None  # a chord symbol stands before its note
+        unit = music.setting.unit
+        if not self._room(music) or music.pickup % unit or music.spent % unit:
+            # A chord symbol stands before its note; abc2midi's accompaniment loses count where the
+            # bars are shifted by a part of the unit.
+            return None
         return music._replace(text=text) if self._quoted_start.fullmatch(text) else None
 
     def _bang(self, music: Music, character: str) -> Music | None:
@@ -553,6 +565,8 @@ class MusicRules:
         if character == "!":
             if text in self._decorations:
                 return music._replace(place="gap", text="", field="", after=min(music.after, 1))
+            return None
+        if self._plain and (music.tied or music.due):
             return None
         text += character
         return music._replace(text=text) if text in self._decoration_starts else None
