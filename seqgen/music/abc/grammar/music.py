@@ -148,8 +148,9 @@ class MusicRules:
         if character == " ":
             return music._replace(place="indent")
         if character == "!":
-            held = self._plain and (music.tied or music.due)
-            return None if held else music._replace(place="bang", text="", field="!", written=0)
+            if self._plain and (music.tied or music.due):
+                return None
+            return music._replace(place="bang", text="", field="!", written=0)
         return self._gap(music, character)
 
     def _continued(self, music: Music, character: str) -> Music | None:
@@ -251,8 +252,7 @@ class MusicRules:
             return music._replace(place="quote", text="", written=0)
         if character == "!":
             # A line's end only, where no decoration may come.
-            held = self._plain and (music.tied or music.due)
-            if held and self._open(music):
+            if self._plain and (music.tied or music.due) and self._open(music):
                 return None
             return music._replace(place="bang", text="", written=0)
         if character == "y" and not self._plain:
