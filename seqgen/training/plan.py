@@ -70,7 +70,7 @@ _DEFAULTS: dict[tuple[Architecture, bool], _Defaults] = {
     ("transformer", False): _Defaults(4, 192, 256, 8, 0.02, 0.1, 0.1),
 }
 T = TypeVar("T")
-EMBEDDING = 64  # an LSTM's; its first input product is a table, so width costs nothing but weights
+EMBEDDING = 64  # recurrent networks': their first input product is a table, so width is nearly free
 HEAD_WIDTH = 32
 
 

@@ -63,7 +63,7 @@ class Cell(ABC):
 class RNN(Cell):
     """The simple recurrent network (Elman 1990).
 
-    h = tanh(W x + b + U h)
+    h = tanh(W x + b + U h)                     in MIT 6.S191: tanh(W_xh x + W_hh h)
     """
 
     saved = 1
