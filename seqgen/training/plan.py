@@ -56,8 +56,8 @@ class _Defaults:
 
 # By architecture and whether the corpus is small.
 _DEFAULTS: dict[tuple[Architecture, bool], _Defaults] = {
-    ("rnn", True): _Defaults(1, 512, 64, 16, 1e-3, 0.01, 0.2),
-    ("rnn", False): _Defaults(1, 768, 64, 16, 1e-3, 0.0, 0.0),
+    ("rnn", True): _Defaults(1, 512, 64, 16, 3e-3, 0.01, 0.2),
+    ("rnn", False): _Defaults(1, 512, 64, 16, 3e-3, 0.0, 0.0),
     ("gru", True): _Defaults(1, 384, 64, 16, 4e-3, 0.01, 0.4),
     ("gru", False): _Defaults(1, 512, 64, 16, 6e-3, 0.0, 0.0),
     ("lstm", True): _Defaults(1, 384, 64, 16, 4e-3, 0.01, 0.4),
@@ -66,7 +66,7 @@ _DEFAULTS: dict[tuple[Architecture, bool], _Defaults] = {
     ("transformer", False): _Defaults(4, 192, 256, 8, 0.02, 0.1, 0.1),
 }
 T = TypeVar("T")
-EMBEDDING = 64  # a recurrent network's; its first input product is a table, so width costs nothing but weights
+EMBEDDING = 64  # recurrent networks': their first input product is a table, so width is nearly free
 HEAD_WIDTH = 32
 
 
