@@ -112,7 +112,10 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
         following = bars[index + 1] if index + 1 < len(bars) else None
         if bar.right.style in _WITHIN and following is not None:
             continue
-        _check_bar(pieces, following, report, first=pieces[0] is bars[0])
+        before = index - len(pieces)
+        # Marks alone between two bar lines are no bar: the section begins after them.
+        marks = before >= 0 and bars[before].layers[0][1] == 0 and _is_edge(bars[before].left)
+        _check_bar(pieces, following, report, first=before < 0 or marks)
         pieces = []
 
 

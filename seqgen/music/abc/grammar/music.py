@@ -308,6 +308,8 @@ class MusicRules:
         if music.setting.full and not self.notes.room(music) and not self.bars.may_go_on(music):
             return None
         pitches = {each[:2]: each for each in music.last}
+        if self._plain and len(pitches) < len(music.last):
+            return None  # some programs lose the ties of a chord that holds a note twice
         return music._replace(place="gap", tied=tuple(pitches.values()), written=0)
 
     # -- pitches and lengths
