@@ -60,10 +60,10 @@ class _Defaults:
 
 # By architecture and whether the corpus is small.
 _DEFAULTS: dict[tuple[Architecture, bool], _Defaults] = {
-    ("rnn", True): _Defaults(1, 384, 64, 16, 3e-3, 0.01, 0.2),
+    ("rnn", True): _Defaults(1, 512, 64, 16, 3e-3, 0.01, 0.2),
     ("rnn", False): _Defaults(1, 512, 64, 16, 3e-3, 0.0, 0.0),
-    ("gru", True): _Defaults(1, 384, 64, 16, 8e-3, 0.01, 0.4),
-    ("gru", False): _Defaults(1, 512, 64, 16, 8e-3, 0.0, 0.0),
+    ("gru", True): _Defaults(1, 384, 64, 16, 4e-3, 0.01, 0.4),
+    ("gru", False): _Defaults(1, 512, 64, 16, 6e-3, 0.0, 0.0),
     ("lstm", True): _Defaults(1, 384, 64, 16, 4e-3, 0.01, 0.4),
     ("lstm", False): _Defaults(1, 512, 64, 16, 6e-3, 0.0, 0.0),
     ("transformer", True): _Defaults(4, 128, 256, 8, 0.02, 0.1, 0.2),
