@@ -133,6 +133,26 @@ def test_real_tunes_are_accepted_and_what_is_accepted_check_finds_no_fault_in() 
         assert not next(parse(tune)).diagnostics, tune
 
 
+@pytest.mark.parametrize(
+    ("meter", "body", "offset"),
+    [
+        ("5/4", 'A2|"C"c2 c8|', None),  # the last bar ends on a beat
+        ("5/4", 'A|"C"c', 3),
+        ("5/4", 'A|c4c6|"C', 8),
+        ("4/4", 'A|"C"c8|', None),
+        ("4/4", 'A/|"C"c', 4),
+        ("4/4", '"C"c8||A/|', 9),
+        ("5/4", '"C"c2c8||A|', 10),
+    ],
+)  # fmt: skip
+def test_chord_symbols_are_drawn_where_their_accompaniment_ends_with_the_tune(
+    meter: str, body: str, offset: int | None
+) -> None:
+    head = f"X:1\nT:a\nM:{meter}\nL:1/8\nK:C\n"
+    fault = Grammar(plain=True).fault(head + body, whole=False)
+    assert fault == (None if offset is None else len(head) + offset)
+
+
 CONDITIONS = [
     Conditions(),
     Conditions(bars=4, meter="7/8"),

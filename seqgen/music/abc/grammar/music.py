@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from seqgen.music.abc.grammar import header
-from seqgen.music.abc.grammar.bars import EXTENSIONS, INVISIBLE, BarRules
+from seqgen.music.abc.grammar.bars import EXTENSIONS, INVISIBLE, BarRules, accompanied
 from seqgen.music.abc.grammar.notes import MAX_CHORD, Notes, fill_tuplet, unmet
 from seqgen.music.abc.grammar.state import Music, Spelling, Tuplet
 from seqgen.music.abc.notation import DECORATIONS, SHORTHANDS
@@ -538,7 +538,8 @@ class MusicRules:
                 # "Treat chord symbols quite liberally" (4.18): words in quotes are common.
                 return None if self._plain else music._replace(place="gap", text="")
             # One at a bar's end has no note to wait for.
-            return music._replace(place="gap", text="", waiting=self._room(music))
+            symbols = music.symbols or self._plain
+            return music._replace(place="gap", text="", waiting=self._room(music), symbols=symbols)
         if not header.is_text(character) or character == "\\":
             return None
         if text[:1] in _PLACINGS and text:
@@ -554,8 +555,8 @@ class MusicRules:
             return music._replace(text=text if self._quoted_start.fullmatch(text) else "?")
         unit = music.setting.unit
         if not self._room(music) or music.pickup % unit or music.spent % unit:
-            # A chord symbol stands before its note; abc2midi's accompaniment loses count where the
-            # bars are shifted by a part of the unit.
+            return None  # one stands before its note, and on the beat
+        if not accompanied(music.setting, music.pickup):
             return None
         return music._replace(text=text) if self._quoted_start.fullmatch(text) else None
 
