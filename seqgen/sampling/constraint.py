@@ -15,8 +15,8 @@ from seqgen.errors import InputError, UsageError
 from seqgen.music.abc.grammar import Conditions, Grammar, State
 from seqgen.music.abc.grammar.bars import accompanied
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
+from seqgen.music.abc.grammar.events import spelling
 from seqgen.music.abc.grammar.finish import Finisher
-from seqgen.music.abc.grammar.music import spelling
 from seqgen.music.abc.grammar.state import Music, Spelling
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE

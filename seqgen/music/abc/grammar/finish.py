@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import EXTENSIONS
-from seqgen.music.abc.grammar.music import CHORD_TYPES, DECORATION_NAMES
 from seqgen.music.abc.grammar.notes import fill_tuplet, unmet
 from seqgen.music.abc.grammar.recogniser import Grammar
 from seqgen.music.abc.grammar.state import Header, Music, Spelling, State
+from seqgen.music.abc.grammar.texts import CHORD_TYPES, DECORATION_NAMES
 
 __all__ = ["Finisher"]
 
