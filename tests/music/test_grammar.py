@@ -213,6 +213,24 @@ def test_what_other_programs_misread_is_valid_but_not_drawn(body: str) -> None:
     assert Grammar(plain=True).fault(text) is not None
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [
+        "K:G\nGc::\nG",  # G: would be a field
+        "M:C\nK:G\n[CG]-",  # which can't go on in a tuplet
+        "K:G\nGc|",  # without a 2 no second ending
+    ],
+)
+def test_every_place_leads_to_an_end(begun: str) -> None:
+    grammar = Grammar(alphabet=frozenset("XTMKL:\n1/8|GCFc[]-(3"), plain=True)
+    state = grammar.read(grammar.start(), "X:1\nT:\n" + begun)
+    assert state is not None
+    for character in ("(", "1", "3", ":", "|"):
+        after = grammar.advance(state, character)
+        assert after is None or Finisher(grammar).text(after) is not None
+    assert Finisher(grammar).text(state) is not None
+
+
 def test_a_tune_does_not_end_in_the_middle_of_a_decoration() -> None:
     for plain in (True, False):
         grammar = Grammar(plain=plain)

@@ -156,7 +156,7 @@ class EventRules(Lexemes):
                 return None
             return self._begin_pitch(music, character)
         if character in SHORTHANDS and not self._plain:
-            return music._replace(after=0)
+            return music._replace(after=0) if len(music.last) < MAX_CHORD else None
         if character == "-" and not self._plain and music.after == 2 and self.bars.may_go_on(music):
             return music._replace(held=(*music.held, music.last[-1]), after=1)
         if character == "]" and music.last and music.after:
@@ -192,6 +192,8 @@ class EventRules(Lexemes):
     def _tuplet_text(self, music: Music, text: str) -> Music | None:
         if music.tuplet or music.broken or not re.fullmatch(r"[2-9](?::[1-9]?(?::[1-9]?)?)?", text):
             return None
+        if self._plain and len(music.tied) > 1:
+            return None  # the tied chord would have to stand in the tuplet
         begun = self._begin_tuplet(music, text)
         return music._replace(place="tuplet", text=text) if begun else None
 

@@ -117,7 +117,8 @@ class Finisher:
         if place in ("line end", "comment", "percent", "backslash"):
             return ["\n"]
         settled = self._grammar.music.settle(state)
-        if place == "after first" and settled is not None:
+        if place in ("first note", "after first") and settled is not None:
+            # A colon would make a field of the line.
             return [*self._between(settled), "\n"]
         if settled is None and place == "bar":
             return [each[len(state.text) :] for each in EXTENSIONS[state.text]]

@@ -43,6 +43,11 @@ class MusicRules(EventRules, TextRules):
         self._usable = frozenset(
             opening for opening, closing in zip('({[!"', ')}]!"', strict=True) if self._has(closing)
         )
+        # Nor may a first ending come where no second could be written.
+        self._extensions = {
+            text: tuple(line for line in lines if self._has(line.replace("1", "12")))
+            for text, lines in EXTENSIONS.items()
+        }
         self._places: dict[str, Callable[[Music, str], Music | None]] = {
             "line": self._line,
             "indent": self._indent,
@@ -257,7 +262,7 @@ class MusicRules(EventRules, TextRules):
 
     def _bar_text(self, music: Music, text: str) -> Music | None:
         before = music._replace(place="gap", text="")
-        if any(self.bars.line(before, each) for each in EXTENSIONS.get(text, ())):
+        if any(self.bars.line(before, each) for each in self._extensions.get(text, ())):
             return music._replace(place="bar", text=text, written=0)
         return None
 
