@@ -205,7 +205,16 @@ def test_conditions_that_can_not_hold_say_so(wrong: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["L G8|]", ".G>A B2 c4|]", "G>.A B2 c4|]", '"4"G8|]', '"Emin"G8|]', "L:1/8\nG8|]"]
+    "body",
+    [
+        "L G8|]",
+        ".G>A B2 c4|]",
+        "G>.A B2 c4|]",
+        '"4"G8|]',
+        '"Emin"G8|]',
+        "L:1/8\nG8|]",
+        "c-[=c'c]7|]",
+    ],
 )
 def test_what_other_programs_misread_is_valid_but_not_drawn(body: str) -> None:
     text = f"X:1\nT:a\nM:C\nL:1/8\nK:C\n{body}\n"

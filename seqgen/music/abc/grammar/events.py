@@ -43,9 +43,9 @@ class EventRules(Lexemes):
         if not music.tied:
             return True
         if music.inside:
-            return self.notes.chord_has_room(music) or any(
-                each[2].startswith(text) for each in unmet(music)
-            )
+            # One of its own in another octave would alter the tied note too, to some programs.
+            free = not self._plain and self.notes.chord_has_room(music)
+            return free or any(each[2].startswith(text) for each in unmet(music))
         return len(music.tied) == 1 and music.tied[0][2].startswith(text)
 
     def _may_become(self, music: Music) -> bool:
