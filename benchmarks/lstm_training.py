@@ -112,6 +112,8 @@ def main() -> None:
     parser.add_argument("--shapes", type=shape, nargs="+", default=list(TARGETS))
     options = parser.parse_args()
     with_torch = is_installed("torch")
+    if not with_torch:
+        print("PyTorch is not installed, so it is left out: pip install torch")
     for batch, window, hidden in options.shapes:
         makers: dict[str, Maker] = {
             "seqgen": partial(

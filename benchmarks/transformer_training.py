@@ -57,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = require_nanogpt(options.nanogpt)
     if not is_installed("torch"):
-        sys.exit("nanoGPT needs torch: nothing to compare with")
+        sys.exit("PyTorch, which nanoGPT needs, is not installed: pip install torch")
     for (window, batch), least in TARGETS.items():
         makers: dict[str, Maker] = {
             "seqgen": partial(
