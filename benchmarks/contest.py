@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgen.config import Architecture
+from seqgen.config import Architecture, ModelConfig, TrainingConfig
 
 __all__ = [
     "Maker",
@@ -31,7 +31,7 @@ Step = Callable[[], int]  # one update; the tokens that it learnt from
 Maker = Callable[[], Step]  # builds a contender in its own process, so it must be picklable
 
 WARM_UPS = 2  # updates; the first compiles
-LARGE_CORPUS = 1_000_000  # tokens, for which the product plans no weight decay
+HEADS = 4  # of a Transformer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,24 +69,28 @@ def seqgen_step(
 
     import_tensorflow()
     from seqgen.training.batches import Batches
-    from seqgen.training.plan import Wishes, plan_model, plan_training
     from seqgen.training.trainer import Trainer
 
-    wishes = Wishes(
-        arch=arch, layers=layers, hidden=hidden, seq_length=window, batch_size=batch, dropout=0.0
-    )
-    model = plan_model(wishes, vocabulary=vocabulary, tokens=LARGE_CORPUS)
-    model = dataclasses.replace(model, embedding=embedding)
-    config = plan_training(
-        wishes,
-        tokens=LARGE_CORPUS,
-        precision=native_precision(),
+    heads = HEADS if arch == "transformer" else 0
+    model = ModelConfig(arch, vocabulary, layers, hidden, embedding, heads, window)
+    config = TrainingConfig(
         steps=1_000_000,
-        evaluations=1,
+        batch_size=batch,
+        seq_length=window,
+        learning_rate=1e-3,
+        warmup_steps=50,
+        weight_decay=0.0,
+        clip_norm=1.0,
+        dropout=0.0,
+        evaluate_every=1_000_000,
+        checkpoint_every=1_000_000,
+        patience=1,
+        seed=0,
+        precision=native_precision(),
     )
     trainer = Trainer(model, config)
     batches = Batches(
-        [random_tokens(vocabulary, (LARGE_CORPUS,))],
+        [random_tokens(vocabulary, (1_000_000,))],
         batch_size=batch,
         seq_length=window,
         seed=0,
