@@ -156,7 +156,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         ),
         "ReLU in place of its square": with_activation("relu"),
         "GELU in place of squared ReLU": with_activation("gelu"),
-        "output projections begin as GPT-2's, not at zero": with_spread(
+        "output projections begin at random, not at zero": with_spread(
             ("attention.output", "mlp.down"), lambda config: (2 * config.layers) ** -0.5
         ),
         "logits do not begin at zero": with_spread(("output.kernel",), lambda _: 1.0),
