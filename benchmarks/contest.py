@@ -88,7 +88,6 @@ def seqgen_step(
         seed=0,
         precision=native_precision(),
     )
-    trainer = Trainer(model, config)
     batches = Batches(
         [random_tokens(vocabulary, (1_000_000,))],
         batch_size=batch,
@@ -96,6 +95,7 @@ def seqgen_step(
         seed=0,
         carried=model.recurrent,
     )
+    trainer = Trainer(model, config)
     done = 0
 
     def step() -> int:

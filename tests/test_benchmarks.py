@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from seqgen.cli.train import train
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -27,6 +30,16 @@ def test_the_ablation_finds_what_it_replaces(scripts: Any) -> None:
     assert places
     for place in places:
         pkgutil.resolve_name(place)  # AttributeError: the product has it no longer
+
+
+def test_the_ablation_tries_options_that_exist(scripts: Any) -> None:
+    known = inspect.signature(train).parameters
+    changes = scripts("changes").CHANGES
+    options = {
+        each.options[0] for arch in changes.values() for each in arch.values() if each.options
+    }
+    assert options
+    assert {option[2:].replace("-", "_") for option in options} <= set(known)
 
 
 def test_a_learning_curve_counts_what_came_in_time(
