@@ -29,11 +29,12 @@ from typing import Any
 from changes import CHANGES, Change
 
 from seqgen import checkpoint
+from seqgen.config import to_json
 from seqgen.training.metrics import metrics_path, read_curves
 
 AS_IT_IS = "as it is"
-# Fields of a recipe that follow from the number of updates.
-BY_STEPS = ("steps", "evaluate_every", "checkpoint_every", "patience", "seed")
+# What follows from the number of updates.
+BY_STEPS = ("steps", "evaluate_every", "checkpoint_every", "patience")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,14 @@ class Result:
         steps: updates.
         tokens_per_second: median.
         seconds: of training.
-        recipe: what decided it, but for the number of updates.
+        settings: the network, recipe and corpus in its model file, but for the number of updates.
     """
 
     nats: float
     steps: int
     tokens_per_second: float
     seconds: float
-    recipe: dict[str, Any]
+    settings: dict[str, Any]
 
 
 def replace_all(change: Change) -> None:
@@ -96,13 +97,14 @@ def measure(arch: str, name: str, arguments: list[str], model: Path) -> Result |
     if process.exitcode:
         return None
     curves = read_curves(metrics_path(model))
-    recipe = checkpoint.load(model).card.recipe
+    card = checkpoint.load(model).card
+    settings = to_json(card.model) | card.recipe | card.corpus
     return Result(
         nats=min(curves["nats_per_char"].values),
         steps=int(curves["nats_per_char"].steps[-1]),
         tokens_per_second=statistics.median(curves["tokens_per_second"].values),
         seconds=curves["nats_per_char"].seconds[-1],
-        recipe={key: value for key, value in recipe.items() if key not in BY_STEPS},
+        settings={name: value for name, value in settings.items() if name not in BY_STEPS},
     )
 
 
@@ -114,10 +116,10 @@ def row(name: str, change: Change, results: Sequence[Result | None], base: list[
     nats = [result.nats for result in done]
     spread = f" ± {(max(nats) - min(nats)) / 2:.4f}" if len(nats) > 1 else ""
     difference = f"{statistics.mean(nats) - statistics.mean(r.nats for r in base):+.4f}"
-    same_recipe = not change.replaced and done[0].recipe == base[0].recipe
+    same = not change.replaced and done[0].settings == base[0].settings
     if name == AS_IT_IS:
         difference = ""
-    elif same_recipe or done[0].nats == base[0].nats:
+    elif same or done[0].nats == base[0].nats:
         difference = AS_IT_IS
     steps, rate, seconds = (
         statistics.mean(getattr(result, what) for result in done)
