@@ -19,7 +19,7 @@ from seqgen.music.abc.writer import write_tune
 from seqgen.music.accidentals import with_accidentals
 from seqgen.music.meter_and_key import estimate_key, estimate_meter, upbeat
 from seqgen.music.midi import MidiFile, read
-from seqgen.music.performance import Track
+from seqgen.music.performance import DRUM_CHANNEL, Track
 from seqgen.music.quantisation import Sounding, quantise
 from seqgen.music.score import (
     Bar,
@@ -44,7 +44,6 @@ from seqgen.music.tuplets import group_tuplets
 
 __all__ = ["read_melody", "spell"]
 
-_DRUMS = 9
 _BARS_A_LINE = 4
 
 
@@ -83,7 +82,7 @@ def read_melody(data: bytes, *, path: str | PathLike[str] | None = None) -> list
 
 
 def _melody(midi: MidiFile) -> Track | None:
-    tracks = [track for track in midi.tracks if track.channel != _DRUMS]
+    tracks = [track for track in midi.tracks if track.channel != DRUM_CHANNEL]
     if not tracks:
         return None
     most = max(len(track.notes) for track in tracks)
