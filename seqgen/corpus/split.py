@@ -25,7 +25,7 @@ _NOT_MUSIC = re.compile(r"^[A-Za-z+]:.*$|%.*$|[\s!\\]+", re.MULTILINE)
 def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus]:
     """Divide a corpus into a part to train on and a part to validate with.
 
-    ABC, and ten or more text files, are divided by document. Documents alike but for
+    ABC, MIDI, and ten or more text files, are divided by document. Documents alike but for
     their titles (see :func:`group_alike`) stay on one side. Which ones are held back hangs on the
     seed and on each document itself, not on its place: a corpus that gains a tune keeps nearly the
     same division. The validation part misses the size asked for by at most half of the largest set
@@ -54,11 +54,12 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
     if corpus.kind == "text" and len(corpus.documents) < MIN_DOCUMENTS:
         return _cut_each(corpus, fraction)
     alike = group_alike(corpus)
-    if corpus.kind == "abc" and len(alike) < 2:
+    if corpus.kind != "text" and len(alike) < 2:
+        what = "tune" if corpus.kind == "abc" else "piece"
         raise InputError(
             f"this corpus is too small to split: it holds {len(corpus.documents)} "
-            f"{'tune' if len(corpus.documents) == 1 else 'tunes, all alike'}; "
-            "add more tunes, or name what to validate with by --validation FILE",
+            f"{what if len(corpus.documents) == 1 else f'{what}s, all alike'}; "
+            f"add more {what}s, or name what to validate with by --validation FILE",
             path=corpus.documents[0].source,
         )
     target = fraction * corpus.characters
@@ -78,7 +79,8 @@ def group_alike(corpus: Corpus) -> list[list[Document]]:
     Tunes are duplicates if their music is the same but for white space and line breaks: titles,
     numbers, remarks, lyrics and all other information-field lines are left out, so a tune that
     stands in two books under two names is found. (A tune without any music is compared whole.)
-    Texts are duplicates if their words are the same, however they are spaced.
+    Texts are duplicates if their words are the same, however they are spaced; so are MIDI files, by
+    their events.
     """
     alike: defaultdict[bytes, list[Document]] = defaultdict(list)
     for document in corpus.documents:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.errors import UsageError
-from seqgen.tokenization import abc_tokens, bpe, characters
+from seqgen.tokenization import abc_tokens, bpe, characters, remi
 
 __all__ = ["BOUNDARY", "Scheme", "StreamDecoder", "Tokenizer"]
 
-Scheme = Literal["char", "abc", "bpe"]
+Scheme = Literal["char", "abc", "bpe", "remi"]
 
 BOUNDARY = 0
 HALF_BYTES = 16
@@ -27,10 +27,12 @@ _SPLIT: dict[Scheme, Callable[[str], Iterable[str]]] = {
     "char": characters.split,
     "abc": abc_tokens.split,
     "bpe": bpe.words,
+    "remi": remi.split,
 }
-_VOCABULARY: dict[Literal["char", "abc"], Callable[[Iterable[str]], list[str]]] = {
+_VOCABULARY: dict[Literal["char", "abc", "remi"], Callable[[Iterable[str]], list[str]]] = {
     "char": characters.vocabulary,
     "abc": abc_tokens.vocabulary,
+    "remi": remi.vocabulary,
 }
 
 
@@ -105,7 +107,10 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of some ids; ``decode(encode(text)) == text`` for every text."""
+        """The text of some ids; ``decode(encode(text)) == text`` for every text.
+
+        (In the `remi` scheme, for every text with one word a line.)
+        """
         decoder = StreamDecoder(self)
         return "".join(map(decoder.feed, ids)) + decoder.finish()
 

@@ -31,24 +31,7 @@ What is kept, and how exactly:
                begin together the longer stays
 
 Tracks, names, keys, lyrics, pedals, bends and other controllers are left out.
+
+    words   every word and its value     grammar  which may follow which
+    reader  MIDI to words                writer   words to a performance
 """
-
-from __future__ import annotations
-
-from seqgen.music.remi.grammar import START, State, advance, choices, least
-from seqgen.music.remi.reader import read
-from seqgen.music.remi.words import WORDS, Event, Kind
-from seqgen.music.remi.writer import perform
-
-__all__ = [
-    "START",
-    "WORDS",
-    "Event",
-    "Kind",
-    "State",
-    "advance",
-    "choices",
-    "least",
-    "perform",
-    "read",
-]

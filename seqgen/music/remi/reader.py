@@ -25,6 +25,7 @@ from seqgen.music.remi.words import (
     bar_positions,
     spell,
 )
+from seqgen.music.score import Meter
 
 __all__ = ["read"]
 
@@ -150,16 +151,20 @@ def _tempos(midi: MidiFile, end: int) -> dict[int, int]:
     return {time: qpm for time, qpm in tempos.items() if time <= end}
 
 
+def _known(meter: Meter) -> int:
+    written = (sum(meter.beats), meter.unit)
+    return METERS.index(written) if written in METERS else COMMON_TIME
+
+
 def _bars(
     midi: MidiFile, end: int, path: str | PathLike[str] | None
 ) -> Iterator[tuple[int, int, int]]:
     """Metre, beginning and length of each bar up to the one with position ``end``."""
-    changes = [(_grid(tick, midi), meter) for tick, meter in midi.meters]
+    changes = [(_grid(tick, midi), _known(meter)) for tick, meter in midi.meters]
     begin, at, meter = 0, 0, COMMON_TIME
     for _ in range(MAX_BARS):
         while at < len(changes) and changes[at][0] <= begin:
-            written = changes[at][1]
-            meter = METERS.index(written) if written in METERS else COMMON_TIME
+            meter = changes[at][1]
             at += 1
         length = bar_positions(meter)
         yield meter, begin, length

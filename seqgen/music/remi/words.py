@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple, get_args
 
-from seqgen.music.score import Meter
-
 __all__ = [
     "COMMON_TIME",
     "DRUMS",
@@ -48,12 +46,12 @@ class Event(NamedTuple):
 
 _LONGEST_BAR_QUARTERS = 8
 METERS = tuple(
-    Meter((beats,), unit)
+    (beats, unit)
     for unit in (2, 4, 8, 16)
     for beats in range(1, 17)
     if 4 * beats <= _LONGEST_BAR_QUARTERS * unit
 )
-COMMON_TIME = METERS.index(Meter((4,), 4))
+COMMON_TIME = METERS.index((4, 4))
 VELOCITIES = tuple(range(3, 128, 4))
 TEMPOS = tuple(range(30, 241, 5))
 
@@ -92,8 +90,8 @@ def spell(event: Event) -> str:
         case "Bar":
             return "Bar_None"
         case "TimeSig":
-            meter = METERS[value]
-            return f"TimeSig_{meter.beats[0]}/{meter.unit}"
+            beats, unit = METERS[value]
+            return f"TimeSig_{beats}/{unit}"
         case "Tempo":
             return f"Tempo_{value}.0"
         case "Duration":
@@ -113,5 +111,5 @@ WORDS: dict[str, Event] = {spell(event): event for event in _all()}
 
 def bar_positions(meter: int) -> int:
     """Positions of a bar in METERS[meter]."""
-    beats, unit = METERS[meter].beats[0], METERS[meter].unit
+    beats, unit = METERS[meter]
     return beats * 4 * POSITIONS_PER_QUARTER // unit

@@ -34,7 +34,8 @@ def perform(text: str) -> Performance:
             raise InputError(f"word {number}, {word}, {what}")
         state = after
         if event.kind == "TimeSig":
-            meter = METERS[event.value]
+            beats, unit = METERS[event.value]
+            meter = Meter((beats,), unit)
             if not meters or meters[-1][1] != meter:
                 meters.append((state.bar, meter))
         elif event.kind == "Tempo":
