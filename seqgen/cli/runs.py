@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from seqgen.checkpoint import SUFFIX
 from seqgen.cli.console import parse_duration, say
@@ -14,7 +14,8 @@ from seqgen.errors import CheckpointError, InputError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from seqgen.checkpoint import Checkpoint
-    from seqgen.corpus.documents import Corpus
+    from seqgen.corpus.documents import Corpus, Kind
+    from seqgen.tokenization import Scheme
     from seqgen.training.run import Run
 
 __all__ = ["begin", "export", "go_on", "model_of", "spell"]
@@ -197,9 +198,7 @@ def _plan(
     if start:
         tokenizer = start.card.tokenizer
     else:
-        scheme = options.get("tokens", "auto")
-        if scheme == "auto":
-            scheme = "abc" if training.kind == "abc" else "char"
+        scheme = _scheme(options.get("tokens", "auto"), training.kind)
         texts = (document.text for document in training.documents)
         tokenizer = Tokenizer.learn(scheme, texts, size=options.get("vocab_size"))
 
@@ -240,6 +239,19 @@ def _plan(
     )
     run.log_dir = log_dir
     return run
+
+
+def _scheme(tokens: str, kind: Kind) -> Scheme:
+    """The scheme that --tokens names, or that suits the corpus."""
+    if kind == "midi":
+        if tokens != "auto":
+            raise UsageError(
+                f"--tokens {tokens} is for text and tunes; MIDI is learnt event by event"
+            )
+        return "remi"
+    if tokens == "auto":
+        return "abc" if kind == "abc" else "char"
+    return cast("Scheme", tokens)
 
 
 def _require_log_dir(log_dir: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""``seqgen sample``: draw new tunes or text from a model."""
+"""``seqgen sample``: draw new tunes, text or MIDI from a model."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["playable", "sample"]
 
 MAX_PROMPT_BYTES = 16 << 20
-DEFAULT_MAX_TOKENS = {"abc": 4000, "text": 500}
+DEFAULT_MAX_TOKENS = {"abc": 4000, "text": 500, "midi": 4000}
 CONTROLS = "Tunes"
+KEEP = "; a terminal can't show MIDI: add --seed {} -o song.mid to keep this piece"
 REDRAWS = 20  # of a tune that can't be played, before giving up
 
 
@@ -55,7 +56,7 @@ def sample(
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option(min=1, help="Tokens at most.  [default: 4000 for tunes, 500 for text]"),
+        typer.Option(min=1, help="Tokens at most.  [default: 4000 for music, 500 for text]"),
     ] = None,
     stop: Annotated[
         str | None, typer.Option(metavar="TEXT", help="End before this text appears.")
@@ -132,10 +133,11 @@ def sample(
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
-    """Draw new tunes or text from a model. Every tune is valid: it can be played and engraved.
+    """Draw new tunes, text or MIDI from a model. All music is valid: it can be played.
 
     Redirected to a file, a tune is written as what the file's name says, MIDI if it says nothing;
-    to a pipe or a terminal goes ABC notation or text, as it is made.
+    to a pipe or a terminal goes ABC notation or text, as it is made. What a model of MIDI draws
+    goes to files and pipes as MIDI.
     """
     from seqgen import checkpoint
     from seqgen.cli import destination
@@ -167,7 +169,7 @@ def sample(
         seed = secrets.randbelow(1 << 32)
     if not quiet:
         detail(f"model {saved.path}")
-        say(f"seed {seed}")
+        say(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
     explanation = Explanation() if explain else None
     sampler = Sampler(
         saved,
@@ -239,6 +241,10 @@ def _stream(sampler: Sampler, count: int) -> None:
 
 def _payload(sampler: Sampler, number: int, count: int, form: str) -> bytes:
     """Sample ``number`` of ``count`` in a form, whole."""
+    if sampler.saved.card.kind == "midi":
+        from seqgen.cli.pieces import render
+
+        return render(sampler.text(number), form)
     if form == "mid":
         return playable(sampler, number, count)[1]
     return sampler.text(number).encode("utf-8", "surrogateescape")
