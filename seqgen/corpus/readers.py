@@ -87,7 +87,7 @@ def _read(file: _File) -> tuple[Kind, list[Document]]:
         piece = read_midi(data, file.source)
         return "midi", [] if piece is None else [piece]
     if form is not None:
-        return "abc", read_score(data, file.source, form)
+        return "abc", read_score(data, file.source, form, file.encoding)
     text = decode_text(data, path=file.path, encoding=file.encoding)
     tunes = find_tunes(text, suffix=suffix)
     if tunes:

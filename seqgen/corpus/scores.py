@@ -42,14 +42,14 @@ def read_midi(data: bytes, source: str) -> Document | None:
     return Document(text, source, text.count("\n") + 1) if text else None
 
 
-def read_score(data: bytes, source: str, form: str) -> list[Document]:
-    """The tunes of a score, in ABC notation.
+def read_score(data: bytes, source: str, form: str, encoding: str) -> list[Document]:
+    """The tunes of a score, in ABC notation; the encoding is that of **kern.
 
     Raises:
         InputError: it is not of that form, damaged, or holds no notes.
     """
     from seqgen.music.abc.writer import write_tune
 
-    tunes = [parsed.tune for parsed in READERS[form](data, source, "utf-8")]
+    tunes = [parsed.tune for parsed in READERS[form](data, source, encoding)]
     texts = [write_tune(tune).rstrip() + "\n" for tune in tunes if tune is not None]
     return [Document(text, source, len(text) + 1) for text in texts]

@@ -29,16 +29,17 @@ _MODES = {
 }
 # Tonic and mode; a word before "=" is a parameter, such as clef=, and no mode.
 _KEY = re.compile(r"([A-G][#b]?)[ \t]*((?:[A-Za-z]+\b(?!=))?)")
+_TIME_SIGNATURE = re.compile(r"^TimeSig_(.+)", re.MULTILINE)
 _METRES = {"C": "4/4", "C|": "2/2"}
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Counts over one corpus.
+    """Counts over one corpus; where it is MIDI, events stand for characters.
 
     Attributes:
         name: the corpus's name.
-        kind: ``"abc"`` or ``"text"``.
+        kind: ``"abc"``, ``"text"`` or ``"midi"``.
         digest: the corpus's SHA-256.
         documents: tunes or text files.
         characters: of the original, as in ``Corpus.characters``.
@@ -47,8 +48,8 @@ class Statistics:
         length_characters: minimum, lower quartile, median, upper quartile and maximum of the
             documents' lengths.
         metre: tunes by the metre they begin with, commonest first; ``C`` counts as 4/4 and ``C|``
-            as 2/2. Like the two below, empty for text.
-        key: tunes by tonic and mode of their first ``K:``.
+            as 2/2. Empty for text.
+        key: tunes by tonic and mode of their first ``K:``. Like the one below, for ABC alone.
         rhythm: tunes by ``R:`` in lower case; those without one are not counted.
     """
 
@@ -69,7 +70,10 @@ def measure(corpus: Corpus) -> Statistics:
     """Count what a corpus holds."""
     texts = [document.text for document in corpus.documents]
     tunes = texts if corpus.kind == "abc" else []
-    lengths = sorted(len(text) for text in texts)
+    pieces = texts if corpus.kind == "midi" else []
+    # Of a text its characters, of a piece its events.
+    contents = [text.split() if corpus.kind == "midi" else text for text in texts]
+    lengths = sorted(map(len, contents))
     last = len(lengths) - 1
     return Statistics(
         name=corpus.name,
@@ -77,7 +81,7 @@ def measure(corpus: Corpus) -> Statistics:
         digest=corpus.digest,
         documents=len(texts),
         characters=corpus.characters,
-        distinct_characters=len(set().union(*texts)),
+        distinct_characters=len(set().union(*contents)),
         duplicates=len(texts) - len(group_alike(corpus)),
         length_characters=(
             lengths[0],
@@ -86,7 +90,10 @@ def measure(corpus: Corpus) -> Statistics:
             lengths[3 * last // 4],
             lengths[last],
         ),
-        metre=_count(_metre(field(tune, "M")) for tune in tunes),
+        metre=_count(
+            [_metre(field(tune, "M")) for tune in tunes]
+            + [found[1] for piece in pieces if (found := _TIME_SIGNATURE.search(piece))]
+        ),
         key=_count(_key(field(tune, "K")) for tune in tunes),
         rhythm=_count(r.lower() for tune in tunes if (r := field(tune, "R"))),
     )
