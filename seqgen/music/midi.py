@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -164,18 +165,18 @@ def read(data: bytes, *, path: str | PathLike[str] | None = None) -> MidiFile:
         now = 0
         name = ""
         programs: dict[int, list[tuple[int, int]]] = {}
-        sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        sounding: defaultdict[tuple[int, int], deque[tuple[int, int]]] = defaultdict(deque)
         notes: dict[int, list[TimedNote]] = {}
         for message in midi_track:
             now += message.time
             kind = message.type
             if kind == "note_on" and message.velocity:
-                begun = sounding.setdefault((message.channel, message.note), [])
-                begun.append((now, message.velocity))
+                sounding[message.channel, message.note].append((now, message.velocity))
             elif kind in ("note_on", "note_off"):
-                begun = sounding.get((message.channel, message.note), [])
+                begun = sounding[message.channel, message.note]
                 if begun:
-                    onset, velocity = begun.pop()
+                    # Of one pitch struck again while it sounds, the first ends first.
+                    onset, velocity = begun.popleft()
                     note = TimedNote(onset, now - onset, message.note, velocity)
                     notes.setdefault(message.channel, []).append(note)
             elif kind == "program_change":
