@@ -33,7 +33,9 @@ class Form(enum.StrEnum):
 def sample(
     stdin: Annotated[
         str | None,
-        typer.Argument(metavar="[-]", help="- reads the prompt from stdin.", show_default=False),
+        typer.Argument(
+            metavar="[-]", help="- reads the prompt, text or MIDI, from stdin.", show_default=False
+        ),
     ] = None,
     model: Model = None,
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="How many.")] = 1,
@@ -214,9 +216,14 @@ def _prompt(prompt: str | None, stdin: str | None) -> str:
         raise UsageError(f"'{stdin}' is no option; a prompt is given with -p, or - for stdin")
     if prompt is not None:
         raise UsageError("a prompt comes from -p or from stdin, not both")
-    from seqgen.files import read_text
+    from seqgen.files import decode_text, read_bytes
 
-    return read_text("-", max_bytes=MAX_PROMPT_BYTES)
+    data = read_bytes("-", max_bytes=MAX_PROMPT_BYTES)
+    if not data.startswith(b"MThd"):
+        return decode_text(data, path="-")
+    from seqgen.music.remi.reader import read
+
+    return read(data, path="-")
 
 
 def _stream(sampler: Sampler, count: int) -> None:

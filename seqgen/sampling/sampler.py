@@ -28,7 +28,6 @@ class Sampler:
         prompt: what every sample begins with; may be empty.
         seed: with a sample's number, decides it.
         conditions: what a tune must be beyond valid; None lets a model of tunes write what it will.
-            MIDI is always held to its grammar.
         gaps: a tune with bars left open, which every sample fills; instead of a prompt.
         observe: told of every token drawn under the grammar; see ``continuation``.
     Raises:
@@ -53,7 +52,9 @@ class Sampler:
         self._grammar: Grammatical | None = None
         if saved.card.kind == "midi":
             if conditions != VALID or gaps is not None:
-                raise UsageError("this model writes MIDI; metre, key and bars can be asked of ABC")
+                raise UsageError(
+                    "this model writes MIDI, always valid; options for tunes are for models of ABC"
+                )
             if config.stop is not None:
                 raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
             self._grammar = _events(saved)

@@ -120,11 +120,11 @@ def test_a_model_of_midi_takes_no_wishes_for_abc(make_model: MakeModel) -> None:
 
     saved = checkpoint.load(make_model(scheme="remi", kind="midi"))
     config = SamplingConfig(max_tokens=60)
-    with pytest.raises(UsageError, match="writes MIDI; metre, key and bars"):
-        Sampler(saved, config, prompt="", seed=0, conditions=Conditions(meter="6/8"))
+    for conditions in (Conditions(meter="6/8"), None):
+        with pytest.raises(UsageError, match="writes MIDI, always valid; options for tunes"):
+            Sampler(saved, config, prompt="", seed=0, conditions=conditions)
     with pytest.raises(UsageError, match="drop --stop"):
         Sampler(saved, SamplingConfig(stop="x"), prompt="", seed=0)
-    # Without conditions it is held to its grammar all the same.
-    text = Sampler(saved, config, prompt="Bar_None TimeSig_2/4", seed=0, conditions=None).text(0)
+    text = Sampler(saved, config, prompt="Bar_None TimeSig_2/4", seed=0).text(0)
     assert text.startswith("Bar_None\nTimeSig_2/4\nPosition_0\n")
     assert perform(text).tracks
