@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.errors import InputError, UsageError
-from seqgen.music.remi.grammar import START, State, advance, choices, least
+from seqgen.music.remi.grammar import START, State, advance, choices, follow, least
 from seqgen.music.remi.words import WORDS, Event
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
@@ -91,6 +91,4 @@ class EventConstraint:
 
     def follow(self, place: EventPlace, token: int) -> EventPlace:
         """The place that an allowed token leads to."""
-        after = advance(place.state, self._events[token])
-        assert after is not None  # it was allowed
-        return self.place(after)
+        return self.place(follow(place.state, self._events[token]))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from seqgen.music.remi.words import DRUMS, TEMPOS, VALUES, Event, Kind, bar_positions
 
-__all__ = ["MAX_PROGRAMS", "START", "State", "advance", "choices", "least"]
+__all__ = ["MAX_PROGRAMS", "START", "State", "advance", "choices", "follow", "least"]
 
 MAX_PROGRAMS = 15
 """Programs beside the drums: MIDI has sixteen channels."""
@@ -145,9 +145,13 @@ def _silenced(state: State) -> set[int]:
 
 def advance(state: State, event: Event) -> State | None:
     """The state after a word; None if it may not come."""
+    known = event.value in choices(state).get(event.kind, ())
+    return follow(state, event) if known else None
+
+
+def follow(state: State, event: Event) -> State:
+    """The state after a word that may come."""
     kind, value = event
-    if value not in choices(state).get(kind, ()):
-        return None
     match kind:
         case "Bar":
             bar = state.bar + state.length
