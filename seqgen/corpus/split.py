@@ -25,8 +25,8 @@ _NOT_MUSIC = re.compile(r"^[A-Za-z+]:.*$|%.*$|[\s!\\]+", re.MULTILINE)
 def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus]:
     """Divide a corpus into a part to train on and a part to validate with.
 
-    ABC, MIDI, and ten or more text files, are divided by document. Documents alike but for
-    their titles (see :func:`group_alike`) stay on one side. Which ones are held back hangs on the
+    ABC, MIDI, and ten or more text files are divided by document. Documents alike but for their
+    titles (see :func:`group_alike`) stay on one side. Which ones are held back hangs on the
     seed and on each document itself, not on its place: a corpus that gains a tune keeps nearly the
     same division. The validation part misses the size asked for by at most half of the largest set
     of like documents; if even the smallest set is more than twice that size, it is the smallest.
@@ -34,7 +34,8 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
     Fewer text files, above all a single one, are each cut: the last ``fraction`` of the characters
     is held back, so that training is ``text[:int(len(text) * (1 - fraction))]``. For one file and
     0.1 this is the usual split of tinyshakespeare (karpathy/nanoGPT, data/shakespeare_char). So are
-    text files so unequal that no choice of whole ones comes within a factor of two of the size.
+    text files so unequal that no choice of whole ones comes within a factor of two of the size. A
+    single MIDI piece is cut at the bar line before that place.
 
     Args:
         corpus: what to divide.
@@ -54,12 +55,13 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
     if corpus.kind == "text" and len(corpus.documents) < MIN_DOCUMENTS:
         return _cut_each(corpus, fraction)
     alike = group_alike(corpus)
-    if corpus.kind != "text" and len(alike) < 2:
-        what = "tune" if corpus.kind == "abc" else "piece"
+    if corpus.kind == "midi" and len(alike) < 2:
+        return _cut_each(corpus, fraction)
+    if corpus.kind == "abc" and len(alike) < 2:
         raise InputError(
             f"this corpus is too small to split: it holds {len(corpus.documents)} "
-            f"{what if len(corpus.documents) == 1 else f'{what}s, all alike'}; "
-            f"add more {what}s, or name what to validate with by --validation FILE",
+            f"{'tune' if len(corpus.documents) == 1 else 'tunes, all alike'}; "
+            "add more tunes, or name what to validate with by --validation FILE",
             path=corpus.documents[0].source,
         )
     target = fraction * corpus.characters
@@ -124,15 +126,19 @@ def _cut_each(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus]:
     validation: list[Document] = []
     for document in corpus.documents:
         at = int(len(document.text) * (1 - fraction))
+        if corpus.kind == "midi":
+            at = max(0, document.text.rfind("Bar_None", 0, at))
         for text, part in ((document.text[:at], training), (document.text[at:], validation)):
             if text:
-                part.append(replace(document, text=text, characters=len(text)))
+                size = text.count("\n") + 1 if corpus.kind == "midi" else len(text)
+                part.append(replace(document, text=text, characters=size))
     held_back = sum(document.characters for document in validation)
     if held_back < MIN_CHARACTERS or not training:
+        units = "events" if corpus.kind == "midi" else "characters"
         raise InputError(
-            f"this corpus is too small to split: {fraction:g} of its {corpus.characters} "
-            f"characters is fewer than {MIN_CHARACTERS}; add more text, or name what to validate "
-            "with by --validation FILE",
+            f"this corpus is too small to split: {fraction:g} of its {corpus.characters} {units} "
+            f"is fewer than {MIN_CHARACTERS}; add more, or name what to validate with by "
+            "--validation FILE",
             path=corpus.documents[0].source,
         )
     return replace(corpus, documents=tuple(training)), replace(corpus, documents=tuple(validation))

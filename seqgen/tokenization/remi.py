@@ -1,6 +1,6 @@
 """The `remi` scheme: one token an event of a MIDI file, spelled as in `seqgen.music.remi`.
 
-The vocabulary is the same for every corpus, so any file encodes, one token a word.
+The vocabulary is the same for every corpus: no file has a word that it lacks.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ __all__ = ["split", "vocabulary"]
 
 
 def split(text: str) -> Iterable[str]:
-    """The words of some events, each with the line end that follows it."""
-    return (f"{word}\n" for word in text.split())
+    """The words of some events, one a line, each with its line end."""
+    return text.splitlines(keepends=True)
 
 
 def vocabulary(_texts: Iterable[str]) -> list[str]:

@@ -107,10 +107,7 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of some ids; ``decode(encode(text)) == text`` for every text.
-
-        (In the `remi` scheme, for every text with one word a line.)
-        """
+        """The text of some ids; ``decode(encode(text)) == text`` for every text."""
         decoder = StreamDecoder(self)
         return "".join(map(decoder.feed, ids)) + decoder.finish()
 

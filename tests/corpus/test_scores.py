@@ -72,8 +72,21 @@ def test_pieces_are_held_back_whole() -> None:
     assert validation.documents
     assert {d.source for d in training.documents}.isdisjoint(d.source for d in validation.documents)
     assert len(training.documents) + len(validation.documents) == 12
-    with pytest.raises(InputError, match=r"too small to split: it holds 1 piece; add more pieces"):
-        split(load(["t/0.mid"]), fraction=0.1, seed=0)
+
+
+def test_a_single_piece_is_cut_at_a_bar_line() -> None:
+    long = "X:1\nM:3/4\nL:1/4\nK:C\n" + "CDE|FGA|" * 20 + "\n"
+    corpus = load([write("long.mid", abc_to_midi(long))])
+
+    training, validation = split(corpus, fraction=0.1, seed=0)
+
+    assert training.documents[0].text + validation.documents[0].text == corpus.documents[0].text
+    assert validation.documents[0].text.startswith("Bar_None\nTimeSig_3/4\nPosition_0\nPitch_")
+    bars = validation.documents[0].text.count("Bar_None")
+    assert bars in (4, 5)  # of 40
+    assert validation.documents[0].characters == bars * (2 + 3 * 4) + 1
+    with pytest.raises(InputError, match=r"too small to split: 0\.1 of its 37 events is fewer"):
+        split(load([write("t/0.mid", midi())]), fraction=0.1, seed=0)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from random import Random
 
@@ -195,6 +196,24 @@ def test_any_midi_becomes_a_valid_sequence_that_is_stable(
     )
     text = read(data)
     assert read(write(perform(text))) == text
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
+def test_a_damaged_file_is_refused_or_read(changes: list[tuple[float, int]]) -> None:
+    data = bytearray(
+        midi_of(
+            track((0, 240, 60, 80), (240, 240, 64, 80), program=5),
+            track((0, 480, 36, 80), channel=9),
+            tempos=[(0, 120), (240, 90)],
+            meters=[(0, (3, 4))],
+        )
+    )
+    for place, value in changes:
+        data[int(place * (len(data) - 1))] = value
+    text = ""
+    with suppress(InputError):
+        text = read(bytes(data))
+    assert not text or read(write(perform(text))) == text
 
 
 def test_times_move_to_the_nearest_twelfth_of_a_quarter_note() -> None:
