@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from seqgen.errors import InputError
+from seqgen.files import STDIN
 from seqgen.music.abc.fields import default_unit, parse_key
 from seqgen.music.abc.notation import SHARPS
 from seqgen.music.abc.parser import parse_tune
@@ -67,7 +68,7 @@ def read_melody(data: bytes, *, path: str | PathLike[str] | None = None) -> list
         meters.insert(0, (Fraction(0), estimate_meter(notes)))
     key = (parse_key(midi.keys[0][1])[0] if midi.keys else None) or estimate_key(notes)
     meter = meters[0][1]
-    title = track.name or (Path(path).stem if path is not None else "")
+    title = track.name or (Path(path).stem if path not in (None, STDIN) else "")
     tempo = None
     if midi.tempos:
         qpm = midi.tempos[0][1]
