@@ -56,7 +56,7 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
         return _cut_each(corpus, fraction)
     alike = group_alike(corpus)
     if corpus.kind == "midi" and len(alike) < 2:
-        return _cut_each(corpus, fraction)
+        return _cut_piece(corpus, fraction)
     if corpus.kind == "abc" and len(alike) < 2:
         raise InputError(
             f"this corpus is too small to split: it holds {len(corpus.documents)} "
@@ -126,19 +126,32 @@ def _cut_each(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus]:
     validation: list[Document] = []
     for document in corpus.documents:
         at = int(len(document.text) * (1 - fraction))
-        if corpus.kind == "midi":
-            at = max(0, document.text.rfind("Bar_None", 0, at))
         for text, part in ((document.text[:at], training), (document.text[at:], validation)):
             if text:
-                size = text.count("\n") + 1 if corpus.kind == "midi" else len(text)
-                part.append(replace(document, text=text, characters=size))
+                part.append(replace(document, text=text, characters=len(text)))
     held_back = sum(document.characters for document in validation)
     if held_back < MIN_CHARACTERS or not training:
-        units = "events" if corpus.kind == "midi" else "characters"
         raise InputError(
-            f"this corpus is too small to split: {fraction:g} of its {corpus.characters} {units} "
-            f"is fewer than {MIN_CHARACTERS}; add more, or name what to validate with by "
-            "--validation FILE",
+            f"this corpus is too small to split: {fraction:g} of its {corpus.characters} "
+            f"characters is fewer than {MIN_CHARACTERS}; add more text, or name what to validate "
+            "with by --validation FILE",
             path=corpus.documents[0].source,
         )
     return replace(corpus, documents=tuple(training)), replace(corpus, documents=tuple(validation))
+
+
+def _cut_piece(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus]:
+    piece = corpus.documents[0]  # the others are the same
+    at = piece.text.rfind("Bar_None", 0, int(len(piece.text) * (1 - fraction)))
+    if at <= 0:
+        raise InputError(
+            "this piece is too short to split: it has one bar, or hardly more; add more pieces, or "
+            "name what to validate with by --validation FILE",
+            path=piece.source,
+        )
+    parts = (piece.text[:at], piece.text[at:])
+    training, validation = (
+        replace(corpus, documents=(replace(piece, text=text, characters=text.count("\n") + 1),))
+        for text in parts
+    )
+    return training, validation

@@ -85,8 +85,9 @@ def test_a_single_piece_is_cut_at_a_bar_line() -> None:
     bars = validation.documents[0].text.count("Bar_None")
     assert bars in (4, 5)  # of 40
     assert validation.documents[0].characters == bars * (2 + 3 * 4) + 1
-    with pytest.raises(InputError, match=r"too small to split: 0\.1 of its 37 events is fewer"):
-        split(load([write("t/0.mid", midi())]), fraction=0.1, seed=0)
+    short = "X:1\nM:3/4\nL:1/4\nK:C\nCDE|]\n"
+    with pytest.raises(InputError, match=r"^short\.mid: this piece is too short to split"):
+        split(load([write("short.mid", abc_to_midi(short))]), fraction=0.1, seed=0)
 
 
 @pytest.mark.parametrize(
