@@ -42,7 +42,7 @@ class Score:
     nats: float
     units: int
     tokens: int
-    unit: str
+    unit: str = "char"
 
     @property
     def nats_per_unit(self) -> float:
