@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
+WRITES = {"abc": "tunes in ABC notation", "text": "text", "midi": "MIDI"}
+
 
 def show(
     what: Annotated[
@@ -70,6 +72,7 @@ def _holds_tunes(name: str) -> bool:
 
 
 def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
+    from seqgen import checkpoint
     from seqgen.models.parameters import count
 
     card = saved.card
@@ -78,10 +81,7 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     shape = f"{model.arch}, {model.layers} x {model.hidden}{heads}, window {model.context}"
     quality = "not evaluated yet"
     if metrics:
-        quality = (
-            f"{metrics['bits_per_char']:.3f} bits per character "
-            f"({metrics['nats_per_char']:.3f} nats) at step {metrics['step']}"
-        )
+        quality = f"{checkpoint.quality(metrics)} at step {metrics['step']}"
     options = (
         f"{recipe.get('steps')} steps of {recipe.get('batch_size')} x {recipe.get('seq_length')}, "
         f"learning rate {recipe.get('learning_rate')}, "
@@ -92,11 +92,11 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     options += f"dropout {recipe.get('dropout')}, seed {recipe.get('seed')}"
     learnt = (
         f"{corpus.get('name')}: {corpus.get('documents')} documents, "
-        f"{corpus.get('characters')} characters"
+        f"{corpus.get('characters')} {'events' if card.kind == 'midi' else 'characters'}"
     )
     rows: list[tuple[str, Any]] = [
         ("file", f"{saved.path} ({saved.path.stat().st_size / 1e6:.1f} MB)"),
-        ("writes", "tunes in ABC notation" if card.kind == "abc" else "text"),
+        ("writes", WRITES[card.kind]),
         ("architecture", shape),
         ("parameters", f"{count(model):,}"),
         ("vocabulary", f"{model.vocabulary} tokens ({card.tokenizer.scheme})"),

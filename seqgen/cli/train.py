@@ -1,4 +1,4 @@
-"""``seqgen train``: learn from tunes or text."""
+"""``seqgen train``: learn from tunes, text or MIDI."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ seqgen train tunes.abc --budget 10m
 
 seqgen train tinyshakespeare --arch lstm
 
+seqgen train folder-of-midi/
+
 cat *.txt | seqgen train - -o checkpoints/prose.safetensors
 
 seqgen train --resume
@@ -77,7 +79,7 @@ def train(
             help="What the network reads and writes one at a time: characters (char), ABC "
             "notation's notes, lengths and bar lines (abc), or frequent parts of words, learnt by "
             "byte-pair encoding (bpe).",
-            show_default="auto, which is abc for tunes, else char",
+            show_default="auto: abc for tunes, events for MIDI, else char",
         ),
     ] = None,
     vocab_size: Annotated[
@@ -195,7 +197,7 @@ def train(
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
-    """Learn from tunes or text, and keep what was learnt in one file."""
+    """Learn from tunes, text or MIDI, and keep what was learnt in one file."""
     chosen = {
         "arch": arch.value if arch else None,
         "tokens": tokens.value if tokens else None,

@@ -34,7 +34,7 @@ from seqgen.music.score import (
 )
 from seqgen.music.unfold import unfold
 
-__all__ = ["Performance", "TimedNote", "Track", "perform"]
+__all__ = ["DRUM_CHANNEL", "Performance", "TimedNote", "Track", "perform"]
 
 DEFAULT_QPM = Fraction(120)
 
@@ -44,7 +44,8 @@ _VELOCITIES = {
 }  # fmt: skip
 _DEFAULT_VELOCITY = 80
 _ACCENTS = frozenset({"accent", ">", "emphasis", "marcato", "^", "sfz"})
-_DRUMS = 9  # MIDI's percussion channel, counted from 0
+DRUM_CHANNEL = 9
+"""General MIDI's percussion channel, counted from 0."""
 
 
 class TimedNote(NamedTuple):
@@ -120,7 +121,7 @@ def perform(
     players = [_Player(tune, voice, divisions, graces) for voice in tune.voices]
     for player in players:
         player.play()
-    channels = [channel for channel in range(16) if channel != _DRUMS]
+    channels = [channel for channel in range(16) if channel != DRUM_CHANNEL]
     tracks = [player.track(channels[index % len(channels)]) for index, player in enumerate(players)]
     first = players[0]
     if chords:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqgen.config import ModelConfig, TrainingConfig
-from seqgen.corpus.documents import Corpus
+from seqgen.corpus.documents import UNITS, Corpus
 from seqgen.tokenization import Tokenizer
 from seqgen.tokenization.encoded import encode
 from seqgen.training.batches import Batches
@@ -26,8 +26,8 @@ class Data:
     def __init__(self, training: Corpus, validation: Corpus, tokenizer: Tokenizer) -> None:
         self._training = encode(training, tokenizer)
         self._validation = [tokenizer.encode(d.text) for d in validation.documents]
-        self._characters = validation.characters
-        self._closed = validation.kind == "abc"
+        self._units, self._unit = validation.characters, UNITS[validation.kind]
+        self._closed = validation.kind != "text"
         self.tokens = self._training.tokens
 
     def batches(self, model: ModelConfig, config: TrainingConfig) -> Batches:
@@ -45,7 +45,8 @@ class Data:
         length = RECURRENT_ROW if model.recurrent else model.context
         return ValidationRows(
             self._validation,
-            characters=self._characters,
+            units=self._units,
+            unit=self._unit,
             length=length,
             context=min(CONTEXT, length // 2),
             closed=self._closed,

@@ -23,7 +23,7 @@ import tensorflow as tf
 from seqgen import __version__, checkpoint
 from seqgen.checkpoint import Card
 from seqgen.config import ModelConfig, TrainingConfig, to_json
-from seqgen.corpus.documents import Corpus, Kind
+from seqgen.corpus.documents import UNITS, Corpus, Kind
 from seqgen.errors import CheckpointError, TrainingError
 from seqgen.files import require_folder
 from seqgen.models import parameters
@@ -54,7 +54,7 @@ class Run:
         tokenizer: what made them so.
         model, config: see seqgen.config.
         output: the model file.
-        kind: ``abc`` or ``text``.
+        kind: ``abc``, ``text`` or ``midi``.
         description: what goes into the model file about the corpus.
         resumable: what must be known to load the same corpus again.
         start: a finished model to begin at.
@@ -192,7 +192,7 @@ class Run:
                 "--force starts afresh"
             ) from error
         run.best, run.best_weights, run.created = card.metrics, saved.weights, card.created
-        run.best_nats = card.metrics.get("nats_per_char", math.inf)
+        run.best_nats = card.metrics.get(f"nats_per_{UNITS[run.kind]}", math.inf)
         return run
 
     def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
@@ -285,16 +285,16 @@ class Run:
     def _evaluate(self) -> Evaluated:
         score = self.rows.score(self.trainer.loss_sum)
         weights = self.trainer.export_weights()
-        improved = score.nats_per_char < self.best_nats
+        improved = score.nats_per_unit < self.best_nats
         self.without_improvement = 0 if improved else self.without_improvement + 1
         values = {
             "step": self.step,
-            "nats_per_char": score.nats_per_char,
-            "bits_per_char": score.bits_per_char,
+            f"nats_per_{score.unit}": score.nats_per_unit,
+            f"bits_per_{score.unit}": score.bits_per_unit,
             "nats_per_token": score.nats / score.tokens,
         }
         if improved:
-            self.best_nats, self.best, self.best_weights = score.nats_per_char, values, weights
+            self.best_nats, self.best, self.best_weights = score.nats_per_unit, values, weights
         self._write_down(values)
         return Evaluated(self.step, score, improved, weights)
 

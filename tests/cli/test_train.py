@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 
@@ -69,6 +70,36 @@ def test_tunes_from_file_to_sample(tunes: Path) -> None:
     assert again.returncode == 2
     assert "--resume goes on with it, --force replaces it" in again.stderr
     assert model.read_bytes() == before
+
+
+def test_midi_from_folder_to_sample(tunes: Path) -> None:
+    assert seqgen("convert", "tunes.abc", "midi/", cwd=tunes).returncode == 0
+    done = seqgen("train", "midi/", "--steps", "6", "--layers", "1", *SMALL, cwd=tunes)
+    assert done.returncode == 0, done.stderr
+    assert "bits/event" in done.stderr
+    assert "nats) per event" in done.stderr
+    card = checkpoint.load(tunes / "checkpoints" / "midi.safetensors").card
+    assert (card.kind, card.tokenizer.scheme) == ("midi", "remi")
+    assert card.metrics["bits_per_event"] == pytest.approx(
+        card.metrics["nats_per_token"] / np.log(2)
+    )
+    shown = seqgen("show", "midi", cwd=tunes)
+    assert " events" in shown.stdout
+    assert "per event" in shown.stdout
+    for done in (
+        seqgen("sample", "--seed", "1", "--max-tokens", "80", "-o", "new.mid", cwd=tunes),
+        seqgen("plot", "-o", "curves.svg", cwd=tunes),
+    ):
+        assert done.returncode == 0, done.stderr
+    assert mido.MidiFile(tunes / "new.mid").length > 0
+
+    again = seqgen("train", "midi/", "--resume", "--steps", "2", "--batch-size", "4", cwd=tunes)
+    assert again.returncode == 0, again.stderr
+    other = seqgen("train", "tunes.abc", "--resume", "-o", "checkpoints/midi", cwd=tunes)
+    assert "writes midi, but the corpus holds abc" in other.stderr
+    tokens = seqgen("train", "midi/", "--tokens", "bpe", "--force", cwd=tunes)
+    assert tokens.returncode == 2
+    assert "MIDI is learnt event by event" in tokens.stderr
 
 
 def test_text_from_stdin_quietly_with_a_transformer(tmp_path: Path) -> None:
