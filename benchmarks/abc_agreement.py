@@ -34,7 +34,7 @@ import mido
 
 from seqgen.music.abc.lexer import Context, Kind, lex_line, lines
 from seqgen.music.abc.parser import ParsedTune, parse
-from seqgen.music.jumps import mark_of
+from seqgen.music.jump_marks import mark_of
 from seqgen.music.performance import perform
 from seqgen.music.unfold import unfold
 

@@ -1,6 +1,6 @@
-"""Da capo, dal segno, coda and fine (4.14): where a voice goes back to, and where it ends.
+"""The order of bars with da capo, dal segno, coda and fine: where a voice goes back to, and ends.
 
-The standard names the marks and leaves their playing to programs; this follows what notation
+The standard (4.14) names the marks and leaves their playing to programs; this follows what notation
 programs have in common. Going back, repeats are not taken again and the last ending is played, as
 MuseScore and Dorico do unless told otherwise and MusicXML has it (``after-jump``). A segno or a
 coda begins a bar; D.C., D.S., "To Coda" and Fine are obeyed at the end of theirs, after its
@@ -9,84 +9,16 @@ repeats, wherever in the bar they are written. abc2midi ignores all of them.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal
 
-from seqgen.music.score import PLAIN, Attached, Bar, Chord, Note, PartMark, Rest, Spacer
+from seqgen.music.jump_marks import Jump, bar_marks
+from seqgen.music.score import Bar, PartMark
 from seqgen.music.unfold import MAX_REPEATS, final_pass, unfold
 
-__all__ = ["Jump", "Mark", "Route", "mark_of", "marks_of", "missing_marks", "play_order", "route"]
-
-
-class Jump(NamedTuple):
-    """An instruction to go back.
-
-    Args:
-        to: ``"capo"``, the beginning, or ``"segno"``.
-        until: ``"fine"`` or ``"coda"``; ``""`` for a plain D.C. or D.S., which heeds either.
-    """
-
-    to: Literal["capo", "segno"]
-    until: Literal["", "fine", "coda"] = ""
-
-
-Mark: TypeAlias = Literal["segno", "coda", "to coda", "fine"] | Jump
-"""What a mark means; of two coda signs, the first is where one leaves for the second."""
-
-# By their letters alone: D.C.alfine, D.C. al Fine, DC al fine.
-_SIGNS: dict[str, Mark] = {
-    "segno": "segno", "coda": "coda", "fine": "fine",
-    "tocoda": "to coda", "dacoda": "to coda", "alcoda": "to coda",
-}  # fmt: skip
-_PLACES: dict[str, Literal["capo", "segno"]] = {
-    "dc": "capo", "dacapo": "capo", "ds": "segno", "dalsegno": "segno", "dasegno": "segno",
-}  # fmt: skip
-_ENDS: dict[str, Literal["", "fine", "coda"]] = {"": "", "alfine": "fine", "alcoda": "coda"}
-_MARKS = _SIGNS | {
-    name + ending: Jump(to, until)
-    for name, to in _PLACES.items()
-    for ending, until in _ENDS.items()
-}
-_NO_LETTERS = re.compile(r"[\s.]+")
-_LONGEST = 32
-
-
-@lru_cache(maxsize=1 << 12)
-def mark_of(text: str) -> Mark | None:
-    """What a decoration's name or words over the music say, None if no mark of this kind."""
-    if len(text) > _LONGEST:
-        return None
-    return _MARKS.get(_NO_LETTERS.sub("", text).lower())
-
-
-def marks_of(attached: Attached) -> Iterator[Mark]:
-    """The marks among decorations, annotations, and words written as chord symbols."""
-    for text in (
-        *attached.decorations,
-        *attached.chord_symbols,
-        *(text[1:] for text in attached.annotations),
-    ):
-        mark = mark_of(text)
-        if mark is not None:
-            yield mark
-
-
-def missing_marks(marks: Iterable[Mark]) -> Iterator[tuple[Mark, str]]:
-    """The marks of a voice that lead nowhere, and what is wrong with each."""
-    found = set(marks)
-    for mark in found:
-        if not isinstance(mark, Jump):
-            continue
-        if mark.to == "segno" and "segno" not in found:
-            yield mark, "D.S. goes back to a !segno!, and there is none; it is not played"
-        elif mark.until == "coda" and "coda" not in found:
-            yield mark, "al Coda needs a !coda! to go to, and there is none"
-        elif mark.until == "fine" and "fine" not in found:
-            yield mark, "al Fine needs a !fine! to end at, and there is none"
+__all__ = ["Route", "play_order", "route", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +47,7 @@ def route(bars: Sequence[Bar]) -> Route:
     leaves: set[int] = set()
     fines: set[int] = set()
     for index, bar in enumerate(bars):
-        for mark, begins, ends in _bar_marks(bar):
+        for mark, begins, ends in bar_marks(bar):
             if isinstance(mark, Jump):
                 jumps[index] = mark
             elif mark == "fine":
@@ -126,28 +58,21 @@ def route(bars: Sequence[Bar]) -> Route:
                 segni.append(index + begins)
             else:
                 signs.append((index + begins, index + ends))
-    if not leaves and len(signs) > 1:
+    if not leaves and len(signs) > 1:  # as ``leaves_at_sign``
         leaves.add(signs.pop(0)[1])
     codas = tuple(begins for begins, _ in signs)
     return Route(jumps, tuple(segni), codas, frozenset(leaves), frozenset(fines))
 
 
-def _bar_marks(bar: Bar) -> Iterator[tuple[Mark, int, int]]:
-    """Each mark of a bar; which bar, counted from this, it begins if it does, and ends if so."""
-    marked = [
-        (at, item.attached)
-        for at, item in enumerate(bar.items)
-        if isinstance(item, Note | Chord | Rest | Spacer) and item.attached is not PLAIN
-    ]
-    found = [(at, mark) for at, attached in marked for mark in marks_of(attached)]
-    if not found:
-        return
-    events = [at for at, item in enumerate(bar.items) if isinstance(item, Note | Chord | Rest)]
-    for at, mark in found:
-        # Before the right bar line a sign begins the next bar, before the first note ends the last.
-        begins = 1 if events and at > events[-1] else 0
-        ends = -1 if len(events) > 1 and at <= events[0] else 0
-        yield mark, begins, ends
+def together(routes: Sequence[Route]) -> Route:
+    """The marks of several voices with the same bars: what one of them has holds for all."""
+    return Route(
+        {at: jump for each in routes for at, jump in each.jumps.items()},
+        tuple(sorted({at for each in routes for at in each.segni})),
+        tuple(sorted({at for each in routes for at in each.codas})),
+        frozenset().union(*(each.leaves for each in routes)),
+        frozenset().union(*(each.fines for each in routes)),
+    )
 
 
 def play_order(bars: Sequence[Bar], parts: str = "", guide: Route | None = None) -> list[int]:
@@ -199,9 +124,10 @@ def _has_parts(bars: Sequence[Bar]) -> bool:
 
 
 def _targets(bars: Sequence[Bar], guide: Route) -> dict[int, int]:
-    """By the bar of a jump, the bar it goes to: the beginning, or the last segno with music after.
+    """By the bar of a jump, the bar it goes to: the beginning, or the last segno before that bar.
 
-    A D.S. without a segno before it goes nowhere.
+    Some collections write the segno a second time beside the D.S., where it begins nothing. A D.S.
+    without a segno before it goes nowhere.
     """
     targets: dict[int, int] = {}
     sounding = -1
@@ -213,7 +139,7 @@ def _targets(bars: Sequence[Bar], guide: Route) -> dict[int, int]:
             continue
         if jump.to == "capo":
             targets[index] = 0
-        elif nearest := bisect_right(guide.segni, sounding):
+        elif nearest := (bisect_left(guide.segni, sounding) or bisect_right(guide.segni, sounding)):
             targets[index] = guide.segni[nearest - 1]
     return targets
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import compress
 from math import lcm
 
 from seqgen.music.accompaniment import accompany
-from seqgen.music.jumps import play_order, route
+from seqgen.music.jumps import play_order, route, together
 from seqgen.music.playing import DEFAULT_QPM, TimedNote, VoicePlayer
 from seqgen.music.score import Chord, Key, Meter, Note, Rest, Tune
 from seqgen.music.swing import swung
@@ -114,17 +115,17 @@ def perform(
 def _orders(tune: Tune) -> list[list[int]]:
     """The order of each voice's bars.
 
-    D.C. and its like are often written in one voice only; one that has none follows the first that
-    does, where both have as many bars.
+    D.C. and its like are often written in one voice only: they hold for every voice with as many
+    bars as the first voice that has one.
     """
     routes = [route(voice.bars) for voice in tune.voices]
-    lead = next((at for at, each in enumerate(routes) if each.jumps), None)
-    if lead is not None:
-        length = len(tune.voices[lead].bars)
-        routes = [
-            each if each.jumps or len(voice.bars) != length else routes[lead]
-            for voice, each in zip(tune.voices, routes, strict=True)
-        ]
+    length = next(
+        (len(voice.bars) for voice, each in zip(tune.voices, routes, strict=True) if each.jumps), 0
+    )
+    if length and len(routes) > 1:
+        alike = [len(voice.bars) == length for voice in tune.voices]
+        joint = together(list(compress(routes, alike)))
+        routes = [joint if same else own for same, own in zip(alike, routes, strict=True)]
     return [
         play_order(voice.bars, tune.parts, each)
         for voice, each in zip(tune.voices, routes, strict=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
-from seqgen.music.musicxml.notations import VoiceState, append
+from seqgen.music.musicxml.notations import VoiceState, append, jump_sound
 from seqgen.music.musicxml.notes import place, write_event
 from seqgen.music.musicxml.values import (
     CLEFS,
@@ -38,6 +38,7 @@ from seqgen.music.score import (
 
 __all__ = ["clef_octave", "write_clef", "write_key", "write_meter", "write_music", "write_tempo"]
 
+_SILENT: Mapping[str, str] = {}
 _PLACEMENTS = {"^": "above", "_": "below"}
 
 
@@ -118,6 +119,7 @@ def write_music(
         carried: what stood in bars before that hold no music.
         following: the voice's next event after this bar.
     """
+    state.measure += 1
     _write_layer(measure, [*carried, *bar.items], state, 1, following)
     duration = bar.duration
     for number, layer in enumerate(bar.overlays, 2):
@@ -136,12 +138,12 @@ def _write_layer(
     index = 0
     for item in _marks_first(items):
         if isinstance(item, Note | Chord | Rest):
-            _write_before(measure, item.attached)
+            _write_before(measure, item.attached, state)
             after = placed[index + 1].event if index + 1 < len(placed) else following
             write_event(measure, placed[index], state, voice, after)
             index += 1
         elif isinstance(item, Spacer):
-            _write_before(measure, item.attached)
+            _write_before(measure, item.attached, state)
         else:
             _write_change(measure, item, state)
 
@@ -181,29 +183,34 @@ def _write_change(measure: Element, item: Item, state: VoiceState) -> None:
         _write_direction(measure, "rehearsal", item.label, "above")
 
 
-def _write_direction(measure: Element, tag: str, text: str | None, placement: str) -> None:
+def _write_direction(
+    measure: Element, tag: str, text: str | None, placement: str, sound: Mapping[str, str] = _SILENT
+) -> None:
     direction = append(measure, "direction", placement=placement)
     append(append(direction, "direction-type"), tag, text)
+    if sound:
+        append(direction, "sound", **sound)
 
 
-def _write_before(measure: Element, attached: Attached) -> None:
+def _write_before(measure: Element, attached: Attached, state: VoiceState) -> None:
     """What stands over or under an event and belongs to its moment."""
     for text in attached.chord_symbols:
         harmony = parse_harmony(text)
         if harmony is None:
-            _write_direction(measure, "words", text, "above")
+            _write_direction(measure, "words", text, "above", jump_sound(text, state))
             continue
         _write_harmony(append(measure, "harmony"), harmony)
     for text in attached.annotations:
-        _write_direction(measure, "words", text[1:], _PLACEMENTS.get(text[:1], "above"))
+        placement = _PLACEMENTS.get(text[:1], "above")
+        _write_direction(measure, "words", text[1:], placement, jump_sound(text[1:], state))
     for name in attached.decorations:
         if name in DYNAMICS:
             direction = append(measure, "direction", placement="below")
             append(append(append(direction, "direction-type"), "dynamics"), name)
         elif name.lower() in ("segno", "coda"):
-            _write_direction(measure, name.lower(), None, "above")
+            _write_direction(measure, name.lower(), None, "above", jump_sound(name, state))
         elif name in WORDS:
-            _write_direction(measure, "words", WORDS[name], "above")
+            _write_direction(measure, "words", WORDS[name], "above", jump_sound(name, state))
         elif name in ("<(", "crescendo(", ">(", "diminuendo("):
             _write_wedge(measure, "crescendo" if name[0] in "<c" else "diminuendo")
         elif name in ("<)", "crescendo)", ">)", "diminuendo)"):

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, indent, tostring
 
 from seqgen.music.abc.canonical import canonical
 from seqgen.music.abc.header import accents
+from seqgen.music.jump_marks import leaves_at_sign, signs_with_their_bars
 from seqgen.music.musicxml.measures import (
     clef_octave,
     write_clef,
@@ -157,9 +158,10 @@ class _Part:
         self._parted = 0
 
     def write(self) -> None:
-        bars = _with_single_rests(_without_empty_end(self._voice.bars))
+        bars = _with_single_rests(_without_empty_end(signs_with_their_bars(self._voice.bars)))
         firsts = _following_events(bars)
         endings = _ending_ends(bars)
+        self._state.leaves_at_coda = leaves_at_sign(bars)
         carried: list[Item] = []
         new_line = False
         opened = False
