@@ -94,6 +94,7 @@ class VoicePlayer:
         self._transpose = 0
         self._clef = _clef_semitones(voice.clef)
         self._tied: dict[int, int] = {}
+        self._over: dict[int, dict[int, int]] = {}  # what each layer over the bar before ties
         # By identity: hashing a Fraction costs more than all else here, and the tune, which
         # shares few of them among its notes, keeps them alive.
         self._lengths: dict[int, int] = {}
@@ -130,11 +131,13 @@ class VoicePlayer:
         self._layer(bar.items)
         end = self.time
         self.bars.append((start, end, self.meter))
-        if bar.overlays:
-            tied = self._tied
-            for layer in bar.overlays:
-                self.time, self._tied = start, {}
+        if bar.overlays or self._over:
+            tied, over = self._tied, self._over
+            self._over = {}
+            for number, layer in enumerate(bar.overlays):
+                self.time, self._tied = start, over.get(number, {})
                 self._layer(layer)
+                self._over[number] = self._tied
             self.time, self._tied = end, tied
 
     def _layer(self, items: tuple[Item, ...]) -> None:

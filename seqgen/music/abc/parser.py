@@ -15,6 +15,7 @@ from seqgen.errors import InputError
 from seqgen.music.abc.header import Defaults, read_header
 from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex_line, lines
 from seqgen.music.abc.music import MusicReader
+from seqgen.music.abc.overlays import bar_by_bar
 from seqgen.music.abc.reporter import Reporter
 from seqgen.music.diagnostics import Diagnostic, Severity
 from seqgen.music.score import Tune
@@ -136,7 +137,8 @@ def _parse_block(block: _Block, defaults: Defaults) -> ParsedTune:
     header = read_header(block.lexemes, defaults, reporter.report)
     tune = None
     if header.body is not None:
-        voices, words = MusicReader(block.lexemes, header, reporter.report).read(header.body)
+        lexemes = bar_by_bar(block.lexemes, reporter.report)
+        voices, words = MusicReader(lexemes, header, reporter.report).read(header.body)
         tune = header.tune(voices, words, block.offset, block.line)
     diagnostics = reporter.sorted()
     refused = any(each.severity is Severity.ERROR for each in diagnostics)

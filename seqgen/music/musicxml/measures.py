@@ -111,24 +111,32 @@ def write_tempo(measure: Element, tempo: Tempo) -> None:
 
 
 def write_music(
-    measure: Element, bar: Bar, carried: Sequence[Item], state: VoiceState, following: Event | None
+    measure: Element,
+    bar: Bar,
+    carried: Sequence[Item],
+    state: VoiceState,
+    following: Sequence[Event | None],
 ) -> None:
     """Everything between a measure's bar lines; overlays after a ``<backup>``.
 
     Args:
         carried: what stood in bars before that hold no music.
-        following: the voice's next event after this bar.
+        following: the next event after this bar; and in the next bar, that of each overlay.
     """
     state.measure += 1
-    _write_layer(measure, [*carried, *bar.items], state, 1, following)
+    _write_layer(measure, [*carried, *bar.items], state, 1, following[0])
     duration = bar.duration
     for number, layer in enumerate(bar.overlays, 2):
         if duration:
             append(append(measure, "backup"), "duration", duration * 4 * state.divisions)
         events = [each for each in layer if isinstance(each, Note | Chord | Rest)]
         duration = sum((each.duration for each in events), Fraction(0))
-        own = VoiceState(state.divisions, False, state.octave)
-        _write_layer(measure, layer, own, number, None)
+        own = state.over.setdefault(number, VoiceState(state.divisions, False))
+        own.octave = state.octave
+        after = following[number - 1] if number <= len(following) else None
+        _write_layer(measure, layer, own, number, after)
+    for number in range(len(bar.overlays) + 2, len(state.over) + 2):
+        del state.over[number]
 
 
 def _write_layer(

@@ -44,6 +44,7 @@ class VoiceState:
         tied: pitches that the event before is tied to.
         hyphens: verses whose last syllable goes on.
         leaves_at_coda: whether the next coda sign is where one leaves for another.
+        over: of each overlay that the last bar had, by its number.
         measure: how many were begun; segni: the one that each segno begins.
     """
 
@@ -54,6 +55,7 @@ class VoiceState:
     tied: frozenset[int] = frozenset()
     hyphens: set[int] = field(default_factory=set)
     leaves_at_coda: bool = False
+    over: dict[int, VoiceState] = field(default_factory=dict)
     measure: int = 0
     segni: list[int] = field(default_factory=list)
 

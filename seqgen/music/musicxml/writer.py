@@ -264,13 +264,18 @@ def _with_single_rests(bars: Sequence[Bar]) -> list[Bar]:
     return single
 
 
-def _following_events(bars: Sequence[Bar]) -> list[Event | None]:
-    """For each bar the first event of those after it."""
-    following: list[Event | None] = []
+def _following_events(bars: Sequence[Bar]) -> list[list[Event | None]]:
+    """For each bar the first event of those after it, then of each overlay of the next."""
+    following: list[list[Event | None]] = []
     first: Event | None = None
+    over: list[Event | None] = []
     for bar in reversed(bars):
-        following.append(first)
+        following.append([first, *over])
         first = next(iter(bar.events), first)
+        over = [
+            next((each for each in layer if isinstance(each, Note | Chord | Rest)), None)
+            for layer in bar.overlays
+        ]
     return following[::-1]
 
 
