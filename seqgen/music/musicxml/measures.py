@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
-from seqgen.music.musicxml.notations import VoiceState, append, jump_sound
+from seqgen.music.musicxml.notations import AT_END, VoiceState, append, jump_sound
 from seqgen.music.musicxml.notes import place, write_event
 from seqgen.music.musicxml.values import (
     CLEFS,
@@ -38,7 +38,6 @@ from seqgen.music.score import (
 
 __all__ = ["clef_octave", "write_clef", "write_key", "write_meter", "write_music", "write_tempo"]
 
-_SILENT: Mapping[str, str] = {}
 _PLACEMENTS = {"^": "above", "_": "below"}
 
 
@@ -154,6 +153,8 @@ def _write_layer(
             _write_before(measure, item.attached, state)
         else:
             _write_change(measure, item, state)
+    measure.extend(state.at_end)
+    state.at_end.clear()
 
 
 def _marks_first(items: Sequence[Item]) -> list[Item]:
@@ -191,13 +192,9 @@ def _write_change(measure: Element, item: Item, state: VoiceState) -> None:
         _write_direction(measure, "rehearsal", item.label, "above")
 
 
-def _write_direction(
-    measure: Element, tag: str, text: str | None, placement: str, sound: Mapping[str, str] = _SILENT
-) -> None:
+def _write_direction(measure: Element, tag: str, text: str | None, placement: str) -> None:
     direction = append(measure, "direction", placement=placement)
     append(append(direction, "direction-type"), tag, text)
-    if sound:
-        append(direction, "sound", **sound)
 
 
 def _write_before(measure: Element, attached: Attached, state: VoiceState) -> None:
@@ -205,24 +202,36 @@ def _write_before(measure: Element, attached: Attached, state: VoiceState) -> No
     for text in attached.chord_symbols:
         harmony = parse_harmony(text)
         if harmony is None:
-            _write_direction(measure, "words", text, "above", jump_sound(text, state))
+            _write_words(measure, "words", text, text, "above", state)
             continue
         _write_harmony(append(measure, "harmony"), harmony)
     for text in attached.annotations:
         placement = _PLACEMENTS.get(text[:1], "above")
-        _write_direction(measure, "words", text[1:], placement, jump_sound(text[1:], state))
+        _write_words(measure, "words", text[1:], text[1:], placement, state)
     for name in attached.decorations:
         if name in DYNAMICS:
             direction = append(measure, "direction", placement="below")
             append(append(append(direction, "direction-type"), "dynamics"), name)
         elif name.lower() in ("segno", "coda"):
-            _write_direction(measure, name.lower(), None, "above", jump_sound(name, state))
+            _write_words(measure, name.lower(), None, name, "above", state)
         elif name in WORDS:
-            _write_direction(measure, "words", WORDS[name], "above", jump_sound(name, state))
+            _write_words(measure, "words", WORDS[name], name, "above", state)
         elif name in ("<(", "crescendo(", ">(", "diminuendo("):
             _write_wedge(measure, "crescendo" if name[0] in "<c" else "diminuendo")
         elif name in ("<)", "crescendo)", ">)", "diminuendo)"):
             _write_wedge(measure, "stop")
+
+
+def _write_words(
+    measure: Element, tag: str, text: str | None, name: str, placement: str, state: VoiceState
+) -> None:
+    """Words or a sign, and what they mean; that of the bar's end, such as D.C., waits for it."""
+    sound = jump_sound(name, state)
+    direction = Element("direction", placement=placement)
+    append(append(direction, "direction-type"), tag, text)
+    if sound:
+        append(direction, "sound", **sound)
+    (measure if AT_END.isdisjoint(sound) else state.at_end).append(direction)
 
 
 def _write_harmony(parent: Element, harmony: Harmony) -> None:

@@ -12,6 +12,7 @@ from seqgen.music.musicxml.values import ARTICULATIONS, ORNAMENTS, TECHNICAL
 from seqgen.music.score import Attached
 
 __all__ = [
+    "AT_END",
     "VoiceState",
     "append",
     "close_slurs",
@@ -20,6 +21,9 @@ __all__ = [
     "write_lyrics",
     "write_marks",
 ]
+
+AT_END = frozenset({"dacapo", "dalsegno", "fine", "tocoda"})
+"""What ``<sound>`` says of marks that are obeyed at the end of their measure."""
 
 _MAX_SLURS = 16
 
@@ -43,6 +47,7 @@ class VoiceState:
         slurs: numbers of the open ones, in order.
         tied: pitches that the event before is tied to.
         hyphens: verses whose last syllable goes on.
+        at_end: what stands at the end of the measure, such as D.C.
         leaves_at_coda: whether the next coda sign is where one leaves for another.
         over: of each overlay that the last bar had, by its number.
         measure: how many were begun; segni: the one that each segno begins.
@@ -54,6 +59,7 @@ class VoiceState:
     slurs: list[int] = field(default_factory=list)
     tied: frozenset[int] = frozenset()
     hyphens: set[int] = field(default_factory=set)
+    at_end: list[Element] = field(default_factory=list)
     leaves_at_coda: bool = False
     over: dict[int, VoiceState] = field(default_factory=dict)
     measure: int = 0
