@@ -21,6 +21,7 @@ __all__ = [
     "bar_marks",
     "leaves_at_sign",
     "mark_of",
+    "marked_bars",
     "signs_with_their_bars",
 ]
 
@@ -63,6 +64,7 @@ DECORATIONS: Final[dict[Mark, str]] = {
 
 _NO_LETTERS = re.compile(r"[\s.]+")
 _LONGEST = 32
+_MARKED = (Note, Chord, Rest, Spacer)  # most are notes
 
 
 @lru_cache(maxsize=1 << 12)
@@ -85,14 +87,27 @@ def _marks_of(attached: Attached) -> Iterator[Mark]:
             yield mark
 
 
+def marked_bars(bars: Sequence[Bar]) -> list[int]:
+    """The bars in which anything hangs on a note, without looking at what."""
+    marked = []
+    for index, bar in enumerate(bars):
+        for item in bar.items:
+            if isinstance(item, _MARKED) and item.attached is not PLAIN:
+                break
+        else:
+            continue
+        marked.append(index)
+    return marked
+
+
 def bar_marks(bar: Bar) -> Iterator[tuple[Mark, int, int]]:
     """Each mark of a bar; which bar, counted from this, it begins if it does, and ends if so."""
-    marked = [
-        (at, item.attached)
+    found = [
+        (at, mark)
         for at, item in enumerate(bar.items)
-        if isinstance(item, Note | Chord | Rest | Spacer) and item.attached is not PLAIN
+        if isinstance(item, _MARKED)
+        for mark in _marks_of(item.attached)
     ]
-    found = [(at, mark) for at, attached in marked for mark in _marks_of(attached)]
     if not found:
         return
     events = [at for at, item in enumerate(bar.items) if isinstance(item, Note | Chord | Rest)]

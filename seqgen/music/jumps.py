@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from seqgen.music.jump_marks import Jump, bar_marks
+from seqgen.music.jump_marks import Jump, bar_marks, marked_bars
 from seqgen.music.score import Bar, PartMark
 from seqgen.music.unfold import MAX_REPEATS, final_pass, unfold
 
@@ -46,8 +46,8 @@ def route(bars: Sequence[Bar]) -> Route:
     signs: list[tuple[int, int]] = []  # of each coda sign, the bar it would begin and end
     leaves: set[int] = set()
     fines: set[int] = set()
-    for index, bar in enumerate(bars):
-        for mark, begins, ends in bar_marks(bar):
+    for index in marked_bars(bars):
+        for mark, begins, ends in bar_marks(bars[index]):
             if isinstance(mark, Jump):
                 jumps[index] = mark
             elif mark == "fine":

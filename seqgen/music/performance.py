@@ -20,6 +20,7 @@ from seqgen.music.swing import swung
 
 __all__ = ["Performance", "Track", "perform"]
 
+_NOTE_OR_REST = (Note, Rest)
 _DRUMS = 9  # MIDI's percussion channel, counted from 0
 
 
@@ -145,14 +146,15 @@ def _track(player: VoicePlayer, channel: int) -> Track:
 
 def _divisions(tune: Tune) -> int:
     """A number that every duration of the tune, in whole notes, gives a whole number times."""
-    denominators = {8}
+    # By identity, since hashing a Fraction is slow and notes share them.
+    durations: dict[int, Fraction] = {}
     for voice in tune.voices:
         for bar in voice.bars:
             for layer in (bar.items, *bar.overlays):
                 for item in layer:
-                    if isinstance(item, Note | Rest):
-                        denominators.add(item.duration.denominator)
+                    if isinstance(item, _NOTE_OR_REST):
+                        durations[id(item.duration)] = item.duration
                     elif isinstance(item, Chord):
-                        denominators.update(note.duration.denominator for note in item.notes)
+                        durations.update((id(note.duration), note.duration) for note in item.notes)
     # Grace notes, staccato and accompaniment divide a duration further.
-    return lcm(*denominators) * 960
+    return lcm(8, *{duration.denominator for duration in durations.values()}) * 960
