@@ -148,8 +148,9 @@ def _go_back(
     guide: Route, until: Literal["", "fine", "coda"], target: int, final: Sequence[int]
 ) -> Iterator[int]:
     """The bars from where a jump leads, over the coda if it is taken, to Fine or the end."""
-    coda = next((each for each in guide.codas if each > target), None)
-    to_coda = until != "fine" and coda is not None and bool(guide.leaves)
+    first = bisect_right(guide.codas, target)
+    codas = guide.codas[first : first + 1]
+    to_coda = until != "fine" and bool(codas) and bool(guide.leaves)
     to_fine = until != "coda" or not to_coda
     place = bisect_left(final, target)
     while place < len(final):
@@ -158,6 +159,6 @@ def _go_back(
         place += 1
         if to_fine and index in guide.fines:
             return
-        if to_coda and coda is not None and index in guide.leaves:
+        if to_coda and index in guide.leaves:
             to_coda, to_fine = False, True
-            place = bisect_left(final, coda)
+            place = bisect_left(final, codas[0])
