@@ -181,7 +181,7 @@ class _Rewriter:
         self._lay(bars, layer)
         if line is not None and current:
             self._put(line)
-        elif line is not None and bars[-1].line is not None and bars[-1].line[1] == "|":
+        elif line is not None and bars[-1].line is not None and bars[-1].line[1].strip() == "|":
             bars[-1].line = line
         return index
 
