@@ -96,3 +96,10 @@ def test_music_without_long_overlays_stays_as_it_is() -> None:
         raise AssertionError
 
     assert bar_by_bar(lexemes, report) is lexemes
+
+
+def test_macros_are_expanded_in_layers() -> None:
+    header = QUARTERS.replace("K:C", "m:~n2=no\nK:C")
+    assert sounding(tune_of("(&~A2c2|B4&e4|f4&)|", header)) == sounding(
+        tune_of("ABc2&e4|B4&f4|", QUARTERS)
+    )
