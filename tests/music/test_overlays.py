@@ -78,7 +78,8 @@ def test_lyrics_belong_to_the_first_layer() -> None:
     ("music", "column", "message"),
     [
         ("A4|(&B4|c4|", 5, "not closed"), ("A4|B4&)c4|", 6, "closes nothing"),
-        ("A4|&&&B4|", 4, "goes back 3 bar lines, and 1 bars stand before it"),
+        ("A4|&&&B4|", 4, "more bar lines than the 1 before it"),
+        ("&A4|", 1, "no notes of its bar before it"), ("A4|[]&B4|", 6, "no notes of its bar"),
         ("A2(&A2|B4&c2|d4&)|", 4, "begin with its bar"),
         ("(&A4|B4|c4&d4|e4&)|", 11, "this layer has 2 bars, the first 3"),
     ],

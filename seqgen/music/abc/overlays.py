@@ -17,6 +17,10 @@ from seqgen.music.diagnostics import Severity
 
 __all__ = ["bar_by_bar"]
 
+_HELD = frozenset(
+    {Kind.NOTES, Kind.REST, Kind.BAR_REST, Kind.CHORD_OPEN, Kind.SPACER, Kind.INLINE_FIELD,
+     Kind.DECORATION, Kind.SHORTHAND, Kind.CHORD_SYMBOL, Kind.ANNOTATION}
+)  # fmt: skip
 _SILENT = frozenset({Kind.SPACE, Kind.NEWLINE, Kind.COMMENT, Kind.CONTINUATION, Kind.IGNORED})
 _KIND = itemgetter(0)
 _ENDS = frozenset({Kind.FIELD, Kind.DIRECTIVE, Kind.TEXT})
@@ -31,8 +35,8 @@ class _Bar:
     line: Lexeme | None = None
 
     @property
-    def sounds(self) -> bool:
-        return any(kind not in _SILENT for kind, _, _ in self.lexemes)
+    def holds_any(self) -> bool:
+        return any(kind in _HELD for kind, _, _ in self.lexemes)
 
 
 def bar_by_bar(lexemes: list[Lexeme], report: Report) -> list[Lexeme]:
@@ -165,11 +169,11 @@ class _Rewriter:
         if _closes(self._lexemes, index):
             self._warn("this &) closes nothing; an overlay of several bars begins with (&", index)
             return index + 2
-        current = self._bars[-1].sounds
+        current = self._bars[-1].holds_any
         before = len(self._bars) - 1 + current
         if times > before:
             self._warn(
-                f"this {'&' * min(times, 9)} goes back {times} bar lines, and {before} bars stand "
+                f"this {'&' * min(times, 9)} goes back over more bar lines than the {before} "
                 "before it; write each bar's layers in it, as in CDEF & E4 |",
                 index,
             )
@@ -202,7 +206,7 @@ class _Rewriter:
                 opening,
             )
             return index
-        if self._bars[-1].sounds:
+        if self._bars[-1].holds_any:
             self._warn(
                 "the layers of (& begin with its bar; write (& at the beginning of the bar, and "
                 "rests x in the layers where they are silent",
@@ -213,7 +217,7 @@ class _Rewriter:
             self._put(lexemes[index])
             index += 1
         under = self._bars[first:]
-        if len(under) > 1 and not under[-1].sounds:
+        if len(under) > 1 and not under[-1].holds_any:
             under.pop()
         while index < end:
             layer, _, after = self._layer(index + 1, len(lexemes))

@@ -556,6 +556,10 @@ class VoiceBuilder:
     def overlay(self, offset: int) -> None:
         """Begin another layer of this bar (7.4)."""
         self._settle(offset)
+        if not self._layers and not self._sum and self._is_empty():
+            message = "this & has no notes of its bar before it to lay others over, and is ignored"
+            self._report("overlay", Severity.WARNING, message, offset, 1)
+            return
         self._layers.append((self.items, self._length_so_far()))
         self.items = []
         self._begin_sum()
