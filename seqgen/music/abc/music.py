@@ -21,6 +21,7 @@ from seqgen.music.abc.header import (
 from seqgen.music.abc.lexer import Kind, Lexeme, notes_of
 from seqgen.music.abc.lyrics import align_lyrics, align_symbols
 from seqgen.music.abc.macros import expand_line
+from seqgen.music.abc.microtones import after_microtone
 from seqgen.music.abc.notation import DECORATIONS
 from seqgen.music.abc.values import parse_length, parse_tuplet
 from seqgen.music.abc.voice import VoiceBuilder
@@ -234,7 +235,9 @@ class MusicReader:
                 break
             elif kind is Kind.CHORD_SYMBOL:
                 voice.wait().chord_symbols.append(text[1:-1])
-            elif kind is Kind.UNKNOWN and (after := self._microtone(lexemes, index - 1)):
+            elif kind is Kind.UNKNOWN and (
+                after := after_microtone(lexemes, index - 1, self._report)
+            ):
                 index = after
             elif kind not in (Kind.SPACE, Kind.SHORTHAND, Kind.DECORATION, Kind.SLUR_OPEN,
                               Kind.SLUR_CLOSE, Kind.ANNOTATION, Kind.IGNORED):  # fmt: skip
@@ -294,7 +297,9 @@ class MusicReader:
                     events.append(Chord(scaled, duration))
             elif kind in (Kind.BAR, Kind.NEWLINE, Kind.GRACE_OPEN):
                 break
-            elif kind is Kind.UNKNOWN and (after := self._microtone(lexemes, position - 1)):
+            elif kind is Kind.UNKNOWN and (
+                after := after_microtone(lexemes, position - 1, self._report)
+            ):
                 position = after
             elif kind in (Kind.UNKNOWN, Kind.REST):
                 self._warn("grace", f"{inner} has no meaning among grace notes and is ignored",
@@ -394,7 +399,7 @@ class MusicReader:
         code = "stray"
         if text == ":" and self._voice.open_repeat(offset):
             return index + 1
-        if kind is Kind.UNKNOWN and (after := self._microtone(lexemes, index)):
+        if kind is Kind.UNKNOWN and (after := after_microtone(lexemes, index, self._report)):
             return after
         if kind is Kind.LENGTH:
             message = f"the length {text[:12]} must stand directly after a note, and is ignored"
@@ -404,26 +409,6 @@ class MusicReader:
             message = f"this {text} closes nothing and is ignored"
         self._warn(code, message, offset, len(text))
         return index + 1
-
-    def _microtone(self, lexemes: list[Lexeme], index: int) -> int | None:
-        """Skip ``^/`` or ``_3/2`` before a note, as abc2midi has microtones; None if none is here.
-
-        The standard has none, and neither has the score: the note is read as without it.
-        """
-        end = index
-        while end < min(index + 2, len(lexemes)) and lexemes[end][1] in ("^", "_"):
-            end += 1
-        texts = [text for _, text, _ in lexemes[index : end + 1]]
-        kinds = [kind for kind, _, _ in lexemes[end : end + 2]]
-        if end == index or kinds != [Kind.LENGTH, Kind.NOTES]:
-            return None
-        written = "".join(texts)
-        message = (
-            f"{written} makes a microtone, which is not played: the note sounds as it does without "
-            "it; the accidentals are ^ ^^ _ __ ="
-        )
-        self._warn("microtone", message, lexemes[index][2], len(written))
-        return end + 1
 
     # -- fields
 
