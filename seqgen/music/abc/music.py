@@ -18,7 +18,7 @@ from seqgen.music.abc.header import (
     read_symbol,
     report_unknown,
 )
-from seqgen.music.abc.lexer import Kind, Lexeme, notes_of
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex, lex_runs, pieces_of
 from seqgen.music.abc.lyrics import align_lyrics, align_symbols
 from seqgen.music.abc.macros import expand_line
 from seqgen.music.abc.notation import DECORATIONS
@@ -32,8 +32,6 @@ from seqgen.music.score import (
     Field,
     Graces,
     KeyChange,
-    LineBreak,
-    Meter,
     MeterChange,
     Note,
     PartMark,
@@ -49,7 +47,6 @@ MAX_NOTES = 1_000_000
 
 _MAX_VOICES = 64
 _MAX_VERSES = 64
-_BAR_LINES: dict[str, tuple[BarLine, tuple[int, ...]]] = {}
 _UNKNOWN = {
     '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
     "^": "an accidental must stand directly before a note",
@@ -64,16 +61,15 @@ class MusicReader:
     """Reads one tune's music.
 
     Args:
-        lexemes: of the whole tune.
-        header: its header; its symbols and macros change as the music is read.
+        header: of the tune; its symbols and macros change as the music is read.
+        start: where the tune begins; end: where it ends.
         report: where diagnostics go.
     """
 
-    def __init__(self, lexemes: list[Lexeme], header: Header, report: Report) -> None:
-        self._lexemes = lexemes
+    def __init__(self, header: Header, start: int, end: int, report: Report) -> None:
         self._header = header
         self._report = report
-        self._end = lexemes[-1][2] + len(lexemes[-1][1]) if lexemes else 0
+        self._start, self._end = start, end
         self._voices: dict[str, VoiceBuilder] = {}
         self._part: str | None = None
         self._voice = self._begin()
@@ -82,42 +78,34 @@ class MusicReader:
         self._continued = False
         self._notes = 0
 
-    def read(self, index: int) -> tuple[tuple[Voice, ...], tuple[str, ...]]:
-        """Read from the lexeme at ``index`` to the end.
+    def read(self, lines: list[Lexeme], index: int) -> tuple[tuple[Voice, ...], tuple[str, ...]]:
+        """Read from the line at ``index`` to the last.
 
         Returns:
             The voices that hold anything, and the ``W:`` lines.
         """
-        lexemes = self._lexemes
-        while index < len(lexemes):
-            kind, text, offset = lexemes[index]
-            if kind is Kind.FIELD:
-                line = field_at(lexemes, index)
+        while index < len(lines):
+            kind, text, offset = lines[index]
+            index += 1
+            if kind is Kind.MUSIC:
+                self._line(text, offset)
+                if self._too_many(offset + len(text)):
+                    break
+            elif kind is Kind.FIELD:
+                line = field_at(lines, index - 1)
                 self._field(line)
                 index = line.next
             elif kind is Kind.DIRECTIVE:
                 self._directive(text[2:].strip(), offset)
-                index += 1
-            elif kind in (Kind.NEWLINE, Kind.COMMENT, Kind.TEXT):
-                index += 1
-            else:
-                index = self._line(index)
-                if self._too_many(index):
-                    break
         if not any(builder.notes for builder in self._voices.values()):
-            self._warn(
-                "no-music",
-                "this tune holds no music; a blank line ends a tune, so none may follow K:",
-                lexemes[0][2],
-                len(lexemes[0][1]),
-            )
+            message = "this tune holds no music; a blank line ends a tune, so none may follow K:"
+            self._warn("no-music", message, self._start, len("X:"))
         voices = [builder.finish(self._end) for builder in self._voices.values()]
         return tuple(filter(_says_anything, voices)) or (voices[0],), tuple(self._words)
 
-    def _too_many(self, index: int) -> bool:
+    def _too_many(self, offset: int) -> bool:
         if max(self._notes, self._voice.notes) <= MAX_NOTES:
             return False
-        _, _, offset = self._lexemes[min(index, len(self._lexemes)) - 1]
         message = f"this tune has more than {MAX_NOTES:,} notes; split it"
         self._report("too-long", Severity.ERROR, message, offset, 1)
         return True
@@ -127,52 +115,36 @@ class MusicReader:
 
     # -- lines
 
-    def _line(self, index: int) -> int:
-        """Read a line of music; the index after its end."""
-        voice = self._voice
+    def _line(self, text: str, offset: int) -> None:
+        """Read a line of music."""
         if not self._continued:
-            voice.begin_line()
+            self._voice.bars.begin_line()
             self._verse = self._aligned = 0
-        lexemes = self._lexemes
-        if self._header.macros:
-            end = index
-            while end < len(lexemes) and lexemes[end][0] is not Kind.NEWLINE:
-                end += 1
-            self._music(expand_line(lexemes[index:end], self._header.macros), 0)
-            index = end + 1
-        else:
-            index = self._music(lexemes, index)
+        macros = self._header.macros
+        self._music(expand_line(text, offset, macros) if macros else lex_runs(text, offset))
         voice = self._voice
         voice.joined = False
-        if not self._continued and voice.notes and not voice.ends_line():
-            voice.items.append(LineBreak())
-        return index
+        if not self._continued and voice.notes:
+            voice.bars.break_line()
 
-    def _music(self, lexemes: list[Lexeme], index: int) -> int:
-        """Read lexemes up to the line's end; the index after it."""
+    def _music(self, lexemes: list[Lexeme]) -> None:
         voice = self._voice
         handlers = _HANDLERS
         notes_kind, space_kind, bar_kind = Kind.NOTES, Kind.SPACE, Kind.BAR
         continued = False
-        end = len(lexemes)
+        index, end = 0, len(lexemes)
         while index < end:
             kind, text, offset = lexemes[index]
             index += 1
             if kind is notes_kind:
                 continued = False
                 voice.add_notes(text, offset)
-            elif kind is space_kind:
-                voice.joined = False
             elif kind is bar_kind:
                 continued = False
-                found = _BAR_LINES.get(text)
-                if found is None:
-                    found = parse_bar_line(text)
-                    if len(_BAR_LINES) < 1 << 12:
-                        _BAR_LINES[text] = found
-                voice.bar(found[0], offset, found[1])
-            elif kind is Kind.NEWLINE:
-                break
+                line, passes, blanks = parse_bar_line(text)
+                voice.bar(line, offset + blanks, passes)
+            elif kind is space_kind:
+                voice.joined = False
             elif kind is Kind.CONTINUATION:
                 continued = True
             else:
@@ -182,15 +154,8 @@ class MusicReader:
                     index = handler(self, lexemes, index - 1)
                     voice = self._voice
         self._continued = continued
-        return index
 
     # -- events
-
-    def _rest(self, lexemes: list[Lexeme], index: int) -> int:
-        _, text, offset = lexemes[index]
-        index, length, _ = self._length(lexemes, index + 1)
-        self._voice.rest(length, text == "z", offset)
-        return index
 
     def _bar_rest(self, lexemes: list[Lexeme], index: int) -> int:
         _, text, offset = lexemes[index]
@@ -227,18 +192,34 @@ class MusicReader:
             if kind is closing:
                 return notes, index
             if kind is Kind.NOTES:
-                notes += [voice.written(each, offset + at) for each, at, _ in notes_of(text)]
+                notes += self._inner_notes(text, offset, self._not_in_chord)
             elif kind is Kind.TIE and notes:
                 notes[-1] = notes[-1]._replace(tie=True)
-            elif kind in (Kind.BAR, Kind.NEWLINE, Kind.CHORD_OPEN, Kind.GRACE_OPEN):
+            elif kind in (Kind.BAR, Kind.CHORD_OPEN, Kind.GRACE_OPEN):
                 break
             elif kind is Kind.CHORD_SYMBOL:
                 voice.wait().chord_symbols.append(text[1:-1])
             elif kind not in (Kind.SPACE, Kind.SHORTHAND, Kind.DECORATION, Kind.SLUR_OPEN,
                               Kind.SLUR_CLOSE, Kind.ANNOTATION, Kind.IGNORED):  # fmt: skip
-                self._warn("chord", f"{text} has no meaning in a chord and is ignored",
-                           offset, len(text))  # fmt: skip
+                self._not_in_chord(kind, text, offset)
         return notes, None
+
+    def _inner_notes(
+        self, run: str, offset: int, other: Callable[[Kind, str, int], None]
+    ) -> list[Note]:
+        """The notes of a run in a chord or among grace notes; ``other`` takes what is none."""
+        notes: list[Note] = []
+        for text, at, _ in pieces_of(run):
+            if text[0] in "zx<>":
+                for kind, part, start in lex(text, Context.BODY):
+                    other(kind, part, offset + at + start)
+            else:
+                notes.append(self._voice.reader.note(text, offset + at))
+        return notes
+
+    def _not_in_chord(self, _: Kind, text: str, offset: int) -> None:
+        message = f"{text} has no meaning in a chord and is ignored"
+        self._warn("chord", message, offset, len(text))
 
     def _chord(self, lexemes: list[Lexeme], index: int) -> int:
         kind, _, offset = lexemes[index]
@@ -279,7 +260,7 @@ class MusicReader:
                     self._voice.wait().graces = Graces(tuple(events), len(text) > 1)
                 return position
             if kind is Kind.NOTES:
-                events += [self._voice.written(each, at + on) for each, on, _ in notes_of(inner)]
+                events += self._inner_notes(inner, at, self._no_grace)
             elif kind is Kind.CHORD_OPEN:
                 notes, after = self._notes_until(lexemes, position, Kind.CHORD_CLOSE)
                 if after is None:
@@ -290,14 +271,18 @@ class MusicReader:
                     duration = notes[0].duration * factor
                     scaled = tuple(each._replace(duration=duration) for each in notes)
                     events.append(Chord(scaled, duration))
-            elif kind in (Kind.BAR, Kind.NEWLINE, Kind.GRACE_OPEN):
+            elif kind in (Kind.BAR, Kind.GRACE_OPEN):
                 break
-            elif kind in (Kind.UNKNOWN, Kind.REST):
-                self._warn("grace", f"{inner} has no meaning among grace notes and is ignored",
-                           at, len(inner))  # fmt: skip
+            else:
+                self._no_grace(kind, inner, at)
         message = "this { begins grace notes that are not closed; expected } in its bar"
         self._report("grace", Severity.ERROR, message, offset, len(text))
         return index + 1
+
+    def _no_grace(self, kind: Kind, text: str, offset: int) -> None:
+        if kind in (Kind.UNKNOWN, Kind.REST):
+            message = f"{text} has no meaning among grace notes and is ignored"
+            self._warn("grace", message, offset, len(text))
 
     # -- marks
 
@@ -311,7 +296,7 @@ class MusicReader:
     def _tuplet(self, lexemes: list[Lexeme], index: int) -> int:
         _, text, offset = lexemes[index]
         try:
-            group = parse_tuplet(text, self._voice.meter.compound)
+            group = parse_tuplet(text, self._voice.bars.meter.compound)
         except ValueError as error:
             self._report("tuplet", Severity.ERROR, f"{error}", offset, len(text))
         else:
@@ -371,7 +356,7 @@ class MusicReader:
         return index + 1
 
     def _overlay(self, lexemes: list[Lexeme], index: int) -> int:
-        self._voice.overlay(lexemes[index][2])
+        self._voice.overlay()
         return index + 1
 
     def _spacer(self, lexemes: list[Lexeme], index: int) -> int:
@@ -381,8 +366,7 @@ class MusicReader:
 
     def _line_break(self, lexemes: list[Lexeme], index: int) -> int:
         self._voice.joined = False
-        if not self._voice.ends_line():
-            self._voice.items.append(LineBreak())
+        self._voice.bars.break_line()
         return index + 1
 
     def _stray(self, lexemes: list[Lexeme], index: int) -> int:
@@ -407,7 +391,7 @@ class MusicReader:
         start = offset + 3 + len(value) - len(value.lstrip())
         self._field(FieldLine(text[1], value.strip(), start, 0))
         if text[1] == "V":
-            self._voice.begin_line()
+            self._voice.bars.begin_line()
         return index + 1
 
     def _field(self, line: FieldLine) -> None:
@@ -419,23 +403,23 @@ class MusicReader:
                 key, clef, unknown = found
                 report_unknown(unknown, report, offset, len(value))
                 if key is not None:
-                    voice.set_key(key)
+                    voice.reader.set_key(key)
                 if clef is not None:
                     voice.set_clef(clef)
                 voice.change(KeyChange(key, clef), offset)
         elif name == "M":
             meter = attempt(parse_meter, value, "meter", report, offset)
             if meter is not None:
-                voice.meter = meter
+                voice.bars.meter = meter
                 voice.change(MeterChange(meter), offset)
         elif name == "L":
             unit = attempt(parse_unit, value, "unit", report, offset)
             if unit is not None:
-                voice.set_unit(unit)
+                voice.reader.set_unit(unit)
                 voice.change(UnitChange(unit), offset)
         elif name == "Q":
             tempo = attempt(
-                lambda text: parse_tempo(text, voice.unit), value, "tempo", report, offset
+                lambda text: parse_tempo(text, voice.reader.unit), value, "tempo", report, offset
             )
             if tempo is not None:
                 voice.change(TempoChange(tempo), offset)
@@ -466,14 +450,14 @@ class MusicReader:
             self._warn("lyrics", message, offset, max(1, len(value)))
         elif name == "w":
             self._verse += 1
-            align_lyrics(accents(value), self._verse, self._voice.line_layers())
+            align_lyrics(accents(value), self._verse, self._voice.bars.line_layers())
         else:
-            align_symbols(value, self._voice.line_layers())
+            align_symbols(value, self._voice.bars.line_layers())
 
     def _directive(self, text: str, offset: int) -> None:
         words = text.split()
         if len(words) == 2 and words[0] == "propagate-accidentals":
-            self._voice.set_propagation(words[1])
+            self._voice.reader.set_propagation(words[1])
         if words:
             self._voice.change(Directive(text), offset)
 
@@ -483,7 +467,7 @@ class MusicReader:
         if parsed is None:
             return
         unnamed = self._voices.get("")
-        if unnamed is not None and (unnamed.notes or unnamed.items):
+        if unnamed is not None and (unnamed.notes or unnamed.bars.items):
             # Music before the first V: is voice 1's, as abc2midi has it too.
             del self._voices[""]
             unnamed.id = "1"
@@ -507,20 +491,19 @@ class MusicReader:
         """A new voice, with what the header says of it."""
         header = self._header
         first = next(iter(self._voices.values()), None)
-        marks = first is not None and all(isinstance(item, PartMark) for item in first.items)
+        marks = first is not None and all(isinstance(item, PartMark) for item in first.bars.items)
         if first is not None and first.id == "" and not first.notes and marks:
             del self._voices[""]  # nothing was written before the first V:
         if voice_id == "" and header.voices:
             voice_id = next(iter(header.voices))
-        meter: Meter = header.meter
-        builder = VoiceBuilder(voice_id, header.key, meter, header.unit, self._report)
         said = header.voices.get(voice_id)
-        builder.set_clef(said.clef if said and said.clef else header.clef)
+        clef = said.clef if said and said.clef else header.clef
+        builder = VoiceBuilder(voice_id, clef, header.key, header.meter, header.unit, self._report)
         builder.name = said.name or "" if said else ""
         for directive in header.directives:
             words = directive.text.split()
             if len(words) == 2 and words[0] == "propagate-accidentals":
-                builder.set_propagation(words[1])
+                builder.reader.set_propagation(words[1])
         if self._part is not None:
             builder.change(PartMark(self._part), self._end)
         self._voices[voice_id] = builder
@@ -537,7 +520,6 @@ def _says_anything(voice: Voice) -> bool:
 
 # Of the class: a reader that held its own methods would live until the garbage collector runs.
 _HANDLERS: dict[Kind, Callable[[MusicReader, list[Lexeme], int], int]] = {
-    Kind.REST: MusicReader._rest,
     Kind.BAR_REST: MusicReader._bar_rest,
     Kind.ENDING: MusicReader._ending,
     Kind.TUPLET: MusicReader._tuplet,
