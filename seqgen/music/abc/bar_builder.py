@@ -67,7 +67,7 @@ class BarBuilder:
 
     def end(self, line: BarLine, offset: int, ending: tuple[int, ...], ending_text: str) -> None:
         """End the bar with ``line``; ``ending`` is that of the music after it."""
-        if self.is_empty():
+        if not self.steps and self.is_empty():
             self._merge(line)
         else:
             self._close(line, offset)

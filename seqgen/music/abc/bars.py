@@ -94,6 +94,7 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
     invisible bar line, or none, divides make one bar.
     """
     pieces: list[OpenBar] = []
+    total: Steps = 0  # of the pieces
     meter: Meter | None = None
     full: Steps | None = None
     for index, bar in enumerate(bars):
@@ -115,28 +116,29 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
                     max(1, bar.end - bar.offset),
                 )
         pieces.append(bar)
+        total += length
         following = bars[index + 1] if index + 1 < len(bars) else None
         if divided and following is not None:
             continue
-        if full is not None:
+        if full is not None and total and total != full:
             before = index - len(pieces)
             # Marks alone between two bar lines are no bar: the section begins after them.
             marks = before >= 0 and not bars[before].layers[0][1] and _is_edge(bars[before].left)
-            _check_bar(pieces, following, full, report, first=before < 0 or marks)
-        pieces = []
+            first = before < 0 or marks
+            _check_bar(pieces, total, following, report, short=total < full, first=first)
+        pieces, total = [], 0
 
 
 def _check_bar(
     pieces: list[OpenBar],
+    length: Steps,
     following: OpenBar | None,
-    full: Steps,
     report: Report,
     *,
+    short: bool,
     first: bool,
 ) -> None:
-    length = sum(piece.layers[0][1] for piece in pieces)
-    if not length or length == full:
-        return
+    """Report a bar that is not as long as its metre, unless it may be so."""
     at_edge = (
         first
         or _is_edge(pieces[0].left)
@@ -144,12 +146,12 @@ def _check_bar(
         or bool(pieces[0].ending)
         or (following is not None and bool(following.ending))
     )
-    if at_edge and length < full:
+    if short and at_edge:
         return
     items = pieces[0].layers[0][0]
     if any(isinstance(item, Rest) and item.bars for item in items):
         return
-    if length < full and any(isinstance(item, PartMark) for item in items):
+    if short and any(isinstance(item, PartMark) for item in items):
         return
     meter = pieces[-1].meter
     report(

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from itertools import accumulate
+from string import ascii_letters, ascii_uppercase
 from typing import TypeAlias
 
 from seqgen.music.abc.notation import MUSIC
@@ -111,9 +112,8 @@ _RUNS = {
 }
 _PIECE = re.compile(rf"{_EVENT}|{_BROKEN}")
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n)|([^\r\n]+)")
-_ANY_FIELD = re.compile(r"[A-Za-z+]:")
-# `G:|` is a note before a repeat, but `w:|` a line of lyrics that begins with a bar.
-_BODY_FIELD = re.compile(r"[mrsw+]:|[A-Z]:(?![|:])")
+_LOWER_FIELDS = "mrsw+"  # that may stand among the music
+_FIELDS = ascii_letters + "+"
 _BEGIN_BLOCK = re.compile(r"%%\s*begin[a-z]+")
 _END_BLOCK = re.compile(r"%%\s*end[a-z]+")
 _BLOCKS = {
@@ -149,7 +149,9 @@ class _Kinds(dict[str, Kind]):
 
 
 _kinds = _Kinds(MUSIC)
-_kinds_of_runs = _Kinds(_RUNS | {kind: each for kind, each in MUSIC.items() if kind != "bar"})
+_kinds_of_runs = _Kinds(
+    _RUNS | {kind: MUSIC[kind] for kind in MUSIC if kind not in ("bar", "pitch", "rest")}
+)
 
 
 def kind_of(text: str) -> Kind:
@@ -228,11 +230,18 @@ def kind_of_line(line: str, context: Context) -> tuple[Kind, Context]:
     if not line or line.isspace():
         return Kind.SPACE, Context.FILE
     if line[1:2] == ":":
-        if line[0] == "X" and line[2:3] not in ("|", ":"):
+        name = line[0]
+        # `G:|` is a note before a repeat, but `w:|` a line of lyrics that begins with a bar.
+        before_repeat = line[2:3] in ("|", ":")
+        if name == "X" and not before_repeat:
             context = Context.HEADER
-        if (_BODY_FIELD if context is Context.BODY else _ANY_FIELD).match(line):
-            if context is Context.HEADER and line[0] == "K":
-                context = Context.BODY
+        if context is not Context.BODY:
+            if name in _FIELDS:
+                return (
+                    Kind.FIELD,
+                    Context.BODY if name == "K" and context is Context.HEADER else context,
+                )
+        elif name in _LOWER_FIELDS or (name in ascii_uppercase and not before_repeat):
             return Kind.FIELD, context
     return Kind.MUSIC if context is Context.BODY else Kind.TEXT, context
 

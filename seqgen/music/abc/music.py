@@ -97,11 +97,13 @@ class MusicReader:
                 index = line.next
             elif kind is Kind.DIRECTIVE:
                 self._directive(text[2:].strip(), offset)
-        if not any(builder.notes for builder in self._voices.values()):
+        if not self._voice.notes and not any(each.notes for each in self._voices.values()):
             message = "this tune holds no music; a blank line ends a tune, so none may follow K:"
             self._warn("no-music", message, self._start, len("X:"))
-        voices = [builder.finish(self._end) for builder in self._voices.values()]
-        return tuple(filter(_says_anything, voices)) or (voices[0],), tuple(self._words)
+        voices = tuple([builder.finish(self._end) for builder in self._voices.values()])
+        if len(voices) > 1:
+            voices = tuple(filter(_says_anything, voices)) or voices[:1]
+        return voices, tuple(self._words)
 
     def _too_many(self, offset: int) -> bool:
         if max(self._notes, self._voice.notes) <= MAX_NOTES:

@@ -352,7 +352,8 @@ class VoiceBuilder:
         self, line: BarLine, offset: int, ending: tuple[int, ...] = (), ending_text: str = ""
     ) -> None:
         """End the bar with ``line``; ``ending`` is that of the music after it."""
-        self._settle()
+        if self._broken or self._pending:
+            self._settle()
         self.bars.end(line, offset, ending, ending_text)
         self.reader.begin_bar()
         self.joined = False
