@@ -104,43 +104,49 @@ class VoiceBuilder:
         bars, reader = self.bars, self.reader
         if bars.offset < 0:
             bars.offset = offset
-        if self._pending or self._broken or self._group or reader.tied:
+        first = len(bars.items)
+        pending, self._pending = self._pending, None
+        if self._broken or self._group or reader.tied:
             self._read(run, offset, waited=True)
-            return
-        # Nearly every run is one that was met before, and that nothing waits for.
-        known = reader.table.runs[self.joined]
-        if (made := known.get(run)) is not None:
+        elif (made := reader.table.runs[self.joined].get(run)) is not None:
+            # Nearly every run: one that was met before.
             events, steps, reader.table = made
             bars.items += events
             bars.steps += steps
             self.notes += len(events)
             self.joined = True
-            return
-        before, steps = len(bars.items), bars.steps
+        else:
+            self._read_new(run, offset)
+        if pending is not None:
+            event = cast("Event", bars.items[first])
+            bars.items[first] = with_attached(event, pending.attached())
+
+    def _read_new(self, run: str, offset: int) -> None:
+        """Read a run, and remember it unless it was at fault."""
+        bars, reader = self.bars, self.reader
+        known = reader.table.runs[self.joined]
+        first, steps = len(bars.items), bars.steps
         self._faulty = False
         self._read(run, offset, waited=False)
         if not self._faulty:
-            events = tuple(cast("list[Event]", bars.items[before:]))
+            events = tuple(cast("list[Event]", bars.items[first:]))
             RUNS.keep(known, run, Made(events, bars.steps - steps, reader.table))
 
-    def _waits(self) -> bool:
-        """Whether the next note depends on what was written before it."""
-        return bool(self._pending or self._broken or self._group or self.reader.tied)
-
     def _read(self, run: str, offset: int, *, waited: bool) -> None:
+        """Read a run event by event, up to where nothing waits any more if something did."""
         for number, (text, at, apart) in enumerate(pieces_of(run)):
             if apart:
                 self.joined = False
             if text[0] in "<>":
                 self.broken(text, offset + at)
-            elif waited and number and not self._waits():
+            elif waited and number and not (self._broken or self._group):
                 self.add_notes(run[at:], offset + at)
                 return
             else:
                 self._add_event(text, offset + at)
 
     def _add_event(self, text: str, offset: int) -> None:
-        """Add a note or rest, whatever waits for it."""
+        """Add a note or rest, in its tuplet and broken rhythm."""
         bars, reader, group = self.bars, self.reader, self._group
         known = reader.table.runs[self.joined]
         key = (
@@ -165,9 +171,6 @@ class VoiceBuilder:
         if self._broken is not None:
             duration = self._break(event.duration)
             event, steps = with_duration(event, duration), in_steps(duration)
-        if self._pending is not None:
-            event = with_attached(event, self._pending.attached())
-            self._pending = None
         bars.items.append(event)
         bars.steps += steps
         self.notes += 1
