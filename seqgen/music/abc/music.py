@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
 from seqgen.music.abc.bars import Report, parse_bar_line, parse_passes
-from seqgen.music.abc.fields import parse_key, parse_meter, parse_tempo, parse_unit, parse_voice
+from seqgen.music.abc.chords import length_at, read_chord, read_graces
+from seqgen.music.abc.fields import parse_key, parse_meter, parse_tempo, parse_unit
 from seqgen.music.abc.header import (
     FieldLine,
     Header,
     accents,
     attempt,
     field_at,
-    merge_voice,
     read_macro,
     read_symbol,
     report_unknown,
 )
-from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex, lex_runs, pieces_of
+from seqgen.music.abc.lexer import Kind, Lexeme, lex_runs
 from seqgen.music.abc.lyrics import align_lyrics, align_symbols
 from seqgen.music.abc.macros import expand_line
 from seqgen.music.abc.notation import DECORATIONS
-from seqgen.music.abc.values import parse_length, parse_tuplet
-from seqgen.music.abc.voice import VoiceBuilder
+from seqgen.music.abc.values import parse_tuplet
+from seqgen.music.abc.voices import Voices
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import (
     BarLine,
-    Chord,
     Directive,
     Field,
     Graces,
     KeyChange,
     MeterChange,
-    Note,
-    PartMark,
     TempoChange,
     UnitChange,
     Voice,
@@ -45,7 +41,6 @@ __all__ = ["MAX_NOTES", "MusicReader"]
 MAX_NOTES = 1_000_000
 """Notes and rests of a voice; and of a tune, grace notes and further notes of chords."""
 
-_MAX_VOICES = 64
 _MAX_VERSES = 64
 _UNKNOWN = {
     '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
@@ -69,10 +64,9 @@ class MusicReader:
     def __init__(self, header: Header, start: int, end: int, report: Report) -> None:
         self._header = header
         self._report = report
-        self._start, self._end = start, end
-        self._voices: dict[str, VoiceBuilder] = {}
-        self._part: str | None = None
-        self._voice = self._begin()
+        self._start = start
+        self._voices = Voices(header, end, report)
+        self._voice = self._voices.begin()
         self._words: list[str] = []
         self._verse = self._aligned = 0
         self._continued = False
@@ -97,13 +91,10 @@ class MusicReader:
                 index = line.next
             elif kind is Kind.DIRECTIVE:
                 self._directive(text[2:].strip(), offset)
-        if not self._voice.notes and not any(each.notes for each in self._voices.values()):
+        if not self._voice.notes and not self._voices.have_notes():
             message = "this tune holds no music; a blank line ends a tune, so none may follow K:"
             self._warn("no-music", message, self._start, len("X:"))
-        voices = tuple([builder.finish(self._end) for builder in self._voices.values()])
-        if len(voices) > 1:
-            voices = tuple(filter(_says_anything, voices)) or voices[:1]
-        return voices, tuple(self._words)
+        return self._voices.finish(), tuple(self._words)
 
     def _too_many(self, offset: int) -> bool:
         if max(self._notes, self._voice.notes) <= MAX_NOTES:
@@ -161,7 +152,7 @@ class MusicReader:
 
     def _bar_rest(self, lexemes: list[Lexeme], index: int) -> int:
         _, text, offset = lexemes[index]
-        index, length, at = self._length(lexemes, index + 1)
+        index, length, at = length_at(lexemes, index + 1)
         bars = int(length) if length.isdigit() and len(length) <= 4 else 0
         if not length:
             bars = 1
@@ -172,119 +163,36 @@ class MusicReader:
         self._voice.bar_rest(bars, text == "Z", offset)
         return index
 
-    def _length(self, lexemes: list[Lexeme], index: int) -> tuple[int, str, int]:
-        if index < len(lexemes):
-            kind, text, offset = lexemes[index]
-            if kind is Kind.LENGTH:
-                return index + 1, text, offset
-        return index, "", 0
-
-    def _notes_until(
-        self, lexemes: list[Lexeme], index: int, closing: Kind
-    ) -> tuple[list[Note], int | None]:
-        """The notes of a chord that began before ``index``, and the index after its end.
-
-        The index is None if the chord is not closed on its bar and line.
-        """
-        voice = self._voice
-        notes: list[Note] = []
-        while index < len(lexemes):
-            kind, text, offset = lexemes[index]
-            index += 1
-            if kind is closing:
-                return notes, index
-            if kind is Kind.NOTES:
-                notes += self._inner_notes(text, offset, self._not_in_chord)
-            elif kind is Kind.TIE and notes:
-                notes[-1] = notes[-1]._replace(tie=True)
-            elif kind in (Kind.BAR, Kind.CHORD_OPEN, Kind.GRACE_OPEN):
-                break
-            elif kind is Kind.CHORD_SYMBOL:
-                voice.wait().chord_symbols.append(text[1:-1])
-            elif kind not in (Kind.SPACE, Kind.SHORTHAND, Kind.DECORATION, Kind.SLUR_OPEN,
-                              Kind.SLUR_CLOSE, Kind.ANNOTATION, Kind.IGNORED):  # fmt: skip
-                self._not_in_chord(kind, text, offset)
-        return notes, None
-
-    def _inner_notes(
-        self, run: str, offset: int, other: Callable[[Kind, str, int], None]
-    ) -> list[Note]:
-        """The notes of a run in a chord or among grace notes; ``other`` takes what is none."""
-        notes: list[Note] = []
-        for text, at, _ in pieces_of(run):
-            if text[0] in "zx<>":
-                for kind, part, start in lex(text, Context.BODY):
-                    other(kind, part, offset + at + start)
-            else:
-                notes.append(self._voice.reader.note(text, offset + at))
-        return notes
-
-    def _not_in_chord(self, _: Kind, text: str, offset: int) -> None:
-        message = f"{text} has no meaning in a chord and is ignored"
-        self._warn("chord", message, offset, len(text))
-
     def _chord(self, lexemes: list[Lexeme], index: int) -> int:
         kind, _, offset = lexemes[index]
         closing = Kind.CHORD_CLOSE if kind is Kind.CHORD_OPEN else Kind.CHORD_MARK
-        notes, after = self._notes_until(lexemes, index + 1, closing)
-        if after is None and kind is Kind.CHORD_MARK:
+        chord = read_chord(lexemes, index + 1, closing, self._voice, self._report)
+        if chord is None and kind is Kind.CHORD_MARK:
             return self._stray(lexemes, index)
-        if after is None:
+        if chord is None:
             message = "this [ begins a chord that is not closed; expected ] in its bar"
             self._report("chord", Severity.ERROR, message, offset, 1)
             return index + 1
-        after, length, at = self._length(lexemes, after)
-        if not notes:
+        notes, length, after = chord
+        if notes:
+            self._notes += len(notes) - 1
+            self._voice.chord(notes, length, offset)
+        else:
             self._warn("chord", "this chord holds no note and is ignored", offset, 1)
-            return after
-        self._notes += len(notes) - 1
-        self._voice.chord(notes, self._factor(length, at), offset)
         return after
-
-    def _factor(self, length: str, offset: int) -> Fraction:
-        if length:
-            try:
-                return parse_length(length)
-            except ValueError as error:
-                self._report("length", Severity.ERROR, f"{error}", offset, len(length))
-        return Fraction(1)
 
     def _graces(self, lexemes: list[Lexeme], index: int) -> int:
         _, text, offset = lexemes[index]
-        events: list[Note | Chord] = []
-        position = index + 1
-        while position < len(lexemes):
-            kind, inner, at = lexemes[position]
-            position += 1
-            if kind is Kind.GRACE_CLOSE:
-                self._notes += len(events)
-                if events:
-                    self._voice.wait().graces = Graces(tuple(events), len(text) > 1)
-                return position
-            if kind is Kind.NOTES:
-                events += self._inner_notes(inner, at, self._no_grace)
-            elif kind is Kind.CHORD_OPEN:
-                notes, after = self._notes_until(lexemes, position, Kind.CHORD_CLOSE)
-                if after is None:
-                    break
-                position, length, where = self._length(lexemes, after)
-                if notes:
-                    factor = self._factor(length, where)
-                    duration = notes[0].duration * factor
-                    scaled = tuple(each._replace(duration=duration) for each in notes)
-                    events.append(Chord(scaled, duration))
-            elif kind in (Kind.BAR, Kind.GRACE_OPEN):
-                break
-            else:
-                self._no_grace(kind, inner, at)
-        message = "this { begins grace notes that are not closed; expected } in its bar"
-        self._report("grace", Severity.ERROR, message, offset, len(text))
-        return index + 1
-
-    def _no_grace(self, kind: Kind, text: str, offset: int) -> None:
-        if kind in (Kind.UNKNOWN, Kind.REST):
-            message = f"{text} has no meaning among grace notes and is ignored"
-            self._warn("grace", message, offset, len(text))
+        graces = read_graces(lexemes, index + 1, self._voice, self._report)
+        if graces is None:
+            message = "this { begins grace notes that are not closed; expected } in its bar"
+            self._report("grace", Severity.ERROR, message, offset, len(text))
+            return index + 1
+        events, after = graces
+        self._notes += len(events)
+        if events:
+            self._voice.wait().graces = Graces(events, len(text) > 1)
+        return after
 
     # -- marks
 
@@ -363,7 +271,7 @@ class MusicReader:
 
     def _spacer(self, lexemes: list[Lexeme], index: int) -> int:
         self._voice.spacer(lexemes[index][2])
-        index, _, _ = self._length(lexemes, index + 1)
+        index, _, _ = length_at(lexemes, index + 1)
         return index
 
     def _line_break(self, lexemes: list[Lexeme], index: int) -> int:
@@ -426,11 +334,11 @@ class MusicReader:
             if tempo is not None:
                 voice.change(TempoChange(tempo), offset)
         elif name == "V":
-            self._switch(value, offset)
+            switched = self._voices.switch(value, offset)
+            if switched is not None:
+                self._voice, self._verse = switched, 0
         elif name == "P":
-            self._part = value
-            for builder in self._voices.values():
-                builder.change(PartMark(value), offset)
+            self._voices.mark_part(value, offset)
         elif name in ("w", "s"):
             self._align(name, value, offset)
         elif name == "W":
@@ -457,67 +365,10 @@ class MusicReader:
             align_symbols(value, self._voice.bars.line_layers())
 
     def _directive(self, text: str, offset: int) -> None:
-        words = text.split()
-        if len(words) == 2 and words[0] == "propagate-accidentals":
-            self._voice.reader.set_propagation(words[1])
-        if words:
-            self._voice.change(Directive(text), offset)
-
-    def _switch(self, value: str, offset: int) -> None:
-        """Go on in the voice that a ``V:`` names, which may be new."""
-        parsed = attempt(parse_voice, value, "voice", self._report, offset)
-        if parsed is None:
-            return
-        unnamed = self._voices.get("")
-        if unnamed is not None and (unnamed.notes or unnamed.bars.items):
-            # Music before the first V: is voice 1's, as abc2midi has it too.
-            del self._voices[""]
-            unnamed.id = "1"
-            self._voices["1"] = unnamed
-        known = self._voices.get(parsed.id)
-        if known is None and len(self._voices) >= _MAX_VOICES:
-            message = f"this tune has more than {_MAX_VOICES} voices"
-            self._report("too-long", Severity.ERROR, message, offset, len(value))
-            return
-        if known is None:
-            known = self._begin(parsed.id)
-        if parsed.name is not None:
-            known.name = parsed.name
-        if parsed.clef is not None:
-            known.set_clef(parsed.clef)
-        self._header.voices[parsed.id] = merge_voice(self._header.voices.get(parsed.id), parsed)
-        self._voice = known
-        self._verse = 0
-
-    def _begin(self, voice_id: str = "") -> VoiceBuilder:
-        """A new voice, with what the header says of it."""
-        header = self._header
-        first = next(iter(self._voices.values()), None)
-        marks = first is not None and all(isinstance(item, PartMark) for item in first.bars.items)
-        if first is not None and first.id == "" and not first.notes and marks:
-            del self._voices[""]  # nothing was written before the first V:
-        if voice_id == "" and header.voices:
-            voice_id = next(iter(header.voices))
-        said = header.voices.get(voice_id)
-        clef = said.clef if said and said.clef else header.clef
-        builder = VoiceBuilder(voice_id, clef, header.key, header.meter, header.unit, self._report)
-        builder.name = said.name or "" if said else ""
-        for directive in header.directives:
-            words = directive.text.split()
-            if len(words) == 2 and words[0] == "propagate-accidentals":
-                builder.reader.set_propagation(words[1])
-        if self._part is not None:
-            builder.change(PartMark(self._part), self._end)
-        self._voices[voice_id] = builder
-        return builder
-
-
-def _says_anything(voice: Voice) -> bool:
-    """Whether a voice holds more than the part that it was begun in."""
-    return any(
-        bar.overlays or bar.ending or any(not isinstance(item, PartMark) for item in bar.items)
-        for bar in voice.bars
-    )
+        if text.strip():
+            directive = Directive(text)
+            self._voice.follow(directive)
+            self._voice.change(directive, offset)
 
 
 # Of the class: a reader that held its own methods would live until the garbage collector runs.

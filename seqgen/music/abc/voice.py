@@ -30,6 +30,7 @@ from seqgen.music.score import (
     BarLine,
     Chord,
     Clef,
+    Directive,
     Event,
     Item,
     Key,
@@ -96,6 +97,12 @@ class VoiceBuilder:
         self.reader.set_clef(clef)
         if not self.notes:
             self.clef = clef
+
+    def follow(self, directive: Directive) -> None:
+        """Heed ``propagate-accidentals`` (11.3) from here on."""
+        words = directive.text.split()
+        if len(words) == 2 and words[0] == "propagate-accidentals":
+            self.reader.set_propagation(words[1])
 
     # -- notes and rests
 
