@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -143,4 +142,4 @@ def signs_with_their_bars(bars: Sequence[Bar]) -> list[Bar]:
             (goes if moves else stays).append(item)
         kept.append(tuple(stays))
         carried = goes
-    return [replace(bar, items=items) for bar, items in zip(bars, kept, strict=True)]
+    return [bar._replace(items=items) for bar, items in zip(bars, kept, strict=True)]

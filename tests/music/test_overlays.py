@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from seqgen.music.abc.lexer import Context, lex
+from seqgen.music.abc.lexer import Kind
 from seqgen.music.abc.overlays import bar_by_bar
 from seqgen.music.abc.writer import write_tune
 from seqgen.music.music21_reader import read_musicxml
@@ -90,13 +90,12 @@ def test_what_is_wrong_is_said(music: str, column: int, message: str) -> None:
     assert (said.line, said.column) == (6, column)
 
 
-def test_music_without_long_overlays_stays_as_it_is() -> None:
-    lexemes = lex("A4&c4|B4|\n", Context.BODY)
-
+def test_music_without_long_overlays_is_not_cut_for_them() -> None:
     def report(*_: object) -> None:
         raise AssertionError
 
-    assert bar_by_bar(lexemes, report) is lexemes
+    lines = [(Kind.MUSIC, "A4&c4|B4|", 0), (Kind.FIELD, "w:a & b", 10), (Kind.MUSIC, "c4|", 18)]
+    assert bar_by_bar(lines, {}, report) == {}
 
 
 def test_macros_are_expanded_in_layers() -> None:

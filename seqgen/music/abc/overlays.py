@@ -8,11 +8,12 @@ each bar, before the music is read: ``(& A|B & c|d &)`` becomes ``A & c|B & d``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from seqgen.music.abc.bars import Report
-from seqgen.music.abc.lexer import Kind, Lexeme
+from seqgen.music.abc.lexer import Kind, Lexeme, lex_runs
+from seqgen.music.abc.macros import expand_line
 from seqgen.music.diagnostics import Severity
 
 __all__ = ["bar_by_bar"]
@@ -22,7 +23,6 @@ _HELD = frozenset(
      Kind.DECORATION, Kind.SHORTHAND, Kind.CHORD_SYMBOL, Kind.ANNOTATION}
 )  # fmt: skip
 _SILENT = frozenset({Kind.SPACE, Kind.NEWLINE, Kind.COMMENT, Kind.CONTINUATION, Kind.IGNORED})
-_KIND = itemgetter(0)
 _ENDS = frozenset({Kind.FIELD, Kind.DIRECTIVE, Kind.TEXT})
 
 
@@ -39,13 +39,39 @@ class _Bar:
         return any(kind in _HELD for kind, _, _ in self.lexemes)
 
 
-def bar_by_bar(lexemes: list[Lexeme], report: Report) -> list[Lexeme]:
-    """A tune's lexemes with overlays of one bar only; the same list where there are no others."""
-    if Kind.OVERLAY not in map(_KIND, lexemes) or not any(
+def bar_by_bar(
+    lines: list[Lexeme], macros: Mapping[str, str], report: Report
+) -> dict[int, list[Lexeme]]:
+    """The lexemes of a tune's lines of music, by their indices, with overlays of one bar only.
+
+    Lines that are laid over others have none. The result is empty where there are no longer
+    overlays, as in nearly every tune.
+    """
+    if not any(kind is Kind.MUSIC and "&" in text for kind, text, _ in lines):
+        return {}
+    lexemes: list[Lexeme] = []
+    for index, line in enumerate(lines):
+        kind, text, offset = line
+        if kind is not Kind.MUSIC:
+            lexemes.append(line)
+        else:
+            lexemes += expand_line(text, offset, macros) if macros else lex_runs(text, offset)
+        lexemes.append((Kind.NEWLINE, "", index))  # which line ends, not where
+    if not any(
         kind is Kind.OVERLAY and _is_long(lexemes, at) for at, (kind, _, _) in enumerate(lexemes)
     ):
-        return lexemes
-    return _Rewriter(lexemes, report).rewrite()
+        return {}
+    found: dict[int, list[Lexeme]] = {
+        index: [] for index, (kind, _, _) in enumerate(lines) if kind is Kind.MUSIC
+    }
+    line_lexemes: list[Lexeme] = []
+    for lexeme in _Rewriter(lexemes, report).rewrite():
+        if lexeme[0] is Kind.NEWLINE:
+            found[lexeme[2]] = line_lexemes
+            line_lexemes = []
+        else:
+            line_lexemes.append(lexeme)
+    return found
 
 
 def _is_long(lexemes: list[Lexeme], at: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from math import lcm
 from xml.etree.ElementTree import Element, indent, tostring
@@ -243,7 +242,7 @@ def _without_empty_end(bars: Sequence[Bar]) -> Sequence[Bar]:
     """The bars, marks after the last bar line (such as D.C.) moved before it."""
     if len(bars) < 2 or bars[-1].events or bars[-1].overlays:
         return bars
-    return [*bars[:-2], replace(bars[-2], items=(*bars[-2].items, *bars[-1].items))]
+    return [*bars[:-2], bars[-2]._replace(items=(*bars[-2].items, *bars[-1].items))]
 
 
 def _with_single_rests(bars: Sequence[Bar]) -> list[Bar]:
@@ -258,7 +257,7 @@ def _with_single_rests(bars: Sequence[Bar]) -> list[Bar]:
         one = rest._replace(duration=rest.duration / rest.bars, bars=1)
         plain = BarLine("thin")
         items = tuple(one if item is rest else item for item in bar.items)
-        single.append(replace(bar, right=plain, items=items))
+        single.append(bar._replace(right=plain, items=items))
         single += [Bar(plain, plain, (one,))] * (rest.bars - 2)
         single.append(Bar(plain, bar.right, (one,)))
     return single
