@@ -391,21 +391,3 @@ def test_parse_tune_raises_with_the_place() -> None:
 def test_two_scores_are_equal_if_they_say_the_same() -> None:
     assert tune_of("C2 D|") == tune_of("\nC2 D|".replace("\n", "%c\n"))
     assert tune_of("C2 D|") != tune_of("C2 E|")
-
-
-@pytest.mark.parametrize(
-    ("music", "written", "column", "plain"),
-    [
-        ("c^/c|", "^/", 2, "cc|"), ("c _3/2d2|", "_3/2", 3, "c d2|"), ("c^^/4F|", "^^/4", 2, "cF|"),
-        ("[c_22/100e]2|", "_22/100", 3, "[ce]2|"), ("{^/c}d|", "^/", 2, "{c}d|"),
-    ],
-)  # fmt: skip
-def test_a_microtone_is_named_and_left_out(
-    music: str, written: str, column: int, plain: str
-) -> None:
-    (said,) = parsed(music).diagnostics
-    assert (said.code, said.line, said.column, said.length) == (
-        "microtone", 6, column, len(written),
-    )  # fmt: skip
-    assert said.message.startswith(f"{written} makes a microtone")
-    assert tune_of(music) == tune_of(plain)
