@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqgen.errors import InputError
-from seqgen.music.performance import DRUM_CHANNEL, Performance, TimedNote
+from seqgen.music.performance import DRUM_CHANNEL, Performance
+from seqgen.music.playing import TimedNote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,8 @@ from os import PathLike
 from typing import TypeAlias
 
 from seqgen.errors import InputError
-from seqgen.music.performance import Performance, TimedNote, Track
+from seqgen.music.performance import Performance, Track
+from seqgen.music.playing import TimedNote
 from seqgen.music.score import Meter
 
 __all__ = ["MAX_FILE_BYTES", "TICKS_PER_QUARTER", "MidiFile", "read", "write"]

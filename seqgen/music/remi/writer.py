@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from seqgen.errors import InputError
-from seqgen.music.performance import DRUM_CHANNEL, Performance, TimedNote, Track
+from seqgen.music.performance import DRUM_CHANNEL, Performance, Track
+from seqgen.music.playing import TimedNote
 from seqgen.music.remi.grammar import START, advance
 from seqgen.music.remi.words import DRUMS, METERS, POSITIONS_PER_QUARTER, WORDS
 from seqgen.music.score import Meter
