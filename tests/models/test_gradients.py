@@ -170,12 +170,29 @@ def test_a_transformers_parts_and_their_gradients_are_those_of_their_equations(t
         (lambda x: tf.maximum(x, 0.0) ** 2, ours.squared_relu, [q]),
     ]
     for equation, function, arguments in pairs:
-        results = []
-        for call in (equation, function):
+
+        def differentiate(call: Any, *arguments: Any) -> list[Any]:
             with tf.GradientTape() as tape:
                 tape.watch(arguments)
                 value = call(*arguments)
-            results.append([value, *tape.gradient(value, arguments, output_gradients=pull)])
-        expected, got = results
-        assert max(float(np.abs(e - g).max()) for e, g in zip(expected, got, strict=True)) < 1e-5
+            return [value, *tape.gradient(value, arguments, output_gradients=pull)]
+
+        expected = differentiate(equation, *arguments)
+        # As a graph too: TensorFlow's optimizer makes other operations of it.
+        for run in (differentiate, tf.function(differentiate)):
+            got = run(function, *arguments)
+            assert all(np.abs(e - g).max() < 1e-5 for e, g in zip(expected, got, strict=True))
         assert min(float(np.abs(e).max()) for e in expected) > 1e-2 or time == 1
+
+
+def test_a_compiled_transformer_computes_what_it_does_step_by_step() -> None:
+    import tensorflow as tf
+
+    from seqgen.models import networks
+
+    config = ModelConfig("transformer", 20, 2, 16, 16, 2, 12)
+    network = networks.build(config)
+    network.import_weights(make_weights(config))
+    ids = tf.constant(np.random.default_rng(0).integers(0, 20, (3, 12)), tf.int32)
+    compiled = tf.function(lambda ids: network(ids)[0])
+    assert np.abs(compiled(ids) - network(ids)[0]).max() < 1e-4
