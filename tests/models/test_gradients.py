@@ -169,20 +169,23 @@ def test_a_transformers_parts_and_their_gradients_are_those_of_their_equations(t
         (lambda x: x / tf.sqrt(tf.reduce_mean(x * x, -1, True) + 1e-6), ours.rms_norm, [q]),
         (lambda x: tf.maximum(x, 0.0) ** 2, ours.squared_relu, [q]),
     ]
-    for equation, function, arguments in pairs:
 
-        def differentiate(call: Any, *arguments: Any) -> list[Any]:
+    def check(equation: Any, function: Any, arguments: list[Any]) -> None:
+        def differentiate(call: Any) -> list[Any]:
             with tf.GradientTape() as tape:
                 tape.watch(arguments)
                 value = call(*arguments)
             return [value, *tape.gradient(value, arguments, output_gradients=pull)]
 
-        expected = differentiate(equation, *arguments)
+        expected = differentiate(equation)
+        graph = tf.function(lambda: differentiate(function), autograph=False)
         # As a graph too: TensorFlow's optimizer makes other operations of it.
-        for run in (differentiate, tf.function(differentiate, autograph=False)):
-            got = run(function, *arguments)
+        for got in (differentiate(function), graph()):
             assert all(np.abs(e - g).max() < 1e-5 for e, g in zip(expected, got, strict=True))
         assert min(float(np.abs(e).max()) for e in expected) > 1e-2 or time == 1
+
+    for equation, function, arguments in pairs:
+        check(equation, function, arguments)
 
 
 def test_a_compiled_transformer_computes_what_it_does_step_by_step() -> None:
