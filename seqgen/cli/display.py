@@ -208,12 +208,14 @@ def _introduce(event: Started) -> str:
     heads = f", {model.heads} heads" if model.heads else ""
     epochs = config.steps / event.steps_per_epoch
     batches = f"{config.accumulate} batches of " if config.accumulate > 1 else ""
+    how = "compiled by XLA" if config.compute == "xla" else "in plain operations"
     go_on = f", going on after step {event.step}" if event.step else ""
     return (
         f"{model.arch}, {model.layers} x {model.hidden}{heads}: {event.parameters:,} weights, "
         f"{model.vocabulary} different tokens\n"
         f"{config.steps:,} steps of {batches}{config.batch_size} x {config.seq_length} tokens: "
-        f"{epochs:.1f} times through the corpus{go_on}"
+        f"{epochs:.1f} times through the corpus{go_on}; "
+        f"updates {how}, {config.precision} products"
     )
 
 

@@ -150,7 +150,8 @@ def _teach(
     path, card = start.path, start.card
     if not sources:
         raise UsageError(f"{path} is a finished model: name the CORPUS to teach it, or use --force")
-    if fixed := {"arch", "tokens", "vocab_size", "layers", "hidden", "seq_length"} & set(options):
+    network = {"arch", "layers", "hidden", "seq_length", "tie_embeddings", "logit_softcap"}
+    if fixed := (network | {"tokens", "vocab_size"}) & set(options):
         raise UsageError(
             f"{path} is a finished model, whose network is what it is: drop {spell(fixed)}, or "
             "train anew with --force"

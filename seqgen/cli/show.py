@@ -79,6 +79,8 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     model, recipe, metrics, corpus = card.model, card.recipe, card.metrics, card.corpus
     heads = f", {model.heads} heads" if model.heads else ""
     shape = f"{model.arch}, {model.layers} x {model.hidden}{heads}, window {model.context}"
+    shape += ", tied embeddings" if model.tie_embeddings else ""
+    shape += f", logits capped at {model.logit_softcap:g}" if model.logit_softcap else ""
     quality = "not evaluated yet"
     if metrics:
         quality = f"{checkpoint.quality(metrics)} at step {metrics['step']}"
@@ -89,7 +91,8 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     for name in ("clip_norm", "clip_value", "ema", "accumulate"):
         if recipe.get(name) is not None:
             options += f"{name.replace('_', ' ')} {recipe[name]}, "
-    options += f"dropout {recipe.get('dropout')}, seed {recipe.get('seed')}"
+    options += f"dropout {recipe.get('dropout')}, seed {recipe.get('seed')}, "
+    options += f"computed by {recipe.get('compute', 'plain')} {recipe.get('precision')}"
     learnt = (
         f"{corpus.get('name')}: {corpus.get('documents')} documents, "
         f"{corpus.get('characters')} {'events' if card.kind == 'midi' else 'characters'}"

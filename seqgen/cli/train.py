@@ -36,6 +36,12 @@ class Tokens(enum.StrEnum):
     bpe = "bpe"
 
 
+class Compute(enum.StrEnum):
+    auto = "auto"
+    plain = "plain"
+    xla = "xla"
+
+
 Layers = Annotated[
     int | None,
     typer.Option(min=1, help="Layers, or Transformer blocks.", show_default="by the corpus"),
@@ -144,6 +150,26 @@ def train(
     hidden: Annotated[
         int | None, typer.Option(min=1, help="Width of the network.", show_default="by the corpus")
     ] = None,
+    tie_embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--tie-embeddings", help="Let a Transformer's output share its embedding's numbers."
+        ),
+    ] = False,
+    logit_softcap: Annotated[
+        float | None,
+        typer.Option(
+            metavar="CAP", help="Keep a Transformer's logits below this, smoothly, such as 15."
+        ),
+    ] = None,
+    compute: Annotated[
+        Compute | None,
+        typer.Option(
+            help="What runs an update: TensorFlow's operations one by one (plain), or compiled "
+            "into one (xla).",
+            show_default="auto: a long run tries both, and its answer is remembered",
+        ),
+    ] = None,
     val_fraction: Annotated[
         float | None,
         typer.Option(
@@ -215,6 +241,9 @@ def train(
         "dropout": dropout,
         "layers": layers,
         "hidden": hidden,
+        "tie_embeddings": tie_embeddings or None,
+        "logit_softcap": logit_softcap,
+        "compute": compute.value if compute and compute is not Compute.auto else None,
         "val_fraction": val_fraction,
         "validation": validation,
         "encoding": encoding,

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
-from seqgen.config import Architecture, ModelConfig, Precision, TrainingConfig
+from seqgen.config import Architecture, Compute, ModelConfig, Precision, TrainingConfig
 
 __all__ = ["Wishes", "plan_model", "plan_training"]
 
@@ -34,6 +34,9 @@ class Wishes:
     clip_value: float | None = None
     ema: float | None = None
     accumulate: int = 1
+    compute: Compute | None = None
+    tie_embeddings: bool = False
+    logit_softcap: float | None = None
     steps: int | None = None
     budget_seconds: float = 180.0
     checkpoint_every: int | None = None
@@ -95,6 +98,8 @@ def plan_model(wishes: Wishes, *, vocabulary: int, tokens: int) -> ModelConfig:
         embedding=hidden if transformer else EMBEDDING,
         heads=_heads(hidden) if transformer else 0,
         context=_either(wishes.seq_length, defaults.seq_length),
+        tie_embeddings=wishes.tie_embeddings,
+        logit_softcap=wishes.logit_softcap,
     )
 
 
@@ -105,7 +110,13 @@ def _heads(hidden: int) -> int:
 
 
 def plan_training(
-    wishes: Wishes, *, tokens: int, precision: Precision, steps: int, evaluations: int
+    wishes: Wishes,
+    *,
+    tokens: int,
+    precision: Precision,
+    steps: int,
+    evaluations: int,
+    compute: Compute = "plain",
 ) -> TrainingConfig:
     """The recipe for a run of ``steps`` updates."""
     defaults = _defaults(wishes, tokens)
@@ -129,4 +140,5 @@ def plan_training(
         patience=PATIENCE if wishes.steps is None else wishes.steps,
         seed=wishes.seed,
         precision=precision,
+        compute=compute,
     )

@@ -28,12 +28,12 @@ from seqgen.errors import CheckpointError, TrainingError
 from seqgen.files import require_folder
 from seqgen.models import parameters
 from seqgen.tokenization import Tokenizer
+from seqgen.training import compute
 from seqgen.training.budget import choose_steps, out_of_memory
 from seqgen.training.data import Data
 from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
 from seqgen.training.metrics import MetricsFile, metrics_path
 from seqgen.training.plan import Wishes, plan_model, plan_training
-from seqgen.training.runtime import native_precision
 from seqgen.training.schedule import rate_at
 from seqgen.training.tensorboard import EventFiles
 from seqgen.training.trainer import Trainer
@@ -116,13 +116,15 @@ class Run:
             model = start.card.model
         else:
             model = plan_model(wishes, vocabulary=tokenizer.size, tokens=data.tokens)
-        precision = native_precision()
+        began = time.perf_counter()
+        chosen = compute.usual(wishes.compute)
 
         def recipe(steps: int, evaluations: int) -> TrainingConfig:
             config = plan_training(
                 wishes,
                 tokens=data.tokens,
-                precision=precision,
+                precision=chosen.precision,
+                compute=chosen.compute,
                 steps=steps,
                 evaluations=evaluations,
             )
@@ -131,13 +133,17 @@ class Run:
                 config = dataclasses.replace(config, learning_rate=rate)
             return config
 
+        trial = recipe(wishes.steps or 1000, 1)
+        budget_seconds = wishes.budget_seconds if wishes.steps is None else None
+        if wishes.compute is None and compute.is_long(model, trial, budget_seconds):
+            chosen = compute.choose(model, trial, data.batches(model, trial))
+            trial = recipe(trial.steps, 1)
         if wishes.steps is None:
-            trial = recipe(1000, 1)
             steps, evaluations = choose_steps(
                 Trainer(model, trial),
                 data.batches(model, trial),
                 data.rows(model),
-                wishes.budget_seconds,
+                wishes.budget_seconds - (time.perf_counter() - began),
             )
         else:
             steps, evaluations = wishes.steps, min(wishes.steps, 10)

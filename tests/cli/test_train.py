@@ -114,6 +114,19 @@ def test_text_from_stdin_quietly_with_a_transformer(tmp_path: Path) -> None:
     assert (card.kind, card.tokenizer.scheme, card.corpus["name"]) == ("text", "char", "stdin")
 
 
+def test_a_networks_options_stand_in_its_model(tunes: Path) -> None:
+    options = ["--tie-embeddings", "--logit-softcap", "15", "--compute", "plain"]
+    done = seqgen("train", "tunes.abc", "--steps", "4", *options, *SMALL, cwd=tunes)
+    assert done.returncode == 0, done.stderr
+    assert "updates in plain operations" in done.stderr
+    card = seqgen("show", cwd=tunes).stdout
+    assert "tied embeddings, logits capped at 15" in card
+    assert "computed by plain" in card
+    drawn = seqgen("sample", "--max-tokens", "50", "--seed", "1", cwd=tunes)
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stdout
+
+
 def test_byte_pairs_are_learnt_and_kept_with_the_model(tunes: Path) -> None:
     bpe = ["--tokens", "bpe", "--vocab-size", "5000"]
     done = seqgen("train", "tunes.abc", *bpe, "--steps", "4", *SMALL, cwd=tunes)
@@ -220,6 +233,8 @@ BAD = [
     (["tunes.abc", "--steps", "3", "--budget", "3s"], 2, "exclude"),
     (["tunes.abc", "--budget", "soon"], 2, "no duration"),
     (["tunes.abc", "--arch", "transformer", "--hidden", "51"], 2, "must be even"),
+    (["tunes.abc", "--logit-softcap", "0"], 2, "logit-softcap must be above 0"),
+    (["tunes.abc", "--tie-embeddings", "--arch", "gru"], 2, "are a transformer's"),
     (["tunes.abc", "--vocab-size", "300"], 2, "--vocab-size is for --tokens bpe"),
     (["tunes.abc", "--tokens", "bpe", "--vocab-size", "30"], 2, "need at least"),
     (["tunes.abc", "-o", "words.txt/m.safetensors"], 1, "can't make this folder"),
@@ -267,6 +282,7 @@ def test_a_finished_model_is_taught_more_only_of_its_own(tunes: Path) -> None:
         (out, "name the CORPUS"),
         ([*out, "words.txt"], "writes abc, but the corpus holds text"),
         (["tunes.abc", "--hidden", "8"], "drop --hidden"),
+        (["tunes.abc", "--tie-embeddings"], "drop --tie-embeddings"),
         (["tunes.abc", "--tokens", "bpe", "--vocab-size", "99"], "drop --tokens, --vocab-size"),
         (["tunes.abc", "--seed", "3"], "drop --seed"),
     ):
