@@ -26,7 +26,7 @@ import tensorflow as tf
 from seqgen import __version__
 from seqgen.config import Compute, ModelConfig, Precision, TrainingConfig, to_json
 from seqgen.errors import SeqgenError
-from seqgen.files import read_bytes, require_folder, write_once
+from seqgen.files import cache_folder, read_bytes, require_folder, write_once
 from seqgen.models import parameters
 from seqgen.training.batches import Batches
 from seqgen.training.runtime import native_precision, processor
@@ -37,6 +37,7 @@ __all__ = ["Choice", "choose", "is_long", "usual"]
 LONG_SECONDS = 150.0
 LONG_FLOPS = 2e13  # about as long on two cores
 FASTEST_OF = 4  # updates of each candidate, after the one that compiles it
+BUSY = 0.3  # share of the time without the processor from which on times tell nothing
 MUCH_SLOWER = 1.5  # a candidate so much slower at its first update needs no other
 
 
@@ -68,7 +69,7 @@ def choose(model: ModelConfig, config: TrainingConfig, batches: Batches) -> Choi
     """
     key = json.dumps(_key(model, config), sort_keys=True)
     name = hashlib.sha256(key.encode()).hexdigest()[:32]
-    path = _cache() / "compute" / f"{name}.json"
+    path = cache_folder() / "compute" / f"{name}.json"
     try:
         require_folder(path)
         remembered = _recall(path)
@@ -77,12 +78,6 @@ def choose(model: ModelConfig, config: TrainingConfig, batches: Batches) -> Choi
         return remembered or usual()
     except (SeqgenError, OSError):
         return usual()
-
-
-def _cache() -> Path:
-    import pooch
-
-    return Path(pooch.os_cache("seqgen"))
 
 
 def _key(model: ModelConfig, config: TrainingConfig) -> dict[str, object]:
@@ -128,7 +123,8 @@ def _remember(path: Path, key: str, seconds: dict[Choice, float]) -> Choice:
 
 
 def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> dict[Choice, float]:
-    """Seconds of an update by each candidate."""
+    """Seconds of an update by each candidate; of the usual one alone on a busy machine."""
+    clock = time.perf_counter(), time.process_time()
     precisions = ("float32",) if native_precision() == "float32" else get_args(Precision)
     seconds: dict[Choice, float] = {}
     for compute, precision in itertools.product(get_args(Compute), precisions):
@@ -142,7 +138,16 @@ def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> di
         except (tf.errors.OpError, MemoryError):
             continue  # XLA can't compile this here, or not in the memory there is
         seconds[choice] = fastest
+    if usual() in seconds and _share_waited(*clock) > BUSY:
+        return {usual(): seconds[usual()]}
     return seconds
+
+
+def _share_waited(wall_began: float, worked_before: float) -> float:
+    """The share of the time since then in which other programs had the processor: all else equal,
+    at least one thread is at work at any time."""
+    worked = time.process_time() - worked_before
+    return 1.0 - worked / (time.perf_counter() - wall_began)
 
 
 def _updater(

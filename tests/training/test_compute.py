@@ -27,13 +27,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from seqgen.training import compute
 
     folder = tmp_path / "cache"
-    monkeypatch.setattr(compute, "_cache", lambda: folder)
+    monkeypatch.setattr(compute, "cache_folder", lambda: folder)
     monkeypatch.setattr(compute, "native_precision", lambda: "bfloat16")
     return folder
 
 
 def machine(
-    monkeypatch: pytest.MonkeyPatch, fastest: tuple[str, str], *, without: str = ""
+    monkeypatch: pytest.MonkeyPatch,
+    fastest: tuple[str, str],
+    *,
+    without: str = "",
+    waited: float = 0.0,
 ) -> list[tuple[str, str]]:
     """Lets one candidate be fast; gives the updates that were timed."""
     import tensorflow as tf
@@ -54,6 +58,7 @@ def machine(
         return update
 
     monkeypatch.setattr(compute, "_updater", updater)
+    monkeypatch.setattr(compute, "_share_waited", lambda *_: waited)
     return timed
 
 
@@ -102,6 +107,13 @@ def test_a_candidate_far_behind_is_tried_but_once(
     choose()
     assert timed.count(("plain", "float32")) > 3
     assert timed.count(("xla", "float32")) == 2  # it is compiled, and then timed
+
+
+def test_on_a_busy_machine_times_tell_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, ("xla", "float32"), waited=0.7)
+    assert choose() == ("plain", "bfloat16")
+    machine(monkeypatch, ("xla", "float32"))
+    assert choose() == ("plain", "bfloat16")  # remembered too
 
 
 def test_two_runs_at_once_agree(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
