@@ -20,6 +20,10 @@ class Data:
     Args:
         training, validation: the parts.
         tokenizer: learnt from the first.
+
+    Attributes:
+        tokens: to learn from.
+        tokens_per_char: of the training part's original text.
     """
 
     def __init__(self, training: Corpus, validation: Corpus, tokenizer: Tokenizer) -> None:
@@ -28,6 +32,8 @@ class Data:
         self._characters = validation.characters
         self._closed = validation.kind == "abc"
         self.tokens = sum(map(len, self._training))
+        # Each document's end is a token too.
+        self.tokens_per_char = (self.tokens + len(self._training)) / training.characters
 
     def batches(self, model: ModelConfig, config: TrainingConfig) -> Batches:
         """What to learn from; a recurrent network carries its state from one to the next."""

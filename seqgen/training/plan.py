@@ -35,7 +35,7 @@ class Wishes:
     ema: float | None = None
     accumulate: int = 1
     steps: int | None = None
-    budget_seconds: float = 180.0
+    budget_seconds: float = 300.0
     checkpoint_every: int | None = None
     seed: int = 0
 

@@ -12,6 +12,7 @@ import datetime
 import math
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,21 +29,23 @@ from seqgen.errors import CheckpointError, TrainingError
 from seqgen.files import require_folder
 from seqgen.models import parameters
 from seqgen.tokenization import Tokenizer
-from seqgen.training.budget import choose_steps, out_of_memory
+from seqgen.training.budget import SAVE_SECONDS, Budget, Costs, Pace, measure
 from seqgen.training.data import Data
 from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
+from seqgen.training.memory import out_of_memory, require_memory
 from seqgen.training.metrics import MetricsFile, metrics_path
 from seqgen.training.plan import Wishes, plan_model, plan_training
+from seqgen.training.recovery import BAD_UPDATES, RETURNS, Recovery
 from seqgen.training.runtime import native_precision
 from seqgen.training.schedule import rate_at
+from seqgen.training.stopwatch import Stopwatch
 from seqgen.training.tensorboard import EventFiles
 from seqgen.training.trainer import Trainer
 
 __all__ = ["Run"]
 
-MAX_BAD_UPDATES = 5
 METRICS_LINES = 1000  # about how many updates of a run are written down
-SAVE_SECONDS = 60.0  # a run that is killed loses no more than this
+GOOD = "good/"  # names of the last good state in a file, where it is not the latest
 GOING_ON_RATE = 0.3  # of the usual peak: a finished model is to be taught, not shaken
 
 
@@ -78,15 +81,21 @@ class Run:
         resumable: dict[str, Any],
         start: checkpoint.Checkpoint | None = None,
     ) -> None:
+        require_memory(model, config)
         self.kind = kind
         self.tokenizer, self.model, self.config, self.output = tokenizer, model, config, output
         self.description, self.resumable = description, resumable
         self.batches = data.batches(model, config)
         self.rows = data.rows(model)
+        self.tokens_per_char = data.tokens_per_char
         self.trainer = Trainer(model, config, start.weights if start else None)
+        self.recovery = Recovery(self.trainer.export_memory())
+        self.costs: Costs | None = None
+        self.budget: Budget | None = None
         self.goes_on = start is not None
         self.records: list[MetricsFile | EventFiles] = []
         self.step = 0
+        self.watch = Stopwatch()
         self.seconds = 0.0
         self.without_improvement = 0
         self.best_nats = math.inf
@@ -106,11 +115,22 @@ class Run:
         description: dict[str, Any],
         resumable: dict[str, Any],
         start: checkpoint.Checkpoint | None = None,
+        began: float | None = None,
+        show_seconds: float = 0.0,
     ) -> Run:
         """A new run as the user wishes it, or one that takes over a finished model's weights.
 
         The tokenizer is learnt from the training part, or the finished model's.
+
+        Args:
+            began: reading of ``time.perf_counter`` when the budget began to run; None means now.
+            show_seconds: that the caller will take to draw each evaluation.
+        Raises:
+            TrainingError: the budget or the memory is too small.
         """
+        budget = Budget(
+            wishes.budget_seconds, time.perf_counter() if began is None else began, show_seconds
+        )
         data = Data(training, validation, tokenizer)
         if start:
             model = start.card.model
@@ -131,27 +151,23 @@ class Run:
                 config = dataclasses.replace(config, learning_rate=rate)
             return config
 
-        if wishes.steps is None:
-            trial = recipe(1000, 1)
-            steps, evaluations = choose_steps(
-                Trainer(model, trial),
-                data.batches(model, trial),
-                data.rows(model),
-                wishes.budget_seconds,
-            )
-        else:
-            steps, evaluations = wishes.steps, min(wishes.steps, 10)
-        return cls(
+        # Without steps, they are counted once the run can be tried.
+        steps = 1000 if wishes.steps is None else wishes.steps
+        run = cls(
             data,
             tokenizer,
             model,
-            recipe(steps, evaluations),
+            recipe(steps, min(steps, 10)),
             output,
             kind=training.kind,
             description=description,
             resumable=resumable,
             start=start,
         )
+        if wishes.steps is None:
+            run.budget, run.costs = budget, run._try(budget, wishes.checkpoint_every)
+            run.config = run.trainer.config = recipe(*budget.steps(run.costs))
+        return run
 
     @classmethod
     def resume(
@@ -182,6 +198,12 @@ class Run:
             )
             run.trainer.import_memory(memory)
             run.step = int(progress["step"])
+            good = {n.removeprefix(GOOD): t for n, t in memory.items() if n.startswith(GOOD)}
+            run.recovery = Recovery(
+                good or run.trainer.export_memory(),
+                step=int(progress.get("good_step", run.step)),
+                returns=int(progress.get("returns", 0)),
+            )
             run.seconds = float(progress["seconds"])
             run.without_improvement = int(progress["without_improvement"])
             if progress.get("log_dir") is not None:
@@ -212,58 +234,51 @@ class Run:
                 files = EventFiles(self.log_dir, first_step=self.step + 1 if self.step else 0)
                 self.records.append(opened.enter_context(contextlib.closing(files)))
             try:
-                yield from self._events(stop)
+                for event in self._events(stop):
+                    self.watch.pause()  # what is shown is no training
+                    yield event
+                    self.watch.go()
             except (tf.errors.ResourceExhaustedError, MemoryError) as error:
                 raise out_of_memory(self.config) from error
 
     def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
         config = self.config
+        pace = Pace(config.steps, config.evaluate_every, self.costs)
         yield Started(
             self.tokenizer,
             self.model,
             config,
+            self.kind,
             parameters.count(self.model),
             self.batches.tokens,
+            self.tokens_per_char,
             self.batches.steps_per_epoch,
             self.step,
+            self.budget.left if self.budget else None,
         )
-        began = time.perf_counter() - self.seconds
+        self.watch = Stopwatch(self.seconds)
         saved_at = time.perf_counter()
-        bad_updates = 0
         early = False
         noted: set[str] = set()
         if self.goes_on and self.step == 0:
             yield self._evaluate()  # what it can already is what has to be improved on
         while self.step < config.steps and not early:
             at = time.perf_counter()
-            update = self.trainer.update(self.batches[self.step], self.step)
-            bad_updates = 0 if update.applied else bad_updates + 1
-            if bad_updates == MAX_BAD_UPDATES:
-                raise TrainingError(
-                    f"the loss is no longer a number at step {self.step + 1}; what was saved last "
-                    f"is kept; try a lower --learning-rate than {config.learning_rate:g} or a "
-                    f"lower {'--clip-norm' if config.clip_value is None else '--clip-value'}"
-                )
-            stepped = Stepped(
-                self.step + 1,
-                update.loss_nats,
-                update.gradient_norm,
-                rate_at(self.step, config.steps, config.learning_rate, config.warmup_steps),
-                config.tokens_per_update / (time.perf_counter() - at),
-            )
-            self.step += 1
-            self.seconds = time.perf_counter() - began
-            if self.step % max(1, config.steps // METRICS_LINES) == 0:
-                self._write_down(dataclasses.asdict(stepped))
+            stepped, applied = self._update(pace)
             yield stepped
+            pace.updated(time.perf_counter() - at)
+            if self.recovery.goes_back(applied=applied):
+                yield self._go_back()
 
             last = self.step == config.steps
-            if not update.applied and not last:
+            if not applied and not last:
                 continue  # neither judged nor saved while something is wrong
             if self.step % config.evaluate_every == 0 or last:
+                at = time.perf_counter()
                 yield self._evaluate()
+                pace.evaluated(time.perf_counter() - at)
                 early = self.without_improvement >= config.patience
-            self.seconds = time.perf_counter() - began
+            self.seconds = self.watch.seconds
             problems = {record.problem for record in self.records if record.problem} - noted
             yield from map(Noted, sorted(problems))
             noted |= problems
@@ -272,15 +287,62 @@ class Run:
             stopping = stop()
             overdue = time.perf_counter() - saved_at > SAVE_SECONDS
             if self.step % config.checkpoint_every == 0 or overdue or stopping:
-                self._save(finished=False)
+                at = time.perf_counter()
+                self._save(self.output, finished=False)
                 saved_at = time.perf_counter()
+                pace.saved(saved_at - at)
                 yield Saved(self.step, self.output)
             if stopping:
                 yield Ended(self.step, True, False, self.best, self.seconds)
                 return
-        self._save(finished=True)
+        self._save(self.output, finished=True)
+        self.seconds = self.watch.seconds
         yield Saved(self.step, self.output)
         yield Ended(self.step, False, early, self.best, self.seconds)
+
+    def _update(self, pace: Pace) -> tuple[Stepped, bool]:
+        """Make the next update; what it showed, and whether it was applied."""
+        config, recovery = self.config, self.recovery
+        at = time.perf_counter()
+        scale = recovery.rate_scale
+        update = self.trainer.update(
+            recovery.batch(self.batches, self.step), self.step, rate_scale=scale
+        )
+        rate = rate_at(self.step, config.steps, config.learning_rate, config.warmup_steps)
+        self.step += 1
+        stepped = Stepped(
+            self.step,
+            update.loss_nats,
+            update.gradient_norm,
+            rate * scale,
+            config.tokens_per_update / (time.perf_counter() - at),
+            pace.left(self.step),
+        )
+        self.seconds = self.watch.seconds
+        if self.step % max(1, config.steps // METRICS_LINES) == 0:
+            self._write_down(stepped.measured())
+        return stepped, update.applied
+
+    def _go_back(self) -> Noted:
+        """To the last good state, unless that has not helped.
+
+        Raises:
+            TrainingError: it has not.
+        """
+        config, recovery = self.config, self.recovery
+        if recovery.exhausted:
+            lower = "--clip-norm" if config.clip_value is None else "--clip-value"
+            raise TrainingError(
+                f"the loss is no longer a number at step {self.step}, though training went back "
+                f"{RETURNS} times to a good state at half the rate; what was saved last is kept; "
+                f"try a lower --learning-rate than {config.learning_rate:g} or a lower {lower}"
+            )
+        self.trainer.import_memory(recovery.memory)
+        return Noted(
+            f"step {self.step:,}: {BAD_UPDATES} updates in a row were not finite and were left "
+            f"out; going on from the weights of step {recovery.step:,} at "
+            f"{recovery.rate_scale:g} times the rate"
+        )
 
     def _evaluate(self) -> Evaluated:
         score = self.rows.score(self.trainer.loss_sum)
@@ -296,19 +358,40 @@ class Run:
         if improved:
             self.best_nats, self.best, self.best_weights = score.nats_per_char, values, weights
         self._write_down(values)
+        if math.isfinite(score.nats):
+            self.recovery.keep(self.trainer.export_memory(), self.step)
         return Evaluated(self.step, score, improved, weights)
 
     def _write_down(self, values: dict[str, Any]) -> None:
         for record in self.records:
             record.write({**values, "seconds": round(self.seconds, 3)})
 
-    def _save(self, *, finished: bool) -> None:
-        progress = None
+    def _try(self, budget: Budget, checkpoint_every: int | None) -> Costs:
+        """What the parts of the run will take; see measure."""
+
+        def save() -> None:
+            with tempfile.TemporaryDirectory(prefix=".trial.", dir=self.output.parent) as folder:
+                self.trainer.export_memory()  # as after an evaluation
+                self._save(Path(folder) / self.output.name, finished=False)
+
+        require_folder(self.output)
+        try:
+            costs = measure(self.trainer, self.batches, self.rows, save, budget)
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise out_of_memory(self.config) from error
+        if checkpoint_every is None:
+            return costs
+        return dataclasses.replace(costs, update=costs.update + costs.save / checkpoint_every)
+
+    def _save(self, path: Path, *, finished: bool) -> None:
+        recovery, progress = self.recovery, None
         if not finished:
             progress = {
                 "step": self.step,
                 "seconds": self.seconds,
                 "without_improvement": self.without_improvement,
+                "good_step": recovery.step,
+                "returns": recovery.returns,
                 "corpus": self.resumable,
                 "log_dir": None if self.log_dir is None else str(self.log_dir),
             }
@@ -326,7 +409,9 @@ class Run:
             progress=progress,
         )
         memory = None if finished else self.trainer.export_memory()
-        checkpoint.save(self.output, card, self.best_weights, memory)
+        if memory is not None and recovery.step != self.step:
+            memory |= {GOOD + name: tensor for name, tensor in recovery.memory.items()}
+        checkpoint.save(path, card, self.best_weights, memory)
 
 
 def _versions() -> dict[str, str]:
