@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import tensorflow as tf
 
 from seqgen.config import ModelConfig, TrainingConfig
 from seqgen.errors import TrainingError
 from seqgen.models import parameters
 
-__all__ = ["least_bytes", "machine_bytes", "out_of_memory", "require_memory"]
+__all__ = ["explained", "least_bytes", "machine_bytes", "require_memory"]
 
 FLOAT_BYTES = 4
 # Weights, their gradients, one number to remember of each, and the copy that is the last good state
@@ -50,10 +54,23 @@ def require_memory(model: ModelConfig, config: TrainingConfig) -> None:
     """
     least, most = least_bytes(model, config), machine_bytes()
     if most is not None and least > most:
-        raise out_of_memory(config, f"at least {_gigabytes(least)} of {_gigabytes(most)}")
+        raise _out_of_memory(config, f"at least {_gigabytes(least)} of {_gigabytes(most)}")
 
 
-def out_of_memory(config: TrainingConfig, amount: str = "") -> TrainingError:
+@contextlib.contextmanager
+def explained(config: TrainingConfig) -> Iterator[None]:
+    """Says what to lower when memory runs out after all.
+
+    Raises:
+        TrainingError: it did.
+    """
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise _out_of_memory(config) from error
+
+
+def _out_of_memory(config: TrainingConfig, amount: str = "") -> TrainingError:
     """What to say when a network and a batch do not fit."""
     amount = f" ({amount})" if amount else ""
     return TrainingError(

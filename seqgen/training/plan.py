@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from seqgen.config import Architecture, ModelConfig, Precision, TrainingConfig
+from seqgen.errors import InputError
 
 __all__ = ["Wishes", "plan_model", "plan_training"]
 
 SMALL_CORPUS_TOKENS = 400_000
+LARGEST_CORPUS_TOKENS = 1 << 62
 PATIENCE = 4
 CLIP_NORM = 1.0
 
@@ -41,10 +43,18 @@ class Wishes:
 
     def check(self) -> None:
         """Raises UsageError for what no corpus could make right."""
-        for tokens in (0, SMALL_CORPUS_TOKENS):
-            plan_model(self, vocabulary=2, tokens=tokens)
+        for tokens in (LARGEST_CORPUS_TOKENS, SMALL_CORPUS_TOKENS - 1):
             steps = self.steps or 1
             plan_training(self, tokens=tokens, precision="float32", steps=steps, evaluations=1)
+            plan_model(self, vocabulary=2, tokens=tokens)
+
+    def check_window(self, tokens: int) -> None:
+        """Raises InputError for a window that is longer than the ``tokens`` to learn from."""
+        if self.seq_length is not None and self.seq_length > tokens:
+            raise InputError(
+                f"the corpus holds {tokens:,} tokens to learn from, fewer than one sequence of "
+                f"{self.seq_length:,}; lower --seq-length, or give it more"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +104,14 @@ def plan_model(wishes: Wishes, *, vocabulary: int, tokens: int) -> ModelConfig:
         hidden=hidden,
         embedding=hidden if transformer else EMBEDDING,
         heads=_heads(hidden) if transformer else 0,
-        context=_either(wishes.seq_length, defaults.seq_length),
+        context=_window(wishes, tokens),
     )
+
+
+def _window(wishes: Wishes, tokens: int) -> int:
+    """As asked for, or the usual one, unless the corpus is shorter."""
+    usual = _defaults(wishes, tokens).seq_length
+    return _either(wishes.seq_length, max(2, min(usual, tokens)))
 
 
 def _heads(hidden: int) -> int:
@@ -114,7 +130,7 @@ def plan_training(
     return TrainingConfig(
         steps=steps,
         batch_size=_either(wishes.batch_size, defaults.batch_size),
-        seq_length=_either(wishes.seq_length, defaults.seq_length),
+        seq_length=_window(wishes, tokens),
         learning_rate=_either(wishes.learning_rate, defaults.learning_rate),
         warmup_steps=min(50, steps // 10),
         weight_decay=defaults.weight_decay,

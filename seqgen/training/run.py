@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from seqgen import __version__, checkpoint
 from seqgen.checkpoint import Card
@@ -32,7 +31,7 @@ from seqgen.tokenization import Tokenizer
 from seqgen.training.budget import SAVE_SECONDS, Budget, Costs, Pace, measure
 from seqgen.training.data import Data
 from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
-from seqgen.training.memory import out_of_memory, require_memory
+from seqgen.training.memory import explained, require_memory
 from seqgen.training.metrics import MetricsFile, metrics_path
 from seqgen.training.plan import Wishes, plan_model, plan_training
 from seqgen.training.recovery import BAD_UPDATES, RETURNS, Recovery
@@ -88,7 +87,8 @@ class Run:
         self.batches = data.batches(model, config)
         self.rows = data.rows(model)
         self.tokens_per_char = data.tokens_per_char
-        self.trainer = Trainer(model, config, start.weights if start else None)
+        with explained(config):
+            self.trainer = Trainer(model, config, start.weights if start else None)
         self.recovery = Recovery(self.trainer.export_memory())
         self.costs: Costs | None = None
         self.budget: Budget | None = None
@@ -132,6 +132,7 @@ class Run:
             wishes.budget_seconds, time.perf_counter() if began is None else began, show_seconds
         )
         data = Data(training, validation, tokenizer)
+        wishes.check_window(data.tokens)
         if start:
             model = start.card.model
         else:
@@ -233,13 +234,11 @@ class Run:
             if self.log_dir is not None:
                 files = EventFiles(self.log_dir, first_step=self.step + 1 if self.step else 0)
                 self.records.append(opened.enter_context(contextlib.closing(files)))
-            try:
-                for event in self._events(stop):
-                    self.watch.pause()  # what is shown is no training
-                    yield event
-                    self.watch.go()
-            except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-                raise out_of_memory(self.config) from error
+            opened.enter_context(explained(self.config))
+            for event in self._events(stop):
+                self.watch.pause()  # what is shown is no training
+                yield event
+                self.watch.go()
 
     def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
         config = self.config
@@ -375,10 +374,8 @@ class Run:
                 self._save(Path(folder) / self.output.name, finished=False)
 
         require_folder(self.output)
-        try:
+        with explained(self.config):
             costs = measure(self.trainer, self.batches, self.rows, save, budget)
-        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            raise out_of_memory(self.config) from error
         if checkpoint_every is None:
             return costs
         return dataclasses.replace(costs, update=costs.update + costs.save / checkpoint_every)
