@@ -28,7 +28,9 @@ def least_bytes(model: ModelConfig, config: TrainingConfig) -> int:
     positions = config.batch_size * config.seq_length
     logits = 2 * model.vocabulary  # and their gradient
     activations = 2 * model.layers * model.hidden
-    return FLOAT_BYTES * (PER_WEIGHT * parameters.count(model) + positions * (logits + activations))
+    attention = model.heads * config.seq_length  # of one block: every token to every token
+    each = logits + activations + attention
+    return FLOAT_BYTES * (PER_WEIGHT * parameters.count(model) + positions * each)
 
 
 def machine_bytes() -> int | None:
