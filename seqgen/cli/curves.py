@@ -80,6 +80,7 @@ class Curves:
             " " * (margin + 2), "bits/char  ", ("⠒ training", TRAINING_STYLE), "  ",
             (f"{MARK} validation", VALIDATION_STYLE), "  ", (f"{BEST} best", VALIDATION_STYLE),
         )  # fmt: skip
+        legend.truncate(width)
         rows = [
             Text.assemble(labels.get(row, "").rjust(margin), " ┤" if row in labels else " │", text)
             for row, text in enumerate(canvas.rows())
