@@ -49,7 +49,7 @@ def test_dropout_at_the_sizes_it_was_measured_at() -> None:
     """The corpora of the README, at their usual budget."""
     assert recipe(120_000).dropout == pytest.approx(0.23, abs=0.03)
     assert recipe(1_000_000).dropout == pytest.approx(0.1, abs=0.03)
-    assert recipe(120_000, arch="lstm").dropout == pytest.approx(0.3, abs=0.05)
+    assert recipe(120_000, arch="lstm").dropout == pytest.approx(0.37, abs=0.05)
     assert recipe(1_000_000, arch="lstm").dropout == 0
 
 
