@@ -81,9 +81,9 @@ _DEFAULTS: dict[tuple[Architecture, bool], _Defaults] = {
     ("transformer", False): _Defaults(4, 192, 256, 8, 0.02, 0.1, 15e3),
 }
 # Dropout by how often the corpus is read: the times that need none, and what each doubling adds.
-# The LSTM's as measured on a sixth of irish.abc, with as many weights a token as by default: best was
-# none after 8 times, 0.2 to 0.4 after 23 and 0.4 to 0.6 after 58. The others' follow from defaults
-# that had done well.
+# The LSTM's as measured on a sixth of irish.abc, with as many weights a token as by default: none
+# was best after 8 times, 0.2 to 0.4 after 23, 0.4 to 0.6 after 58. The others' go through what has
+# done well in longer runs.
 _DROPOUT: dict[Architecture, tuple[float, float]] = {
     "rnn": (8.0, 0.07),
     "gru": (8.0, 0.15),

@@ -264,6 +264,33 @@ def test_a_budget_becomes_a_number_of_steps(tmp_path: Path) -> None:
     assert 1 <= run.config.steps // run.config.evaluate_every <= 12
 
 
+def test_counting_the_steps_leaves_no_trace(tmp_path: Path) -> None:
+    """A run by a budget is the run of so many steps, though its trainer has been tried."""
+    wishes = {"arch": "lstm", "layers": 1, "ema": 0.9}
+    counted = plan(tmp_path / "a.safetensors", steps=None, budget_seconds=30.0, **wishes)
+    exact = plan(tmp_path / "b.safetensors", steps=counted.config.steps, **wishes)
+    assert [file.name for file in tmp_path.iterdir()] == []
+    for step in range(3):
+        updates = [r.trainer.update(r.batches[step], step) for r in (counted, exact)]
+        assert updates[0].loss_nats == updates[1].loss_nats
+    memories = [r.trainer.export_memory() for r in (counted, exact)]
+    assert all((memories[0][name] == memories[1][name]).all() for name in memories[1])
+
+
+def test_what_is_shown_is_no_training(tmp_path: Path) -> None:
+    import time
+
+    from seqgen.training.events import Ended, Evaluated
+
+    run = plan(tmp_path / "model.safetensors", arch="rnn", layers=1, steps=4)
+    began = time.perf_counter()
+    for event in run.events(stop=lambda: False):
+        if isinstance(event, Evaluated):
+            time.sleep(0.5)
+    assert isinstance(event, Ended)
+    assert event.seconds <= time.perf_counter() - began - 4 * 0.5
+
+
 def test_a_budget_too_small_says_what_would_do(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"allow at least \d+ s"):
         plan(tmp_path / "model.safetensors", steps=None, budget_seconds=0.01)
