@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import datetime
 import math
-import platform
 import sys
 import tempfile
 import time
@@ -18,16 +17,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from seqgen import __version__, checkpoint
-from seqgen.checkpoint import Card
-from seqgen.config import ModelConfig, TrainingConfig, to_json
+from seqgen import checkpoint
+from seqgen.config import ModelConfig, TrainingConfig
 from seqgen.corpus.documents import Corpus, Kind
-from seqgen.errors import CheckpointError, TrainingError
+from seqgen.errors import TrainingError
 from seqgen.files import require_folder
 from seqgen.models import parameters
 from seqgen.tokenization import Tokenizer
+from seqgen.training import saving
 from seqgen.training.budget import SAVE_SECONDS, Budget, Costs, Pace, measure
 from seqgen.training.data import Data
 from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
@@ -44,7 +41,6 @@ from seqgen.training.trainer import Trainer
 __all__ = ["Run"]
 
 METRICS_LINES = 1000  # about how many updates of a run are written down
-GOOD = "good/"  # names of the last good state in a file, where it is not the latest
 GOING_ON_RATE = 0.3  # of the usual peak: a finished model is to be taught, not shaken
 
 
@@ -184,38 +180,19 @@ class Run:
         Raises:
             CheckpointError: the file does not hold what it takes.
         """
-        card, progress = saved.card, saved.card.progress or {}
+        card = saved.card
         data = Data(training, validation, card.tokenizer)
-        try:
-            run = cls(
-                data,
-                card.tokenizer,
-                card.model,
-                config,
-                saved.path,
-                kind=training.kind,
-                description=card.corpus,
-                resumable=progress["corpus"],
-            )
-            run.trainer.import_memory(memory)
-            run.step = int(progress["step"])
-            good = {n.removeprefix(GOOD): t for n, t in memory.items() if n.startswith(GOOD)}
-            run.recovery = Recovery(
-                good or run.trainer.export_memory(),
-                step=int(progress.get("good_step", run.step)),
-                returns=int(progress.get("returns", 0)),
-            )
-            run.seconds = float(progress["seconds"])
-            run.without_improvement = int(progress["without_improvement"])
-            if progress.get("log_dir") is not None:
-                run.log_dir = Path(progress["log_dir"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise CheckpointError(
-                f"{saved.path}: what training keeps in it is damaged ({error}); "
-                "--force starts afresh"
-            ) from error
-        run.best, run.best_weights, run.created = card.metrics, saved.weights, card.created
-        run.best_nats = card.metrics.get("nats_per_char", math.inf)
+        run = cls(
+            data,
+            card.tokenizer,
+            card.model,
+            config,
+            saved.path,
+            kind=training.kind,
+            description=card.corpus,
+            resumable=(card.progress or {}).get("corpus", {}),
+        )
+        saving.restore(run, saved, memory)
         return run
 
     def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
@@ -287,14 +264,14 @@ class Run:
             overdue = time.perf_counter() - saved_at > SAVE_SECONDS
             if self.step % config.checkpoint_every == 0 or overdue or stopping:
                 at = time.perf_counter()
-                self._save(self.output, finished=False)
+                saving.save(self, self.output, finished=False)
                 saved_at = time.perf_counter()
                 pace.saved(saved_at - at)
                 yield Saved(self.step, self.output)
             if stopping:
                 yield Ended(self.step, True, False, self.best, self.seconds)
                 return
-        self._save(self.output, finished=True)
+        saving.save(self, self.output, finished=True)
         self.seconds = self.watch.seconds
         yield Saved(self.step, self.output)
         yield Ended(self.step, False, early, self.best, self.seconds)
@@ -371,7 +348,7 @@ class Run:
         def save() -> None:
             with tempfile.TemporaryDirectory(prefix=".trial.", dir=self.output.parent) as folder:
                 self.trainer.export_memory()  # as after an evaluation
-                self._save(Path(folder) / self.output.name, finished=False)
+                saving.save(self, Path(folder) / self.output.name, finished=False)
 
         require_folder(self.output)
         with explained(self.config):
@@ -379,40 +356,3 @@ class Run:
         if checkpoint_every is None:
             return costs
         return dataclasses.replace(costs, update=costs.update + costs.save / checkpoint_every)
-
-    def _save(self, path: Path, *, finished: bool) -> None:
-        recovery, progress = self.recovery, None
-        if not finished:
-            progress = {
-                "step": self.step,
-                "seconds": self.seconds,
-                "without_improvement": self.without_improvement,
-                "good_step": recovery.step,
-                "returns": recovery.returns,
-                "corpus": self.resumable,
-                "log_dir": None if self.log_dir is None else str(self.log_dir),
-            }
-        if not self.best:  # interrupted before the first evaluation
-            self.best_weights = self.trainer.export_weights()
-        card = Card(
-            model=self.model,
-            tokenizer=self.tokenizer,
-            kind=self.kind,
-            corpus=self.description,
-            recipe=to_json(self.config),
-            metrics=self.best,
-            versions=_versions(),
-            created=self.created,
-            progress=progress,
-        )
-        memory = None if finished else self.trainer.export_memory()
-        if memory is not None and recovery.step != self.step:
-            memory |= {GOOD + name: tensor for name, tensor in recovery.memory.items()}
-        checkpoint.save(path, card, self.best_weights, memory)
-
-
-def _versions() -> dict[str, str]:
-    versions = {"seqgen": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    for name in ("tensorflow", "keras"):
-        versions[name] = str(getattr(sys.modules.get(name), "__version__", "unknown"))
-    return versions
