@@ -91,6 +91,7 @@ _DROPOUT: dict[Architecture, tuple[float, float]] = {
     "transformer": (0.4, 0.03),
 }
 MOST_DROPOUT = 0.5
+MOST_FASTER = 3.0  # a small network reads that much faster than the usual one: the rest is overhead
 T = TypeVar("T")
 EMBEDDING = 64  # recurrent networks': their first input product is a table, so width is nearly free
 HEAD_WIDTH = 32
@@ -172,7 +173,8 @@ def _dropout(wishes: Wishes, tokens: int) -> float:
         size = (
             _either(wishes.layers, defaults.layers) * _either(wishes.hidden, defaults.hidden) ** 2
         )
-        read = wishes.budget_seconds * defaults.tokens_per_second * usual / size
+        faster = min(MOST_FASTER, usual / size)
+        read = wishes.budget_seconds * defaults.tokens_per_second * faster
     enough, more = _DROPOUT[wishes.arch]
     doublings = math.log2(max(1.0, read / max(1, tokens) / enough))
     return round(min(MOST_DROPOUT, more * doublings), 2)

@@ -163,7 +163,10 @@ class Run:
         )
         if wishes.steps is None:
             run.budget, run.costs = budget, run._try(budget, wishes.checkpoint_every)
-            run.config = run.trainer.config = recipe(*budget.steps(run.costs))
+            # A model that goes on is evaluated once before its first update.
+            before = run.costs.evaluation if start else 0.0
+            fitting = dataclasses.replace(budget, seconds=budget.seconds - before)
+            run.config = run.trainer.config = recipe(*fitting.steps(run.costs))
         return run
 
     @classmethod

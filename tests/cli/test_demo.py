@@ -15,7 +15,7 @@ from seqgen import checkpoint
 @pytest.mark.timeout(280)
 def test_demo_learns_and_writes_tunes_that_open(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "seqgen", "demo", "--budget", "40s"],
+        [sys.executable, "-m", "seqgen", "demo", "--budget", "60s"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

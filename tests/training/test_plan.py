@@ -42,6 +42,8 @@ def test_the_oftener_a_corpus_is_read_the_more_is_dropped(arch: Architecture) ->
 def test_a_wider_network_is_expected_to_read_less() -> None:
     usual, wide = (recipe(120_000, arch="lstm", hidden=hidden).dropout for hidden in (384, 1024))
     assert wide < usual
+    narrow = [recipe(1_000_000, arch="lstm", hidden=hidden).dropout for hidden in (32, 128)]
+    assert narrow[0] == narrow[1] < 0.3  # what is small is not faster without end
     assert recipe(120_000, arch="lstm", hidden=1024, dropout=0.6).dropout == 0.6
 
 
