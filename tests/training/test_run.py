@@ -247,7 +247,7 @@ def test_too_large_a_batch_says_what_to_lower(
 
     run = plan(tmp_path / "model.safetensors")
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
 
     monkeypatch.setattr(run.trainer, "update", fail)
