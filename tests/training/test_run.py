@@ -251,7 +251,7 @@ def test_too_large_a_batch_says_what_to_lower(
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
 
     monkeypatch.setattr(run.trainer, "update", fail)
-    with pytest.raises(TrainingError, match="lower --batch-size, --seq-length or --hidden"):
+    with pytest.raises(TrainingError, match="lower --hidden, --layers, --batch-size or --seq"):
         finish(run)
 
 
