@@ -122,10 +122,11 @@ class ModelConfig:
         _whole("context", self.context, 2, MAX_CONTEXT)
         if self.arch == "transformer":
             _whole("heads", self.heads, 1, self.hidden)
+            parts = f" and divide into {self.heads} even parts" if self.heads > 1 else ""
             _require(
                 self.hidden % (2 * self.heads) == 0,
-                f"hidden must be even and divide into {self.heads} even parts, since rotary "
-                f"positions turn pairs of numbers; {self.hidden} does not",
+                f"hidden must be even{parts}, since rotary positions turn pairs of numbers; "
+                f"{self.hidden} is not",
             )
             _require(self.embedding == self.hidden, "a transformer's embedding equals its hidden")
             _require(isinstance(self.tie_embeddings, bool), "tie-embeddings is true or false")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -27,15 +28,22 @@ def demo(
 
     It trains for two minutes and needs no download.
     """
-    from seqgen.cli.runs import begin
+    began = time.perf_counter() - time.process_time()
+
+    from seqgen.cli.display import Display
+    from seqgen.cli.runs import Timing, begin
     from seqgen.cli.sample import playable
     from seqgen.cli.train import train_to_end
 
     seconds = parse_duration(budget)
     model = FOLDER / "model.safetensors"
     say("Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes and more.")
-    run = begin([], model, {"budget": f"{seconds}s", "seed": seed}, None, force=True)
-    train_to_end(run, quiet=False)
+    display = Display.choose(quiet=False)
+    timing = Timing(began, display.show_seconds)
+    options = {"budget": f"{seconds}s", "seed": seed}
+    with display.waiting():
+        run = begin([], model, options, None, timing, force=True)
+    train_to_end(run, display)
 
     from seqgen import checkpoint
     from seqgen.config import SamplingConfig

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from seqgen.checkpoint import quality
 from seqgen.cli.console import printable
+from seqgen.corpus.documents import UNITS
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
     from seqgen.training.events import Ended, Evaluated, Event, Started, Stepped
 
-__all__ = ["Display"]
+__all__ = ["Clock", "Display", "LinesDisplay", "clock_time", "duration"]
 
-SAMPLE_TOKENS = 120
-SAMPLE_TEMPERATURE = 0.8
+NATS = frozenset(f"nats_per_{unit}" for unit in UNITS.values())
 SMOOTHING = 0.9  # of the numbers shown between evaluations
-REFRESH_HZ = 4
+LATE = 0.03  # of the promised time: from here on a later end is told
+
+Clock = Callable[[], float]
 
 
 class Display:
-    """Shows nothing: what --quiet asks for, and what the others build on."""
+    """Shows nothing: what --quiet asks for, and what the others build on.
+
+    Attributes:
+        silent: whether nothing is to be said.
+        show_seconds: that it takes at each evaluation.
+    """
+
+    silent = True
+    show_seconds = 0.0
 
     @staticmethod
     def choose(*, quiet: bool) -> Display:
@@ -37,7 +51,15 @@ class Display:
                 raise BrokenPipeError
 
         console = Stderr(stderr=True)
-        return LiveDisplay(console) if console.is_terminal else LinesDisplay(console)
+        if not console.is_terminal or console.is_dumb_terminal:
+            return LinesDisplay(console)
+        from seqgen.cli.live import LiveDisplay
+
+        return LiveDisplay(console)
+
+    def waiting(self) -> AbstractContextManager[object]:
+        """To be held while a run is made; shows nothing here."""
+        return nullcontext()
 
     def __enter__(self) -> Self:
         return self
@@ -60,11 +82,16 @@ class Display:
 class LinesDisplay(Display):
     """A line an evaluation, for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    silent = False
+
+    def __init__(self, console: Console, clock: Clock = time.time) -> None:
+        self.console, self.clock = console, clock
         self.started: Started | None = None
-        self.loss_nats = self.gradient_norm = self.tokens_per_second = 0.0
-        self.updates = 0
+        self.loss_bits = self.gradient_norm = self.tokens_per_second = 0.0
+        self.clipped = 0.0  # share of the updates
+        self.updates = self.left_out = 0
+        self.promised = self.finish = math.nan  # by the clock; NaN as long as it is not known
+        self._allowed = math.nan  # seconds after what was promised that are not worth a line
 
     def line(self, text: str) -> None:
         """A line that stays."""
@@ -77,9 +104,12 @@ class LinesDisplay(Display):
         match event:
             case events.Started():
                 self.started = event
-                self.line(_introduce(event))
+                if event.seconds_left is not None:
+                    self.promised = self.finish = self.clock() + event.seconds_left
+                    self._allowed = LATE * event.seconds_left
+                self.line(_introduce(event, self.promised))
             case events.Stepped():
-                self._smooth(event)
+                self.stepped(event, self._bits(event))
             case events.Evaluated():
                 self.evaluated(event)
             case events.Noted():
@@ -87,135 +117,80 @@ class LinesDisplay(Display):
             case events.Ended():
                 self.line(_conclude(event))
 
-    def _smooth(self, event: Stepped) -> None:
+    @property
+    def unit(self) -> str:
+        """What losses are counted by."""
+        return UNITS[self.started.kind] if self.started else UNITS["text"]
+
+    def _bits(self, event: Stepped) -> float:
+        """The loss in bits a character or event, as the validation part's is counted."""
+        assert self.started is not None  # a run starts before it steps
+        return event.loss_nats * self.started.tokens_per_unit / math.log(2)
+
+    def stepped(self, event: Stepped, loss_bits: float) -> None:
+        """The numbers of an update."""
+        assert self.started is not None
+        if event.seconds_left is not None:
+            self.finish = self.clock() + event.seconds_left
+        if not math.isfinite(event.loss_nats + event.gradient_norm):
+            self.left_out += 1
+            return
         # The mean of the first updates, then an exponential average of the last.
         keep = min(SMOOTHING, self.updates / (self.updates + 1))
+        limit = self.started.config.clip_norm
+        clipped = limit is not None and event.gradient_norm > limit
+        self.clipped += (clipped - self.clipped) / (self.updates + 1)
         self.updates += 1
-        for name in ("loss_nats", "gradient_norm", "tokens_per_second"):
-            value = keep * getattr(self, name) + (1 - keep) * getattr(event, name)
-            setattr(self, name, value)
+        for name, value in (
+            ("loss_bits", loss_bits),
+            ("gradient_norm", event.gradient_norm),
+            ("tokens_per_second", event.tokens_per_second),
+        ):
+            setattr(self, name, keep * getattr(self, name) + (1 - keep) * value)
 
     def evaluated(self, event: Evaluated) -> None:
-        """A line for the validation part's score."""
+        """A line for the validation part's score, and one if the end moves away."""
         mark = " *" if event.improved else ""
         self.line(
-            f"step {event.step:,}  loss {self.loss_nats:.3f}"
+            f"step {event.step:,}  loss {self.loss_bits:.3f}"
             f"  validation {event.score.bits_per_unit:.3f} bits/{event.score.unit}{mark}"
             f"  {self.tokens_per_second:,.0f} tokens/s"
         )
+        late = self.finish - self.promised
+        if late > self._allowed:
+            self._allowed = 2 * late  # not told again before it is twice as late
+            self.line(
+                f"slower than when it was measured: ends at about {clock_time(self.finish)} "
+                f"instead of {clock_time(self.promised)}"
+            )
 
 
-class LiveDisplay(LinesDisplay):
-    """A panel that moves: progress with the time left, the numbers of now, and a sample."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.live import Live
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        super().__init__(console)
-        self.progress = Progress(
-            TextColumn("training"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            expand=True,
-        )
-        self.task = self.progress.add_task("", total=None)
-        self.validation: list[float] = []
-        self.unit = ""
-        self.sample = ""
-        self.live = Live(
-            console=console,
-            refresh_per_second=REFRESH_HZ,
-            get_renderable=self._panel,
-            transient=True,
-        )
-
-    def __enter__(self) -> Self:
-        self.live.start(refresh=True)
-        return self
-
-    def close(self) -> None:
-        """Let go of the terminal."""
-        self.live.stop()
-
-    def show(self, event: Event) -> None:
-        """Take in an event of a run."""
-        from seqgen.training import events
-
-        super().show(event)
-        match event:
-            case events.Started():
-                self.progress.update(self.task, total=event.config.steps, completed=event.step)
-            case events.Stepped():
-                self.progress.update(self.task, completed=event.step)
-
-    def evaluated(self, event: Evaluated) -> None:
-        """The validation part's score, kept above the panel, and a sample of the weights of now."""
-        super().evaluated(event)
-        self.validation.append(event.score.bits_per_unit)
-        self.unit = event.score.unit
-        self.sample = self._draw(event)
-
-    def _draw(self, event: Evaluated) -> str:
-        from seqgen.config import SamplingConfig
-        from seqgen.models import decoders
-        from seqgen.sampling.generate import continuation
-
-        assert self.started is not None  # a run starts before it is evaluated
-        config = SamplingConfig(temperature=SAMPLE_TEMPERATURE, max_tokens=SAMPLE_TOKENS)
-        decoder = decoders.build(self.started.model, event.weights)
-        text = "".join(
-            continuation(decoder, self.started.tokenizer, "", config, seed=0, number=event.step)
-        )
-        if self.started.tokenizer.scheme == "remi":  # a word a line would fill the panel with three
-            text = " ".join(text.split())
-        return printable(text).strip()
-
-    def _panel(self) -> RenderableType:
-        from rich.console import Group
-        from rich.panel import Panel
-        from rich.table import Table
-        from rich.text import Text
-
-        numbers = Table.grid(padding=(0, 2))
-        best = f"{min(self.validation):.3f} bits/{self.unit}" if self.validation else "-"
-        # Text, not markup: whatever is printed above the panel redraws it without markup.
-        numbers.add_row(
-            Text.assemble("loss ", (f"{self.loss_nats:.3f}", "bold")),
-            Text.assemble("best ", (best, "bold")),
-            Text.assemble((f"{self.tokens_per_second:,.0f}", "bold"), " tokens/s"),
-            Text.assemble("gradient norm ", (f"{self.gradient_norm:.2f}", "bold")),
-        )
-        parts: list[RenderableType] = [self.progress.get_renderable(), numbers]
-        if self.sample:
-            parts.append(Panel(Text(self.sample, overflow="fold"), title="a sample", height=9))
-        return Group(*parts)
+def clock_time(seconds: float) -> str:
+    """A time of ``time.time`` as clocks show it here, with the day if it is far off."""
+    far = seconds - time.time() > 20 * 3600
+    return time.strftime("%a %H:%M" if far else "%H:%M:%S", time.localtime(seconds))
 
 
-def _introduce(event: Started) -> str:
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, such as ``2:31`` or ``1:02:31``."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _introduce(event: Started, finish: float) -> str:
     model, config = event.model, event.config
-    heads = f", {model.heads} heads" if model.heads else ""
-    epochs = config.steps / event.steps_per_epoch
+    heads = f"{model.heads} heads, " if model.heads else ""
     batches = f"{config.accumulate} batches of " if config.accumulate > 1 else ""
     how = "compiled by XLA" if config.compute == "xla" else "in plain operations"
     go_on = f", going on after step {event.step}" if event.step else ""
+    ends = "" if math.isnan(finish) else f"; ends at about {clock_time(finish)}"
     return (
-        f"{model.arch}, {model.layers} x {model.hidden}{heads}: {event.parameters:,} weights, "
-        f"{model.vocabulary} different tokens\n"
-        f"{config.steps:,} steps of {batches}{config.batch_size} x {config.seq_length} tokens: "
-        f"{epochs:.1f} times through the corpus{go_on}; "
-        f"updates {how}, {config.precision} products"
+        f"{model.arch} {model.layers} x {model.hidden} ({event.parameters:,} weights, {heads}"
+        f"{model.vocabulary} different tokens, dropout {config.dropout:g}, updates {how}, "
+        f"{config.precision} products); {config.steps:,} steps "
+        f"of {batches}{config.batch_size} x {config.seq_length} tokens, "
+        f"{config.steps / event.steps_per_epoch:.1f} times through the corpus{go_on}{ends}"
     )
 
 
@@ -224,7 +199,8 @@ def _conclude(event: Ended) -> str:
         return f"Ended at step {event.step} before the first evaluation."
     why = "stopped early, since validation no longer improved" if event.early else "done"
     why = "interrupted" if event.interrupted else why
+    nats = next(n for name, n in event.best.items() if name in NATS)
     return (
-        f"{why.capitalize()} after {event.seconds:.0f} s. Best at step {event.best['step']:,}: "
-        f"{quality(event.best)}"
+        f"{why.capitalize()} after {duration(event.seconds)} of training. Best at step "
+        f"{event.best['step']:,}: {quality(event.best)}, perplexity {math.exp(nats):.2f}"
     )

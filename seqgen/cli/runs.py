@@ -18,9 +18,22 @@ if TYPE_CHECKING:
     from seqgen.corpus.documents import Corpus
     from seqgen.training.run import Run
 
-__all__ = ["begin", "export", "go_on", "model_of", "spell"]
+__all__ = ["Timing", "begin", "export", "go_on", "model_of", "spell"]
 
 VAL_FRACTION = 0.1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Timing:
+    """What a budget of time must know besides its seconds.
+
+    Attributes:
+        began: reading of ``time.perf_counter`` when the command began.
+        show_seconds: that the display takes at each evaluation.
+    """
+
+    began: float
+    show_seconds: float
 
 
 def begin(
@@ -28,6 +41,7 @@ def begin(
     output: Path | None,
     options: dict[str, Any],
     checkpoint_every: int | None,
+    timing: Timing,
     *,
     force: bool,
     log_dir: Path | None = None,
@@ -41,7 +55,7 @@ def begin(
         raise OutputError(f"{output}: is a folder; name a file in it")
     path = _with_suffix(output) if output else CHECKPOINTS / f"{_survey(sources)[0]}{SUFFIX}"
     _refuse_to_overwrite(path, sources, force=force)
-    return _plan(sources, path, options, checkpoint_every, log_dir)
+    return _plan(sources, path, options, checkpoint_every, log_dir, timing)
 
 
 def go_on(
@@ -50,6 +64,7 @@ def go_on(
     options: dict[str, Any],
     checkpoint_every: int | None,
     log_dir: Path | None,
+    timing: Timing,
 ) -> Run:
     """The run that an interrupted one would have been, or one that begins at a finished model.
 
@@ -62,7 +77,7 @@ def go_on(
     path = model_of(sources, output)
     saved, memory = checkpoint.load_training(path)
     if saved.card.progress is None:
-        return _teach(saved, sources, options, checkpoint_every, log_dir)
+        return _teach(saved, sources, options, checkpoint_every, log_dir, timing)
     if options:
         raise UsageError(
             f"--resume goes on with the run in {path} as it was begun: drop {spell(options)}, "
@@ -146,6 +161,7 @@ def _teach(
     options: dict[str, Any],
     checkpoint_every: int | None,
     log_dir: Path | None,
+    timing: Timing,
 ) -> Run:
     path, card = start.path, start.card
     if not sources:
@@ -165,7 +181,7 @@ def _teach(
             )
         options = options | division
     options = options | {"arch": card.model.arch, "seq_length": card.model.context}
-    return _plan(sources, path, options, checkpoint_every, log_dir, start=start)
+    return _plan(sources, path, options, checkpoint_every, log_dir, timing, start=start)
 
 
 def _plan(
@@ -174,6 +190,7 @@ def _plan(
     options: dict[str, Any],
     checkpoint_every: int | None,
     log_dir: Path | None,
+    timing: Timing,
     *,
     start: Checkpoint | None = None,
 ) -> Run:
@@ -233,6 +250,8 @@ def _plan(
         description=description,
         resumable=resumable,
         start=start,
+        began=timing.began,
+        show_seconds=timing.show_seconds,
     )
     run.log_dir = log_dir
     return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import shlex
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from seqgen.cli.console import Debug, Verbose, say, set_quiet
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqgen.cli.display import Display
     from seqgen.training.events import Ended
     from seqgen.training.run import Run
 
@@ -94,7 +96,9 @@ def train(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Time to train, such as 90s or 5m.", show_default="3m"),
+        typer.Option(
+            metavar="TIME", help="Time for all of it, such as 90s or 5m.", show_default="5m"
+        ),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Exactly this many updates instead of a time.")
@@ -224,6 +228,7 @@ def train(
     _debug: Debug = False,
 ) -> None:
     """Learn from tunes, text or MIDI, and keep what was learnt in one file."""
+    began = time.perf_counter() - time.process_time()  # when the interpreter started, about
     chosen = {
         "arch": arch.value if arch else None,
         "tokens": tokens.value if tokens else None,
@@ -259,6 +264,7 @@ def train(
         raise UsageError("--resume, --force and --export exclude each other")
 
     from seqgen.cli import runs
+    from seqgen.cli.display import Display
 
     named = sources or []
     if export:
@@ -266,19 +272,25 @@ def train(
         if useless:
             raise UsageError(f"--export only ends a run: drop {runs.spell(useless)}")
         runs.export(runs.model_of(named, output))
-    elif resume:
-        train_to_end(runs.go_on(named, output, options, checkpoint_every, log_dir), quiet=quiet)
-    else:
-        run = runs.begin(named, output, options, checkpoint_every, force=force, log_dir=log_dir)
-        if vocab_size is not None and run.tokenizer.size < vocab_size and not quiet:
-            say(
-                f"--vocab-size {vocab_size}: the corpus holds no more than {run.tokenizer.size} "
-                "tokens that occur often enough to be learnt"
+        return
+    display = Display.choose(quiet=quiet)
+    timing = runs.Timing(began, display.show_seconds)
+    with display.waiting():
+        if resume:
+            run = runs.go_on(named, output, options, checkpoint_every, log_dir, timing)
+        else:
+            run = runs.begin(
+                named, output, options, checkpoint_every, timing, force=force, log_dir=log_dir
             )
-        train_to_end(run, quiet=quiet)
+    if not resume and vocab_size is not None and run.tokenizer.size < vocab_size and not quiet:
+        say(
+            f"--vocab-size {vocab_size}: the corpus holds no more than {run.tokenizer.size} "
+            "tokens that occur often enough to be learnt"
+        )
+    train_to_end(run, display)
 
 
-def train_to_end(run: Run, *, quiet: bool) -> None:
+def train_to_end(run: Run, display: Display) -> None:
     """Run with a display, saving and ending after the update at hand on a signal.
 
     Raises:
@@ -288,7 +300,7 @@ def train_to_end(run: Run, *, quiet: bool) -> None:
     from seqgen.training.events import Ended
 
     ended: Ended | None = None
-    with _signals() as caught, Display.choose(quiet=quiet) as display:
+    with _signals() as caught, display:
         watching = display
         for event in run.events(stop=lambda: bool(caught)):
             try:
@@ -299,10 +311,10 @@ def train_to_end(run: Run, *, quiet: bool) -> None:
                 ended = event
     model = shlex.quote(str(run.output))
     if caught and ended is not None and ended.interrupted:
-        if not quiet:
+        if not display.silent:
             say(f"Stopped at step {ended.step}; go on with: seqgen train --resume -o {model}")
         raise typer.Exit(128 + caught[0])
-    if not quiet:
+    if not display.silent:
         say(f"The model is {model}; next: seqgen sample -m {model}")
 
 

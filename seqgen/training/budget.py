@@ -1,75 +1,189 @@
-"""A budget of time into a number of updates, fixed before the run begins."""
+"""A budget of time into a number of updates, fixed before the run begins.
+
+The budget runs from the moment the user asked until the model file is whole: start-up, measuring,
+updates, evaluations, what is shown at them, and saves. What is past when the steps are counted is
+known; what is to come is measured with the trainer that the run will use, so that nothing is
+compiled twice.
+"""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import tensorflow as tf
-
-from seqgen.config import TrainingConfig
 from seqgen.errors import TrainingError
-from seqgen.training.batches import Batches
-from seqgen.training.trainer import Trainer
-from seqgen.training.validation import ValidationRows
 
-__all__ = ["choose_steps", "out_of_memory"]
+if TYPE_CHECKING:
+    from seqgen.training.batches import Batches
+    from seqgen.training.trainer import Trainer
+    from seqgen.training.validation import ValidationRows
+
+__all__ = ["SAVE_SECONDS", "Budget", "Costs", "Pace", "measure"]
 
 MAX_EVALUATIONS = 12
 MIN_EVALUATIONS = 3
 EVALUATION_SHARE = 0.12  # of the time, at most, is spent on evaluations
-MEASURED_SECONDS = 1.0
+MEASURED_SHARE = 0.02  # of the budget goes into measuring updates, and as much at most
+MEASURED_SECONDS = 4.0  # at most, and again at most for an evaluation
+SETTLING_UPDATES = 2  # after the first, which compiles
+MEASURED_UPDATES = 5  # at least
+SAVE_SECONDS = 60.0  # a run that is killed loses no more than this
+RECENT = 0.98  # of the seconds an update takes, kept from those before
+
+Clock = Callable[[], float]
 
 
-def out_of_memory(config: TrainingConfig) -> TrainingError:
-    """What to say when a batch does not fit."""
-    return TrainingError(
-        f"{config.batch_size} sequences of {config.seq_length} tokens need more memory than there "
-        "is; lower --batch-size, --seq-length or --hidden (--accumulate makes up for small batches)"
-    )
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds that the parts of a run take.
 
-
-def choose_steps(
-    trainer: Trainer, batches: Batches, rows: ValidationRows, budget_seconds: float
-) -> tuple[int, int]:
-    """How many updates and evaluations fit into a budget, by trying a few.
-
-    The trainer has learnt a little afterwards: it is used for nothing else.
-
-    Raises:
-        TrainingError: the budget is too small for an update and an evaluation, or the memory for
-            a batch.
+    Attributes:
+        update: learning from one batch.
+        evaluation: scoring the validation part, and what is shown of it.
+        save: copying the weights and writing the model file.
     """
-    try:
-        return _measure(trainer, batches, rows, budget_seconds)
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise out_of_memory(trainer.config) from error
+
+    update: float
+    evaluation: float
+    save: float
+
+    def total(self, updates: int, evaluations: int) -> float:
+        """Seconds of a run, or of what is left of one; each evaluation is followed by a save."""
+        seconds = updates * self.update + evaluations * (self.evaluation + self.save)
+        overdue = max(0, int(seconds / SAVE_SECONDS) - evaluations)
+        return seconds + overdue * self.save
+
+    def fit(self, seconds: float) -> tuple[int, int] | None:
+        """The most updates, and evaluations, for a time; None if there is none for one of each."""
+        each = self.evaluation + self.save
+        wanted = max(int(EVALUATION_SHARE * seconds / each), MIN_EVALUATIONS)
+        evaluations = max(1, min(wanted, MAX_EVALUATIONS, int(seconds / 2 / each)))
+        steps = int((seconds - evaluations * each) / self.update)
+        while steps > 0 and (over := self.total(steps, evaluations) - seconds) > 0:
+            steps -= math.ceil(over / self.update)
+        return (steps, min(steps, evaluations)) if steps > 0 else None
 
 
-def _measure(
-    trainer: Trainer, batches: Batches, rows: ValidationRows, budget_seconds: float
-) -> tuple[int, int]:
-    begin = time.perf_counter()
-    trainer.update(batches[0], 0)
-    rows.score(trainer.loss_sum, batches_at_most=1)
-    compiled = time.perf_counter()
-    rows.score(trainer.loss_sum, batches_at_most=1)
-    score_seconds = (time.perf_counter() - compiled) * rows.batches
-    updates, started = 0, time.perf_counter()
-    while updates < 3 or time.perf_counter() - started < min(MEASURED_SECONDS, budget_seconds / 20):
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A promised time.
+
+    Attributes:
+        seconds: of the whole command.
+        began: when they began to run, by ``clock``.
+        show_seconds: that whoever draws the run takes at each evaluation.
+    """
+
+    seconds: float
+    began: float
+    show_seconds: float = 0.0
+    clock: Clock = time.perf_counter
+
+    @property
+    def left(self) -> float:
+        """Seconds that are still to come."""
+        return self.seconds - (self.clock() - self.began)
+
+    def steps(self, costs: Costs) -> tuple[int, int]:
+        """How many updates and evaluations fit into what is left.
+
+        Raises:
+            TrainingError: not one of each.
+        """
+        fitting = costs.fit(self.left)
+        if fitting is None:
+            least = self.seconds - self.left + costs.total(1, 1)
+            raise TrainingError(
+                f"a budget of {self.seconds:g} s is too small for one update and one evaluation "
+                f"here; allow at least {math.ceil(1.5 * least)} s, or choose a smaller network "
+                "with --hidden"
+            )
+        return fitting
+
+
+def measure(
+    trainer: Trainer,
+    batches: Batches,
+    rows: ValidationRows,
+    save: Callable[[], None],
+    budget: Budget,
+) -> Costs:
+    """What the parts of a run take, by trying a few; the trainer is as before afterwards.
+
+    Args:
+        save: does what a run does to save.
+    """
+    clock = budget.clock
+    memory = trainer.export_memory()
+    for step in range(1 + SETTLING_UPDATES):
+        trainer.update(batches[step], step)
+    enough = min(MEASURED_SECONDS, MEASURED_SHARE * budget.seconds)
+    updates, began = 0, clock()
+    while updates < MEASURED_UPDATES or (clock() - began < enough and budget.left > 0):
         trainer.update(batches[updates], updates)
         updates += 1
-    update_seconds = (time.perf_counter() - started) / updates
-    # The real run compiles once more, and what was spent here is spent.
-    left = budget_seconds - (compiled - begin) - (time.perf_counter() - begin)
-    evaluations = int(EVALUATION_SHARE * left / score_seconds)
-    evaluations = min(MAX_EVALUATIONS, max(MIN_EVALUATIONS, evaluations))
-    steps = int((left - evaluations * score_seconds) / update_seconds)
-    if steps < 1:
-        least = budget_seconds - left + score_seconds + update_seconds
-        raise TrainingError(
-            f"a budget of {budget_seconds:.0f} s is too small for one update and one evaluation "
-            f"here; allow at least {math.ceil(2 * least)} s, or choose a smaller network with "
-            "--hidden"
+    update = (clock() - began) / updates
+
+    rows.score(trainer.loss_sum, batches_at_most=1)  # compiles
+    began = clock()
+    rows.score(trainer.loss_sum, batches_at_most=1)
+    one = clock() - began
+    several = max(1, min(rows.batches, int(enough / max(one, 1e-9))))
+    began = clock()
+    rows.score(trainer.loss_sum, batches_at_most=several)
+    evaluation = (clock() - began) / several * rows.batches
+
+    began = clock()
+    save()
+    saving = clock() - began
+    trainer.import_memory(memory)
+    return Costs(update, evaluation + budget.show_seconds, saving)
+
+
+class Pace:
+    """How long the rest of a run will take, by how it goes.
+
+    Args:
+        steps, evaluate_every: of the run.
+        costs: as measured before it; None if they were not.
+    """
+
+    def __init__(self, steps: int, evaluate_every: int, costs: Costs | None) -> None:
+        self.steps, self.evaluate_every = steps, evaluate_every
+        self._known = costs is not None
+        self._update, self._evaluation, self._save = (
+            (costs.update, costs.evaluation, costs.save) if costs else (0.0, 0.0, 0.0)
         )
-    return steps, min(evaluations, steps)
+        # Where nothing was measured, the first update compiles and tells nothing.
+        self._updates = 0 if costs is None else int(1 / (1 - RECENT))
+
+    def updated(self, seconds: float) -> None:
+        """An update took so long."""
+        self._updates += 1
+        if self._updates > 1:
+            self._known = True
+            keep = min(RECENT, 1 - 1 / (self._updates - 1))
+            self._update = keep * self._update + (1 - keep) * seconds
+
+    def evaluated(self, seconds: float) -> None:
+        """An evaluation took so long, with what was shown of it."""
+        self._evaluation = seconds
+
+    def saved(self, seconds: float) -> None:
+        """A save took so long."""
+        self._save = seconds
+
+    def left(self, step: int) -> float | None:
+        """Seconds from the end of update ``step``, counted from 1, to that of the run.
+
+        None if they are not known yet. The evaluation that may follow the update is among them.
+        """
+        if not self._known:
+            return None
+        done = max(0, step - 1) // self.evaluate_every
+        evaluations = math.ceil(self.steps / self.evaluate_every) - done
+        costs = Costs(self._update, self._evaluation, self._save)
+        return costs.total(self.steps - step, evaluations)

@@ -21,6 +21,10 @@ class Data:
     Args:
         training, validation: the parts.
         tokenizer: learnt from the first.
+
+    Attributes:
+        tokens: to learn from.
+        tokens_per_unit: of the training part's original text.
     """
 
     def __init__(self, training: Corpus, validation: Corpus, tokenizer: Tokenizer) -> None:
@@ -29,6 +33,8 @@ class Data:
         self._units, self._unit = validation.characters, UNITS[validation.kind]
         self._closed = validation.kind != "text"
         self.tokens = self._training.tokens
+        # Each document's end is a token too.
+        self.tokens_per_unit = (self.tokens + len(self._training)) / training.characters
 
     def batches(self, model: ModelConfig, config: TrainingConfig) -> Batches:
         """What to learn from; a recurrent network carries its state from one to the next."""

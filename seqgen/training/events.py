@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.config import ModelConfig, TrainingConfig
+from seqgen.corpus.documents import Kind
 from seqgen.models.parameters import Weights
 from seqgen.tokenization import Tokenizer
 from seqgen.training.validation import Score
@@ -16,26 +17,48 @@ __all__ = ["Ended", "Evaluated", "Event", "Noted", "Saved", "Started", "Stepped"
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Before the first update."""
+    """Before the first update.
+
+    Attributes:
+        kind: ``abc``, ``text`` or ``midi``.
+        tokens_per_unit: of the corpus; what makes nats a token into nats a character or event.
+        step: updates that were made before.
+        seconds_left: to the end, as promised; None if there was nothing to measure it by.
+    """
 
     tokenizer: Tokenizer
     model: ModelConfig
     config: TrainingConfig
+    kind: Kind
     parameters: int
     tokens: int
+    tokens_per_unit: float
     steps_per_epoch: int
     step: int
+    seconds_left: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """After an update; ``step`` counts from 1."""
+    """After an update; ``step`` counts from 1.
+
+    Attributes:
+        loss_nats: a token, before the update; not finite if the update was left out.
+        gradient_norm: before clipping.
+        seconds_left: to the end at the pace of now; None if it is not known yet.
+    """
 
     step: int
     loss_nats: float
     gradient_norm: float
     learning_rate: float
     tokens_per_second: float
+    seconds_left: float | None
+
+    def measured(self) -> dict[str, float]:
+        """What is worth writing down of it."""
+        names = ("step", "loss_nats", "gradient_norm", "learning_rate", "tokens_per_second")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,39 +10,36 @@ import contextlib
 import dataclasses
 import datetime
 import math
-import platform
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-
-from seqgen import __version__, checkpoint
-from seqgen.checkpoint import Card
-from seqgen.config import ModelConfig, TrainingConfig, to_json
-from seqgen.corpus.documents import UNITS, Corpus, Kind
-from seqgen.errors import CheckpointError, TrainingError
+from seqgen import checkpoint
+from seqgen.config import ModelConfig, TrainingConfig
+from seqgen.corpus.documents import Corpus, Kind
+from seqgen.errors import TrainingError
 from seqgen.files import require_folder
 from seqgen.models import parameters
 from seqgen.tokenization import Tokenizer
-from seqgen.training import compute
-from seqgen.training.budget import choose_steps, out_of_memory
+from seqgen.training import compute, saving
+from seqgen.training.budget import SAVE_SECONDS, Budget, Costs, Pace, measure
 from seqgen.training.data import Data
 from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
+from seqgen.training.memory import explained, require_memory
 from seqgen.training.metrics import MetricsFile, metrics_path
 from seqgen.training.plan import Wishes, plan_model, plan_training
+from seqgen.training.recovery import BAD_UPDATES, RETURNS, Recovery
 from seqgen.training.schedule import rate_at
+from seqgen.training.stopwatch import Stopwatch
 from seqgen.training.tensorboard import EventFiles
 from seqgen.training.trainer import Trainer
 
 __all__ = ["Run"]
 
-MAX_BAD_UPDATES = 5
 METRICS_LINES = 1000  # about how many updates of a run are written down
-SAVE_SECONDS = 60.0  # a run that is killed loses no more than this
 GOING_ON_RATE = 0.3  # of the usual peak: a finished model is to be taught, not shaken
 
 
@@ -78,15 +75,22 @@ class Run:
         resumable: dict[str, Any],
         start: checkpoint.Checkpoint | None = None,
     ) -> None:
+        require_memory(model, config)
         self.kind = kind
         self.tokenizer, self.model, self.config, self.output = tokenizer, model, config, output
         self.description, self.resumable = description, resumable
         self.batches = data.batches(model, config)
         self.rows = data.rows(model)
-        self.trainer = Trainer(model, config, start.weights if start else None)
+        self.tokens_per_unit = data.tokens_per_unit
+        with explained(config):
+            self.trainer = Trainer(model, config, start.weights if start else None)
+        self.recovery = Recovery(self.trainer.export_memory())
+        self.costs: Costs | None = None
+        self.budget: Budget | None = None
         self.goes_on = start is not None
         self.records: list[MetricsFile | EventFiles] = []
         self.step = 0
+        self.watch = Stopwatch()
         self.seconds = 0.0
         self.without_improvement = 0
         self.best_nats = math.inf
@@ -106,17 +110,28 @@ class Run:
         description: dict[str, Any],
         resumable: dict[str, Any],
         start: checkpoint.Checkpoint | None = None,
+        began: float | None = None,
+        show_seconds: float = 0.0,
     ) -> Run:
         """A new run as the user wishes it, or one that takes over a finished model's weights.
 
         The tokenizer is learnt from the training part, or the finished model's.
+
+        Args:
+            began: reading of ``time.perf_counter`` when the budget began to run; None means now.
+            show_seconds: that the caller will take to draw each evaluation.
+        Raises:
+            TrainingError: the budget or the memory is too small.
         """
+        budget = Budget(
+            wishes.budget_seconds, time.perf_counter() if began is None else began, show_seconds
+        )
         data = Data(training, validation, tokenizer)
+        wishes.check_window(data.tokens)
         if start:
             model = start.card.model
         else:
             model = plan_model(wishes, vocabulary=tokenizer.size, tokens=data.tokens)
-        began = time.perf_counter()
         chosen = compute.usual(wishes.compute)
 
         def recipe(steps: int, evaluations: int) -> TrainingConfig:
@@ -133,31 +148,30 @@ class Run:
                 config = dataclasses.replace(config, learning_rate=rate)
             return config
 
-        trial = recipe(wishes.steps or 1000, 1)
+        # Without steps, they are counted once the run can be tried.
+        steps = 1000 if wishes.steps is None else wishes.steps
+        trial = recipe(steps, 1)
         budget_seconds = wishes.budget_seconds if wishes.steps is None else None
         if wishes.compute is None and compute.is_long(model, trial, budget_seconds):
             chosen = compute.choose(model, trial, data.batches(model, trial))
-            trial = recipe(trial.steps, 1)
-        if wishes.steps is None:
-            steps, evaluations = choose_steps(
-                Trainer(model, trial),
-                data.batches(model, trial),
-                data.rows(model),
-                wishes.budget_seconds - (time.perf_counter() - began),
-            )
-        else:
-            steps, evaluations = wishes.steps, min(wishes.steps, 10)
-        return cls(
+        run = cls(
             data,
             tokenizer,
             model,
-            recipe(steps, evaluations),
+            recipe(steps, min(steps, 10)),
             output,
             kind=training.kind,
             description=description,
             resumable=resumable,
             start=start,
         )
+        if wishes.steps is None:
+            run.budget, run.costs = budget, run._try(budget, wishes.checkpoint_every)
+            # A model that goes on is evaluated once before its first update.
+            before = run.costs.evaluation if start else 0.0
+            fitting = dataclasses.replace(budget, seconds=budget.seconds - before)
+            run.config = run.trainer.config = recipe(*fitting.steps(run.costs))
+        return run
 
     @classmethod
     def resume(
@@ -173,32 +187,19 @@ class Run:
         Raises:
             CheckpointError: the file does not hold what it takes.
         """
-        card, progress = saved.card, saved.card.progress or {}
+        card = saved.card
         data = Data(training, validation, card.tokenizer)
-        try:
-            run = cls(
-                data,
-                card.tokenizer,
-                card.model,
-                config,
-                saved.path,
-                kind=training.kind,
-                description=card.corpus,
-                resumable=progress["corpus"],
-            )
-            run.trainer.import_memory(memory)
-            run.step = int(progress["step"])
-            run.seconds = float(progress["seconds"])
-            run.without_improvement = int(progress["without_improvement"])
-            if progress.get("log_dir") is not None:
-                run.log_dir = Path(progress["log_dir"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise CheckpointError(
-                f"{saved.path}: what training keeps in it is damaged ({error}); "
-                "--force starts afresh"
-            ) from error
-        run.best, run.best_weights, run.created = card.metrics, saved.weights, card.created
-        run.best_nats = card.metrics.get(f"nats_per_{UNITS[run.kind]}", math.inf)
+        run = cls(
+            data,
+            card.tokenizer,
+            card.model,
+            config,
+            saved.path,
+            kind=training.kind,
+            description=card.corpus,
+            resumable=(card.progress or {}).get("corpus", {}),
+        )
+        saving.restore(run, saved, memory)
         return run
 
     def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
@@ -217,59 +218,50 @@ class Run:
             if self.log_dir is not None:
                 files = EventFiles(self.log_dir, first_step=self.step + 1 if self.step else 0)
                 self.records.append(opened.enter_context(contextlib.closing(files)))
-            try:
-                yield from self._events(stop)
-            except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-                raise out_of_memory(self.config) from error
+            opened.enter_context(explained(self.config))
+            for event in self._events(stop):
+                self.watch.pause()  # what is shown is no training
+                yield event
+                self.watch.go()
 
     def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
         config = self.config
+        pace = Pace(config.steps, config.evaluate_every, self.costs)
         yield Started(
             self.tokenizer,
             self.model,
             config,
+            self.kind,
             parameters.count(self.model),
             self.batches.tokens,
+            self.tokens_per_unit,
             self.batches.steps_per_epoch,
             self.step,
+            self.budget.left if self.budget else None,
         )
-        began = time.perf_counter() - self.seconds
+        self.watch = Stopwatch(self.seconds)
         saved_at = time.perf_counter()
-        bad_updates = 0
         early = False
         noted: set[str] = set()
         if self.goes_on and self.step == 0:
             yield self._evaluate()  # what it can already is what has to be improved on
         while self.step < config.steps and not early:
             at = time.perf_counter()
-            update = self.trainer.update(self.batches[self.step], self.step)
-            bad_updates = 0 if update.applied else bad_updates + 1
-            if bad_updates == MAX_BAD_UPDATES:
-                raise TrainingError(
-                    f"the loss is no longer a number at step {self.step + 1}; what was saved last "
-                    f"is kept; try a lower --learning-rate than {config.learning_rate:g} or a "
-                    f"lower {'--clip-norm' if config.clip_value is None else '--clip-value'}"
-                )
-            stepped = Stepped(
-                self.step + 1,
-                update.loss_nats,
-                update.gradient_norm,
-                rate_at(self.step, config.steps, config.learning_rate, config.warmup_steps),
-                config.tokens_per_update / (time.perf_counter() - at),
-            )
-            self.step += 1
-            self.seconds = time.perf_counter() - began
-            if self.step % max(1, config.steps // METRICS_LINES) == 0:
-                self._write_down(dataclasses.asdict(stepped))
+            stepped, applied = self._update(pace)
             yield stepped
+            pace.updated(time.perf_counter() - at)
+            if self.recovery.goes_back(applied=applied):
+                yield self._go_back()
 
             last = self.step == config.steps
-            if not update.applied and not last:
+            if not applied and not last:
                 continue  # neither judged nor saved while something is wrong
             if self.step % config.evaluate_every == 0 or last:
+                at = time.perf_counter()
                 yield self._evaluate()
+                pace.evaluated(time.perf_counter() - at)
                 early = self.without_improvement >= config.patience
-            self.seconds = time.perf_counter() - began
+            self.seconds = self.watch.seconds
             problems = {record.problem for record in self.records if record.problem} - noted
             yield from map(Noted, sorted(problems))
             noted |= problems
@@ -278,15 +270,62 @@ class Run:
             stopping = stop()
             overdue = time.perf_counter() - saved_at > SAVE_SECONDS
             if self.step % config.checkpoint_every == 0 or overdue or stopping:
-                self._save(finished=False)
+                at = time.perf_counter()
+                saving.save(self, self.output, finished=False)
                 saved_at = time.perf_counter()
+                pace.saved(saved_at - at)
                 yield Saved(self.step, self.output)
             if stopping:
                 yield Ended(self.step, True, False, self.best, self.seconds)
                 return
-        self._save(finished=True)
+        saving.save(self, self.output, finished=True)
+        self.seconds = self.watch.seconds
         yield Saved(self.step, self.output)
         yield Ended(self.step, False, early, self.best, self.seconds)
+
+    def _update(self, pace: Pace) -> tuple[Stepped, bool]:
+        """Make the next update; what it showed, and whether it was applied."""
+        config, recovery = self.config, self.recovery
+        at = time.perf_counter()
+        scale = recovery.rate_scale
+        update = self.trainer.update(
+            recovery.batch(self.batches, self.step), self.step, rate_scale=scale
+        )
+        rate = rate_at(self.step, config.steps, config.learning_rate, config.warmup_steps)
+        self.step += 1
+        stepped = Stepped(
+            self.step,
+            update.loss_nats,
+            update.gradient_norm,
+            rate * scale,
+            config.tokens_per_update / (time.perf_counter() - at),
+            pace.left(self.step),
+        )
+        self.seconds = self.watch.seconds
+        if self.step % max(1, config.steps // METRICS_LINES) == 0:
+            self._write_down(stepped.measured())
+        return stepped, update.applied
+
+    def _go_back(self) -> Noted:
+        """To the last good state, unless that has not helped.
+
+        Raises:
+            TrainingError: it has not.
+        """
+        config, recovery = self.config, self.recovery
+        if recovery.exhausted:
+            lower = "--clip-norm" if config.clip_value is None else "--clip-value"
+            raise TrainingError(
+                f"the loss is no longer a number at step {self.step}, though training went back "
+                f"{RETURNS} times to a good state at half the rate; what was saved last is kept; "
+                f"try a lower --learning-rate than {config.learning_rate:g} or a lower {lower}"
+            )
+        self.trainer.import_memory(recovery.memory)
+        return Noted(
+            f"step {self.step:,}: {BAD_UPDATES} updates in a row were not finite and were left "
+            f"out; going on from the weights of step {recovery.step:,} at "
+            f"{recovery.rate_scale:g} times the rate"
+        )
 
     def _evaluate(self) -> Evaluated:
         score = self.rows.score(self.trainer.loss_sum)
@@ -302,41 +341,25 @@ class Run:
         if improved:
             self.best_nats, self.best, self.best_weights = score.nats_per_unit, values, weights
         self._write_down(values)
+        if math.isfinite(score.nats):
+            self.recovery.keep(self.trainer.export_memory(), self.step)
         return Evaluated(self.step, score, improved, weights)
 
     def _write_down(self, values: dict[str, Any]) -> None:
         for record in self.records:
             record.write({**values, "seconds": round(self.seconds, 3)})
 
-    def _save(self, *, finished: bool) -> None:
-        progress = None
-        if not finished:
-            progress = {
-                "step": self.step,
-                "seconds": self.seconds,
-                "without_improvement": self.without_improvement,
-                "corpus": self.resumable,
-                "log_dir": None if self.log_dir is None else str(self.log_dir),
-            }
-        if not self.best:  # interrupted before the first evaluation
-            self.best_weights = self.trainer.export_weights()
-        card = Card(
-            model=self.model,
-            tokenizer=self.tokenizer,
-            kind=self.kind,
-            corpus=self.description,
-            recipe=to_json(self.config),
-            metrics=self.best,
-            versions=_versions(),
-            created=self.created,
-            progress=progress,
-        )
-        memory = None if finished else self.trainer.export_memory()
-        checkpoint.save(self.output, card, self.best_weights, memory)
+    def _try(self, budget: Budget, checkpoint_every: int | None) -> Costs:
+        """What the parts of the run will take; see measure."""
 
+        def save() -> None:
+            with tempfile.TemporaryDirectory(prefix=".trial.", dir=self.output.parent) as folder:
+                self.trainer.export_memory()  # as after an evaluation
+                saving.save(self, Path(folder) / self.output.name, finished=False)
 
-def _versions() -> dict[str, str]:
-    versions = {"seqgen": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    for name in ("tensorflow", "keras"):
-        versions[name] = str(getattr(sys.modules.get(name), "__version__", "unknown"))
-    return versions
+        require_folder(self.output)
+        with explained(self.config):
+            costs = measure(self.trainer, self.batches, self.rows, save, budget)
+        if checkpoint_every is None:
+            return costs
+        return dataclasses.replace(costs, update=costs.update + costs.save / checkpoint_every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import platform
 import sys
@@ -31,6 +32,9 @@ def import_tensorflow() -> None:
         keras.config.disable_traceback_filtering()
         tf.get_logger().setLevel("ERROR")  # it warns of networks compiled anew, as trials are
         tf.constant(0)  # makes the runtime, which says what devices it looked for
+    # What an import makes lives as long as the program: no collection, the last one at the exit
+    # above all (about a second), need look through it for garbage.
+    gc.freeze()
 
 
 def native_precision() -> Precision:

@@ -78,12 +78,13 @@ class Trainer:
         )
         self._loss_sum = tf.function(self._loss_sum_eagerly, reduce_retracing=True)
 
-    def update(self, batch: Batch, step: int) -> Update:
-        """Learn from ``accumulate * batch_size`` sequences as update ``step``, counted from 0."""
+    def update(self, batch: Batch, step: int, *, rate_scale: float = 1.0) -> Update:
+        """Learn from ``accumulate * batch_size`` sequences as update ``step``, counted from 0, at
+        ``rate_scale`` times the scheduled rate."""
         config = self.config
         if batch.fresh:
             self.state.assign(tf.zeros_like(self.state))
-        rate = rate_at(step, config.steps, config.learning_rate, config.warmup_steps)
+        rate = rate_at(step, config.steps, config.learning_rate, config.warmup_steps) * rate_scale
         loss, norm = self._update(
             tf.constant(batch.ids),
             tf.constant(batch.targets),

@@ -1,0 +1,146 @@
+"""The arithmetic of a budget, with a clock that only moves when something is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seqgen.errors import TrainingError
+from seqgen.training.budget import Budget, Costs, Pace, measure
+from seqgen.training.stopwatch import Stopwatch
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Machine:
+    """A trainer, its rows and its saves, each of which takes a known time, the first ones more."""
+
+    def __init__(self, clock: Clock, costs: Costs, *, batches: int = 10) -> None:
+        self.clock, self.costs, self.batches = clock, costs, batches
+        self.compiled: set[str] = set()
+        self.memory = "fresh"
+
+    def spend(self, what: str, seconds: float) -> None:
+        self.clock.now += seconds if what in self.compiled else seconds + 7.0
+        self.compiled.add(what)
+
+    def update(self, _batch: int, _step: int) -> None:
+        self.memory = "used"
+        self.spend("update", self.costs.update)
+
+    def score(self, _loss_sum: object, *, batches_at_most: int | None = None) -> None:
+        batches = batches_at_most or self.batches
+        self.spend("score", self.costs.evaluation * batches / self.batches)
+
+    def loss_sum(self) -> None:
+        raise AssertionError("only passed on")
+
+    def export_memory(self) -> str:
+        return self.memory
+
+    def import_memory(self, memory: str) -> None:
+        self.memory = memory
+
+    def save(self) -> None:
+        self.clock.now += self.costs.save
+
+
+COSTS = [
+    Costs(0.03, 2.0, 0.2),  # a small Transformer
+    Costs(0.5, 5.0, 1.5),  # a large network
+    Costs(0.002, 0.05, 0.01),  # a tiny one
+    Costs(0.05, 15.0, 0.1),  # a large validation part
+]
+
+
+@pytest.mark.parametrize("seconds", [60.0, 300.0, 3600.0])
+@pytest.mark.parametrize("costs", COSTS)
+def test_a_run_ends_when_it_was_promised(costs: Costs, seconds: float) -> None:
+    clock = Clock()
+    began = clock.now
+    clock.now += 6.5  # start-up
+    machine: Any = Machine(clock, costs)
+    budget = Budget(seconds, began, show_seconds=0.4, clock=clock)
+    measured = measure(machine, range(10_000), machine, machine.save, budget)  # type: ignore[arg-type]
+    assert machine.memory == "fresh"
+    assert measured.update == pytest.approx(costs.update)
+    assert measured.evaluation == pytest.approx(costs.evaluation + 0.4)
+    assert measured.save == pytest.approx(costs.save)
+    spent = clock.now - began
+    # Compiling aside, which is not done again, measuring takes little.
+    assert spent - 6.5 - 14 < 0.04 * seconds + 10 * costs.update + 1.3 * costs.evaluation + 3
+
+    steps, evaluations = budget.steps(measured)
+    every = -(-steps // evaluations)
+    saved_at = clock.now
+    for step in range(1, steps + 1):
+        machine.update(step, step)
+        if step % every == 0 or step == steps:
+            machine.score(None)
+            clock.now += 0.4
+        if step % every == 0 or step == steps or clock.now - saved_at > 60:
+            machine.save()
+            saved_at = clock.now
+    assert clock.now - began == pytest.approx(seconds, rel=0.01, abs=costs.update)
+    assert 1 <= evaluations <= 12
+
+
+def test_evaluations_are_few_enough_to_leave_time_for_learning() -> None:
+    steps, evaluations = Costs(0.1, 10.0, 0.0).fit(100.0) or (0, 0)
+    assert (steps, evaluations) == (700, 3)
+    assert Costs(0.1, 30.0, 0.0).fit(100.0) == (700, 1)
+    assert Costs(0.1, 0.01, 0.0).fit(100.0) == (998, 12)
+    assert Costs(1.0, 0.01, 0.0).fit(3.0) == (2, 2)  # never more than there are steps
+    assert Costs(1.0, 99.5, 0.0).fit(100.0) is None
+    assert Costs(1.0, 1.0, 0.0).fit(-5.0) is None
+
+
+def test_a_budget_too_small_says_what_would_do() -> None:
+    clock = Clock()
+    budget = Budget(20.0, clock.now, clock=clock)
+    clock.now += 18.0
+    with pytest.raises(TrainingError, match=r"a budget of 20 s .* allow at least 33 s"):
+        budget.steps(Costs(1.0, 2.5, 0.5))
+
+
+def test_the_time_left_follows_what_happens() -> None:
+    pace = Pace(100, 10, Costs(1.0, 5.0, 1.0))
+    assert pace.left(0) == 160
+    assert pace.left(10) == 150  # with the evaluation that is due now
+    assert pace.left(11) == 143
+    assert pace.left(100) == 6
+    for _ in range(400):
+        pace.updated(2.0)  # something else keeps the machine busy
+    pace.evaluated(8.0)
+    pace.saved(2.0)
+    assert pace.left(11) == pytest.approx(89 * 2 + 9 * 10, rel=0.001)
+
+
+def test_without_measuring_the_first_update_tells_nothing() -> None:
+    pace = Pace(11, 20, None)
+    assert pace.left(1) is None
+    pace.updated(30.0)  # compiles
+    assert pace.left(1) is None
+    pace.updated(1.0)
+    pace.updated(3.0)
+    assert pace.left(3) == pytest.approx(8 * 2.0)
+
+
+def test_a_stopwatch_leaves_pauses_out() -> None:
+    clock = Clock()
+    watch = Stopwatch(100.0, clock)
+    clock.now += 5
+    watch.pause()
+    clock.now += 50
+    assert watch.seconds == 105
+    watch.go()
+    clock.now += 1
+    watch.go()  # not paused: nothing
+    assert watch.seconds == 106
