@@ -151,6 +151,7 @@ class TrainingConfig:
         ema: decay of the moving average of the weights that is evaluated and saved; None: no
             average.
         accumulate: batches whose gradients are averaged for an update.
+        augment: whether each tune is in a key drawn anew in every epoch.
     """
 
     steps: int
@@ -169,6 +170,7 @@ class TrainingConfig:
     clip_value: float | None = None
     ema: float | None = None
     accumulate: int = 1
+    augment: bool = False
 
     @property
     def tokens_per_update(self) -> int:
@@ -198,6 +200,7 @@ class TrainingConfig:
         _whole("checkpoint-every", self.checkpoint_every, 1, 1 << 40)
         _whole("patience", self.patience, 1, 1 << 40)
         _whole("seed", self.seed, 0, (1 << 63) - 1)
+        _require(isinstance(self.augment, bool), "augment is true or false")
         _require(self.precision in get_args(Precision), "precision is float32 or bfloat16")
 
 

@@ -148,7 +148,8 @@ def _teach(
     path, card = start.path, start.card
     if not sources:
         raise UsageError(f"{path} is a finished model: name the CORPUS to teach it, or use --force")
-    if fixed := {"arch", "tokens", "vocab_size", "layers", "hidden", "seq_length"} & set(options):
+    network = {"arch", "tokens", "vocab_size", "layers", "hidden", "seq_length", "strip"}
+    if fixed := network & set(options):
         raise UsageError(
             f"{path} is a finished model, whose network is what it is: drop {spell(fixed)}, or "
             "train anew with --force"
@@ -162,6 +163,8 @@ def _teach(
             )
         options = options | division
     options = options | {"arch": card.model.arch, "seq_length": card.model.context}
+    if card.corpus.get("strip") is not None:
+        options["strip"] = card.corpus["strip"]
     return _plan(sources, path, options, checkpoint_every, log_dir, start=start)
 
 
@@ -192,6 +195,8 @@ def _plan(
         raise InputError(
             f"{start.path} writes {start.card.kind}, but the corpus holds {training.kind}"
         )
+    if training.kind != "abc" and "augment" in options:
+        raise UsageError("--augment and --no-augment are for tunes, and the corpus holds text")
     require_folder(path)
     _require_log_dir(log_dir)
     if start:
@@ -217,15 +222,18 @@ def _plan(
         "validation_characters": held_back.characters,
     }
     if training.kind == "abc":
+        from seqgen.corpus.stripping import with_heading
         from seqgen.music.compass import compass
 
-        description["compass"] = compass(document.text for document in training.documents)
+        description["compass"] = compass(with_heading(d.text) for d in training.documents)
+    if "strip" in options:
+        description["strip"] = options["strip"]
     if "validation" not in options:
         description["division"] = {
             "val_fraction": options.get("val_fraction", VAL_FRACTION),
             "seed": options.get("seed", 0),
         }
-    needed = ("validation", "val_fraction", "seed", "encoding")
+    needed = ("validation", "val_fraction", "seed", "encoding", "strip")
     resumable: dict[str, Any] = {name: options[name] for name in needed if name in options}
     resumable["sources"] = sources
     run = Run.plan(
@@ -251,16 +259,14 @@ def _require_log_dir(log_dir: Path | None) -> None:
 
 def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:
     """The training part and the validation part."""
-    from seqgen.corpus import readers
     from seqgen.corpus.split import split
 
-    encoding = options.get("encoding", "utf-8")
-    corpus = readers.load(sources, encoding=encoding)
+    corpus = _read(sources, options)
     validation = options.get("validation")
     if validation is None:
         fraction = options.get("val_fraction", VAL_FRACTION)
         return split(corpus, fraction=fraction, seed=options.get("seed", 0))
-    held_back = readers.load([validation], encoding=encoding)
+    held_back = _read([validation], options)
     if held_back.kind != corpus.kind:
         raise InputError(
             f"holds {held_back.kind}, but the corpus holds {corpus.kind}; measure with more of the "
@@ -268,6 +274,14 @@ def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:
             path=validation,
         )
     return corpus, held_back
+
+
+def _read(sources: list[str], options: dict[str, Any]) -> Corpus:
+    from seqgen.corpus import readers
+    from seqgen.corpus.stripping import strip_corpus
+
+    corpus = readers.load(sources, encoding=options.get("encoding", "utf-8"))
+    return strip_corpus(corpus, options["strip"]) if "strip" in options else corpus
 
 
 def _survey(sources: list[str]) -> tuple[str, list[Path]]:

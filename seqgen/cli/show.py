@@ -70,6 +70,7 @@ def _holds_tunes(name: str) -> bool:
 
 
 def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
+    from seqgen.corpus.stripping import LEFT_OUT, stripped_by
     from seqgen.models.parameters import count
 
     card = saved.card
@@ -82,6 +83,8 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
             f"{metrics['bits_per_char']:.3f} bits per character "
             f"({metrics['nats_per_char']:.3f} nats) at step {metrics['step']}"
         )
+        if stripped := stripped_by(corpus):
+            quality += f", {LEFT_OUT[stripped]} neither counted nor predicted"
     options = (
         f"{recipe.get('steps')} steps of {recipe.get('batch_size')} x {recipe.get('seq_length')}, "
         f"learning rate {recipe.get('learning_rate')}, "
@@ -90,10 +93,14 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
         if recipe.get(name) is not None:
             options += f"{name.replace('_', ' ')} {recipe[name]}, "
     options += f"dropout {recipe.get('dropout')}, seed {recipe.get('seed')}"
+    if recipe.get("augment"):
+        options += ", tunes in other keys too"
     learnt = (
         f"{corpus.get('name')}: {corpus.get('documents')} documents, "
         f"{corpus.get('characters')} characters"
     )
+    if stripped := stripped_by(corpus):
+        learnt += f", without {LEFT_OUT[stripped]}"
     rows: list[tuple[str, Any]] = [
         ("file", f"{saved.path} ({saved.path.stat().st_size / 1e6:.1f} MB)"),
         ("writes", "tunes in ABC notation" if card.kind == "abc" else "text"),

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
 from seqgen.config import ModelConfig, TrainingConfig
+from seqgen.corpus.augmentation import Transpositions
 from seqgen.corpus.documents import Corpus
+from seqgen.music.abc.transposable import Transposable
 from seqgen.tokenization import Tokenizer
 from seqgen.training.batches import Batches
 from seqgen.training.validation import ValidationRows
@@ -12,6 +20,7 @@ __all__ = ["Data"]
 
 RECURRENT_ROW = 1024  # tokens; a recurrent network reads on for ever, attention as far as trained
 CONTEXT = 128  # tokens read before a cut part counts
+MOST_KEPT = 1 << 24  # tokens of tunes in other keys (64 MB); beyond, they are made anew each epoch
 
 
 class Data:
@@ -23,7 +32,9 @@ class Data:
     """
 
     def __init__(self, training: Corpus, validation: Corpus, tokenizer: Tokenizer) -> None:
-        self._training = [tokenizer.encode(d.text) for d in training.documents]
+        self._tokenizer = tokenizer
+        self._texts = [document.text for document in training.documents]
+        self._training = [tokenizer.encode(text) for text in self._texts]
         self._validation = [tokenizer.encode(d.text) for d in validation.documents]
         self._characters = validation.characters
         self._closed = validation.kind == "abc"
@@ -37,7 +48,38 @@ class Data:
             seq_length=config.seq_length,
             seed=config.seed,
             carried=model.recurrent,
+            variants=self._in_other_keys(config.seed) if config.augment else None,
         )
+
+    @cached_property
+    def _keys(self) -> Transpositions:
+        return Transpositions(self._texts)
+
+    def _in_other_keys(self, seed: int) -> Callable[[int], list[NDArray[np.int32]]]:
+        """The training part as it reads in an epoch, every tune in a key drawn for it."""
+        keys = self._keys
+        moved: dict[tuple[int, int], NDArray[np.int32]] = {}
+        kept = 0
+
+        def move(tune: int, semitones: int) -> NDArray[np.int32]:
+            nonlocal kept
+            found = moved.get((tune, semitones))
+            if found is not None:
+                return found
+            text = Transposable(self._texts[tune]).moved(semitones)
+            ids = self._training[tune] if text is None else self._tokenizer.encode(text)
+            if kept + len(ids) <= MOST_KEPT:
+                kept += len(ids)
+                moved[tune, semitones] = ids
+            return ids
+
+        def variants(epoch: int) -> list[NDArray[np.int32]]:
+            return [
+                move(tune, semitones) if semitones else self._training[tune]
+                for tune, semitones in enumerate(keys.draw(seed, epoch))
+            ]
+
+        return variants
 
     def rows(self, model: ModelConfig) -> ValidationRows:
         """What to be judged by, in rows as long as the network can use."""

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from seqgen.config import Architecture, ModelConfig, Precision, TrainingConfig
+from seqgen.corpus.documents import Kind
 
 __all__ = ["Wishes", "plan_model", "plan_training"]
 
 SMALL_CORPUS_TOKENS = 400_000
 PATIENCE = 4
 CLIP_NORM = 1.0
+AUGMENT_EPOCHS = 20  # as often must the same tunes come by for other keys to be worth learning
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Wishes:
     clip_value: float | None = None
     ema: float | None = None
     accumulate: int = 1
+    augment: bool | None = None
     steps: int | None = None
     budget_seconds: float = 180.0
     checkpoint_every: int | None = None
@@ -44,7 +47,9 @@ class Wishes:
         for tokens in (0, SMALL_CORPUS_TOKENS):
             plan_model(self, vocabulary=2, tokens=tokens)
             steps = self.steps or 1
-            plan_training(self, tokens=tokens, precision="float32", steps=steps, evaluations=1)
+            plan_training(
+                self, kind="abc", tokens=tokens, precision="float32", steps=steps, evaluations=1
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +110,25 @@ def _heads(hidden: int) -> int:
 
 
 def plan_training(
-    wishes: Wishes, *, tokens: int, precision: Precision, steps: int, evaluations: int
+    wishes: Wishes,
+    *,
+    kind: Kind,
+    tokens: int,
+    precision: Precision,
+    steps: int,
+    evaluations: int,
 ) -> TrainingConfig:
     """The recipe for a run of ``steps`` updates."""
     defaults = _defaults(wishes, tokens)
     unlimited = wishes.clip_norm is None and wishes.clip_value is None
     evaluate_every = max(1, math.ceil(steps / evaluations))
+    batch_size = _either(wishes.batch_size, defaults.batch_size)
+    seq_length = _either(wishes.seq_length, defaults.seq_length)
+    learnt = steps * wishes.accumulate * batch_size * seq_length
     return TrainingConfig(
         steps=steps,
-        batch_size=_either(wishes.batch_size, defaults.batch_size),
-        seq_length=_either(wishes.seq_length, defaults.seq_length),
+        batch_size=batch_size,
+        seq_length=seq_length,
         learning_rate=_either(wishes.learning_rate, defaults.learning_rate),
         warmup_steps=min(50, steps // 10),
         weight_decay=defaults.weight_decay,
@@ -122,6 +136,7 @@ def plan_training(
         clip_value=wishes.clip_value,
         ema=wishes.ema,
         accumulate=wishes.accumulate,
+        augment=kind == "abc" and _either(wishes.augment, learnt >= AUGMENT_EPOCHS * tokens),
         dropout=_either(wishes.dropout, defaults.dropout),
         evaluate_every=evaluate_every,
         checkpoint_every=_either(wishes.checkpoint_every, evaluate_every),

@@ -121,6 +121,7 @@ class Run:
         def recipe(steps: int, evaluations: int) -> TrainingConfig:
             config = plan_training(
                 wishes,
+                kind=training.kind,
                 tokens=data.tokens,
                 precision=precision,
                 steps=steps,
