@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from seqgen.checkpoint import Card, Checkpoint
 from seqgen.config import SamplingConfig
@@ -56,7 +57,13 @@ class Sampler:
             if conditions != VALID or gaps is not None or observe is not None:
                 raise UsageError("this model writes text, which has no metre, key or bars")
         elif conditions is not None:
-            if conditions.title and not prompt and self._strip != "titles":
+            if self._strip == "titles":
+                # The heading says it, and the vocabulary need not spell it.
+                own = split_heading(prompt, self._strip)[1]
+                if conditions.title and own not in ("", f"T:{conditions.title}\n"):
+                    raise UsageError("the prompt has another title than --title asks for")
+                conditions = replace(conditions, title="")
+            elif conditions.title and not prompt:
                 # The title is whatever it is, so the network may as well read it as given.
                 prompt = f"X:1\nT:{conditions.title}\n"
             self._constraint = Constraint(

@@ -14,11 +14,13 @@ from tests.music.test_transpose import heard
 def test_only_keys_pitches_and_chord_symbols_change() -> None:
     text = (
         "X:12\nT:Down in D and C\nZ: abc\nM:C|\nL:1/8\nR:reel % in D\nK:D Major\n"
-        '"D7"D,2 (3FED|~A>c {^g}[Ad]2 z|!trill!=c_B ^^F,|!\nw:A-ny D words\n[K:Ador] "Am/C" ABc\'|]\n'
+        '"D7"D,2 (3FED|~A>c {^g}[Ad]2 z|!trill!=c_B ^^F,|!\nw:A-ny D words\n'
+        '[K:Ador] "Am/C" ABc\'|]\n'
     )
     assert Transposable(text).moved(2) == (
         "X:12\nT:Down in D and C\nZ: abc\nM:C|\nL:1/8\nR:reel % in D\nK:E Major\n"
-        '"E7"E,2 (3GFE|~B>d {^a}[Be]2 z|!trill!=d=c ^^G,|!\nw:A-ny D words\n[K:Bdor] "Bm/D" Bcd\'|]\n'
+        '"E7"E,2 (3GFE|~B>d {^a}[Be]2 z|!trill!=d=c ^^G,|!\nw:A-ny D words\n'
+        '[K:Bdor] "Bm/D" Bcd\'|]\n'
     )
     assert Transposable(text).moved(0) == text
 
