@@ -35,6 +35,13 @@ def test_each_key_of_the_mode_within_the_compass() -> None:
     assert set(counts[4]) == {0}
 
 
+def test_keys_are_as_frequent_as_in_the_collection() -> None:
+    texts = ["X:1\nK:C\nCEG|]\n"] * 9 + ["X:2\nK:D\nDFA|]\n"] * 3 + ["X:3\nK:Em\nG,c'|]\n"]
+    counts = sum(moved(Transpositions(texts), 300)[9:12], Counter())
+    assert counts[-2] / counts.total() == pytest.approx(0.75, abs=0.05)
+    assert counts[0] / counts.total() == pytest.approx(0.25, abs=0.05)
+
+
 def test_what_is_drawn_could_stand_in_the_collection() -> None:
     keys = Transpositions(TEXTS)
     whole = compass(TEXTS)

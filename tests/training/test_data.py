@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from seqgen.config import Architecture
 from seqgen.corpus.documents import Corpus, Document
 from seqgen.corpus.stripping import Strip, strip_corpus
-from seqgen.tokenization import Scheme, Tokenizer
+from seqgen.tokenization import BOUNDARY, Scheme, Tokenizer
 from seqgen.training import data as data_module
 from seqgen.training.batches import Batches
 from seqgen.training.data import Data
 from seqgen.training.plan import AUGMENT_EPOCHS, Wishes, plan_model, plan_training
-from tests.support import ARCHITECTURES
+from tests.support import ARCHITECTURES, make_config, make_weights
 
 KEYS = ["C", "D", "F", "G"]
 
@@ -108,6 +110,28 @@ def test_held_out_tunes_stay_in_their_keys() -> None:
             for row in rows.targets
             for at in range(len(row) - len(text) + 1)
         )
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_tune_among_others_is_learnt_as_if_alone(arch: Architecture) -> None:
+    """Tunes stand end to end in a window: none sees another, and each learns its own end."""
+    from seqgen.models import networks
+
+    tokenizer = Tokenizer.learn("abc", (document.text for document in TRAINING.documents))
+    data = Data(TRAINING, VALIDATION, tokenizer)
+    config = make_config(arch, tokenizer.size, context=128)
+    network = networks.build(config)
+    network.import_weights(make_weights(config))
+    batch = make_batches(data, arch, batch_size=1, seq_length=128)[0]
+    ids, targets = batch.ids[0], batch.targets[0]
+    logits = network(batch.ids)[0].numpy()[0]  # (time, vocabulary)
+    begins = np.flatnonzero(ids == BOUNDARY)
+    assert len(begins) >= 3
+    for begin, end in pairwise(begins.tolist()):
+        alone = network(ids[None, begin:end])[0].numpy()[0]
+        assert np.abs(logits[begin:end] - alone).max() < 1e-4
+        assert targets[end - 1] == BOUNDARY
 
 
 def test_it_is_on_where_the_same_tunes_come_by_often() -> None:
