@@ -32,9 +32,8 @@ class Data:
     """
 
     def __init__(self, training: Corpus, validation: Corpus, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._texts = [document.text for document in training.documents]
-        self._training = [tokenizer.encode(text) for text in self._texts]
+        self._documents, self._tokenizer = training.documents, tokenizer
+        self._training = [tokenizer.encode(d.text) for d in training.documents]
         self._validation = [tokenizer.encode(d.text) for d in validation.documents]
         self._characters = validation.characters
         self._closed = validation.kind == "abc"
@@ -53,7 +52,7 @@ class Data:
 
     @cached_property
     def _keys(self) -> Transpositions:
-        return Transpositions(self._texts)
+        return Transpositions(document.text for document in self._documents)
 
     def _in_other_keys(self, seed: int) -> Callable[[int], list[NDArray[np.int32]]]:
         """The training part as it reads in an epoch, every tune in a key drawn for it."""
@@ -66,18 +65,17 @@ class Data:
             found = moved.get((tune, semitones))
             if found is not None:
                 return found
-            text = Transposable(self._texts[tune]).moved(semitones)
-            ids = self._training[tune] if text is None else self._tokenizer.encode(text)
+            text = self._documents[tune].text
+            if semitones:  # a note that can't be written there keeps the tune where it is
+                text = Transposable(text).moved(semitones) or text
+            ids = self._tokenizer.encode(text)
             if kept + len(ids) <= MOST_KEPT:
                 kept += len(ids)
                 moved[tune, semitones] = ids
             return ids
 
         def variants(epoch: int) -> list[NDArray[np.int32]]:
-            return [
-                move(tune, semitones) if semitones else self._training[tune]
-                for tune, semitones in enumerate(keys.draw(seed, epoch))
-            ]
+            return [move(*each) for each in enumerate(keys.draw(seed, epoch))]
 
         return variants
 
