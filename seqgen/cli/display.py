@@ -204,11 +204,12 @@ def _introduce(event: Started) -> str:
     epochs = config.steps / event.steps_per_epoch
     batches = f"{config.accumulate} batches of " if config.accumulate > 1 else ""
     go_on = f", going on after step {event.step}" if event.step else ""
+    keys = ", tunes in other keys each time" if config.augment else ""
     return (
         f"{model.arch}, {model.layers} x {model.hidden}{heads}: {event.parameters:,} weights, "
         f"{model.vocabulary} different tokens\n"
         f"{config.steps:,} steps of {batches}{config.batch_size} x {config.seq_length} tokens: "
-        f"{epochs:.1f} times through the corpus{go_on}"
+        f"{epochs:.1f} times through the corpus{keys}{go_on}"
     )
 
 

@@ -145,6 +145,8 @@ def _teach(
     checkpoint_every: int | None,
     log_dir: Path | None,
 ) -> Run:
+    from seqgen.corpus.stripping import stripped_by
+
     path, card = start.path, start.card
     if not sources:
         raise UsageError(f"{path} is a finished model: name the CORPUS to teach it, or use --force")
@@ -163,8 +165,8 @@ def _teach(
             )
         options = options | division
     options = options | {"arch": card.model.arch, "seq_length": card.model.context}
-    if card.corpus.get("strip") is not None:
-        options["strip"] = card.corpus["strip"]
+    if stripped := stripped_by(card.corpus):
+        options["strip"] = stripped
     return _plan(sources, path, options, checkpoint_every, log_dir, start=start)
 
 
@@ -278,10 +280,11 @@ def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:
 
 def _read(sources: list[str], options: dict[str, Any]) -> Corpus:
     from seqgen.corpus import readers
-    from seqgen.corpus.stripping import strip_corpus
+    from seqgen.corpus.stripping import strip_corpus, stripped_by
 
     corpus = readers.load(sources, encoding=options.get("encoding", "utf-8"))
-    return strip_corpus(corpus, options["strip"]) if "strip" in options else corpus
+    stripped = stripped_by(options)
+    return corpus if stripped is None else strip_corpus(corpus, stripped)
 
 
 def _survey(sources: list[str]) -> tuple[str, list[Path]]:

@@ -95,6 +95,6 @@ def _finish(lines: str) -> str:
     return lines if not lines or lines.endswith("\n") else lines + "\n"
 
 
-def stripped_by(card: Mapping[str, object]) -> Strip | None:
-    """What was left out of a model's corpus, as its card's ``corpus`` says."""
-    return next((each for each in get_args(Strip) if each == card.get("strip")), None)
+def stripped_by(values: Mapping[str, object]) -> Strip | None:
+    """What is left out, as the options of a run or the ``corpus`` of a model's card say."""
+    return next((each for each in get_args(Strip) if each == values.get("strip")), None)
