@@ -1,13 +1,13 @@
 """Reading and writing files so that nothing is lost, half-written or read without bound.
 
 Every file seqgen makes goes through :func:`write_atomically`; every file it is given goes through
-:func:`read_bytes` or :func:`read_text`.
+:func:`read_bytes` or :func:`read_text`, or, a piece at a time, :func:`stream_text`.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
-import errno
 import os
 import stat
 import sys
@@ -19,16 +19,20 @@ from typing import BinaryIO
 from seqgen.errors import InputError, OutputError
 
 __all__ = [
+    "cache_folder",
     "decode_text",
     "output_stream",
     "read_bytes",
     "read_text",
     "reason",
     "require_folder",
+    "stream_text",
     "write_atomically",
 ]
 
 MAX_INPUT_BYTES = 1 << 30
+MAX_STREAMED_BYTES = 1 << 34
+PIECE_BYTES = 1 << 20
 STDIN = "-"
 
 
@@ -48,26 +52,40 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_INPUT_BYTES
     if str(path) == STDIN:
         data = sys.stdin.buffer.read(max_bytes + 1)
     else:
-        try:
-            # O_NONBLOCK: opening a FIFO without a writer must fail below, not wait for ever.
-            fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-            with os.fdopen(fd, "rb") as file:
-                mode = os.fstat(fd).st_mode
-                if stat.S_ISDIR(mode):
-                    raise InputError("is a folder; name a file in it", path=path)
-                if not stat.S_ISREG(mode):
-                    raise InputError("is not a regular file; copy its contents to one", path=path)
-                data = file.read(max_bytes + 1)
-        except OSError as error:
-            if error.errno == errno.EISDIR:
-                raise InputError("is a folder; name a file in it", path=path) from error
-            raise InputError(f"can't be read: {reason(error)}", path=path) from error
-        except ValueError as error:  # a NUL in the name
-            raise InputError("is not a file name", path=repr(str(path))) from error
+        with _open_regular(path) as file:
+            data = _read(file, max_bytes + 1, path)
     if len(data) > max_bytes:
-        limit = f"{max_bytes >> 20} MiB" if max_bytes >= 1 << 20 else f"{max_bytes} bytes"
-        raise InputError(f"is larger than the limit of {limit}; split it", path=path)
+        raise _too_large(max_bytes, path)
     return data
+
+
+def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    try:
+        # O_NONBLOCK: opening a FIFO without a writer must fail below, not wait for ever.
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise InputError(f"can't be read: {reason(error)}", path=path) from error
+    except ValueError as error:  # a NUL in the name
+        raise InputError("is not a file name", path=repr(str(path))) from error
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(fd, "rb")
+    os.close(fd)
+    if stat.S_ISDIR(mode):
+        raise InputError("is a folder; name a file in it", path=path)
+    raise InputError("is not a regular file; copy its contents to one", path=path)
+
+
+def _read(file: BinaryIO, size: int, path: str | os.PathLike[str]) -> bytes:
+    try:
+        return file.read(size)
+    except OSError as error:
+        raise InputError(f"can't be read: {reason(error)}", path=path) from error
+
+
+def _too_large(max_bytes: int, path: str | os.PathLike[str]) -> InputError:
+    limit = f"{max_bytes >> 20} MiB" if max_bytes >= 1 << 20 else f"{max_bytes} bytes"
+    return InputError(f"is larger than the limit of {limit}; split it", path=path)
 
 
 def decode_text(
@@ -78,27 +96,95 @@ def decode_text(
     Raises:
         InputError: the bytes are binary, or not in ``encoding`` (the first bad byte is named).
     """
+    codec = _codec(encoding, path)
     try:
-        codec = encoding.lower().replace("_", "-")
-        text = data.decode("utf-8-sig" if codec in ("utf-8", "utf8") else codec)
+        text = data.decode(codec)
+    except UnicodeDecodeError as error:
+        at = len(data) - len(error.object) + error.start
+        line = data.count(b"\n", 0, at) + 1
+        raise _undecodable(data, at, line, path, encoding, error.object[error.start]) from error
+    _refuse_nul(text, 0, path)
+    return text
+
+
+def stream_text(
+    path: str | os.PathLike[str],
+    *,
+    encoding: str = "utf-8",
+    max_bytes: int = MAX_STREAMED_BYTES,
+) -> Iterator[str]:
+    """Read a regular text file in pieces of bounded size; joined, they are what read_text gives.
+
+    Raises:
+        InputError: as for read_bytes and decode_text.
+    """
+    decoder = codecs.getincrementaldecoder(_codec(encoding, path))()
+    beginning = b""
+    done_bytes = done_lines = done_characters = 0
+    with _open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > max_bytes:
+            raise _too_large(max_bytes, path)
+        while True:
+            data = _read(file, PIECE_BYTES, path)
+            beginning = beginning or data
+            try:
+                text = decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                # The decoder also looked at what it had kept of the piece before.
+                within = len(data) - len(error.object) + error.start
+                lines = done_lines + data.count(b"\n") - error.object.count(b"\n", error.start)
+                bad = error.object[error.start]
+                at = done_bytes + within
+                raise _undecodable(beginning, at, lines + 1, path, encoding, bad) from error
+            except UnicodeError as error:  # UTF-16 and UTF-32 of either byte order
+                raise InputError(
+                    f"begins with no byte-order mark; name it as --encoding {encoding}-le or -be",
+                    path=path,
+                ) from error
+            _refuse_nul(text, done_characters, path)
+            if text:
+                yield text
+            if not data:
+                return
+            done_bytes += len(data)
+            done_lines += data.count(b"\n")
+            done_characters += len(text)
+
+
+def _codec(encoding: str, path: str | os.PathLike[str] | None) -> str:
+    name = encoding.lower().replace("_", "-")
+    try:
+        b" ".decode(name, "ignore")  # `hex` and its like are codecs, but of no text
+        codecs.getincrementaldecoder(name)
     except LookupError as error:
         raise InputError(
             f"unknown encoding '{encoding}'; try utf-8, latin-1 or utf-16", path=path
         ) from error
-    except UnicodeDecodeError as error:
-        if b"\0" in data[:8192]:
-            raise InputError("is a binary file, not text", path=path) from error
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"byte {error.start} (0x{data[error.start]:02x}) is not {encoding.upper()}; "
-            "if the file is in another encoding, name it with --encoding, such as latin-1",
-            path=path,
-            line=line,
-        ) from error
+    return "utf-8-sig" if name in ("utf-8", "utf8") else name
+
+
+def _undecodable(
+    beginning: bytes,
+    at: int,
+    line: int,
+    path: str | os.PathLike[str] | None,
+    encoding: str,
+    bad: int,
+) -> InputError:
+    if b"\0" in beginning[:8192]:
+        return InputError("is a binary file, not text", path=path)
+    return InputError(
+        f"byte {at} (0x{bad:02x}) is not {encoding.upper()}; "
+        "if the file is in another encoding, name it with --encoding, such as latin-1",
+        path=path,
+        line=line,
+    )
+
+
+def _refuse_nul(text: str, before: int, path: str | os.PathLike[str] | None) -> None:
     nul = text.find("\0")
     if nul >= 0:
-        raise InputError(f"is a binary file, not text (NUL at character {nul})", path=path)
-    return text
+        raise InputError(f"is a binary file, not text (NUL at character {before + nul})", path=path)
 
 
 def read_text(
@@ -125,6 +211,13 @@ def require_folder(path: Path) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: this folder can't be written to; choose another")
     return folder
+
+
+def cache_folder() -> Path:
+    """The user's folder for what seqgen can make or fetch again; it may not exist."""
+    import pooch
+
+    return Path(pooch.os_cache("seqgen"))
 
 
 @contextlib.contextmanager

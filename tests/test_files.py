@@ -5,9 +5,12 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqgen import files
 from seqgen.errors import InputError, OutputError
@@ -117,6 +120,55 @@ def test_binary_is_called_binary(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match="is a binary file"):
         files.read_text(path)
+
+
+@given(
+    data=st.binary(max_size=40)
+    | st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass"))
+    | st.text("a\né\U0001d11e", max_size=20).map(lambda text: b"\xef\xbb\xbf" + text.encode()),
+    encoding=st.sampled_from(["utf-8", "UTF_8", "latin-1", "utf-16-le", "shift-jis", "klingon"]),
+    size=st.integers(1, 50),
+)
+def test_a_streamed_text_is_the_text_or_the_same_error(
+    data: bytes, encoding: str, size: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "streamed"
+    path.write_bytes(data)
+
+    def outcome(read: Callable[[], str]) -> str:
+        try:
+            return f"text: {read()}"
+        except InputError as error:
+            return f"error: {error}"
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(files, "PIECE_BYTES", size)
+        streamed = outcome(lambda: "".join(files.stream_text(path, encoding=encoding)))
+    whole = outcome(lambda: files.read_text(path, encoding=encoding))
+    # Which fault of several comes first hangs on the pieces.
+    binary = [one.startswith("error") and "binary" in one for one in (streamed, whole)]
+    assert streamed == whole or (any(binary) and streamed.startswith("error"))
+
+
+def test_the_first_bad_byte_is_counted_with_the_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"\xef\xbb\xbfa\n\xe9\n")
+    for read in (files.read_text, lambda path: list(files.stream_text(path))):
+        with pytest.raises(InputError, match=r"x:2: byte 5 \(0xe9\)"):
+            read(path)
+
+
+def test_what_can_not_be_streamed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"a\0b\0")
+    with pytest.raises(InputError, match=r"no byte-order mark; .*utf-16-le or -be"):
+        list(files.stream_text(path, encoding="utf-16"))
+    with pytest.raises(InputError, match="unknown encoding 'hex'"):
+        list(files.stream_text(path, encoding="hex"))
+    with pytest.raises(InputError, match="limit of 3 bytes"):
+        list(files.stream_text(path, encoding="utf-16-le", max_bytes=3))
+    with pytest.raises(InputError, match="not a regular file"):
+        list(files.stream_text("/dev/zero"))
 
 
 def test_a_byte_order_mark_goes_and_line_ends_stay(tmp_path: Path) -> None:

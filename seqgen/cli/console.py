@@ -11,9 +11,19 @@ import typer
 
 from seqgen.errors import UsageError
 
-__all__ = ["Debug", "Verbose", "debugging", "detail", "parse_duration", "printable", "say"]
+__all__ = [
+    "Debug",
+    "Verbose",
+    "debugging",
+    "detail",
+    "parse_duration",
+    "printable",
+    "remark",
+    "say",
+    "set_quiet",
+]
 
-_settings = {"verbose": False, "debug": False}
+_settings = {"verbose": False, "debug": False, "quiet": False}
 
 # A terminal acts on control characters; a title from a stranger's file must only be shown.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -56,6 +66,18 @@ def debugging() -> bool:
 def say(text: str) -> None:
     """A line for the user, on stderr."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 -- this is where printing happens
+
+
+def set_quiet(value: bool) -> bool:
+    """What an option --quiet calls; see remark."""
+    _settings["quiet"] = value
+    return value
+
+
+def remark(text: str) -> None:
+    """A line for the user who did not ask for quiet."""
+    if not _settings["quiet"]:
+        say(text)
 
 
 def detail(text: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.checkpoint import SUFFIX
 from seqgen.cli.console import parse_duration, say
 from seqgen.cli.models import CHECKPOINTS
+from seqgen.cli.tokens import learn, tokenize
 from seqgen.errors import CheckpointError, InputError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def go_on(
         config = dataclasses.replace(config, checkpoint_every=checkpoint_every)
 
     _require_log_dir(log_dir)
+    tokenize(training, saved.card.tokenizer)
 
     from seqgen.training.runtime import import_tensorflow
 
@@ -180,7 +182,6 @@ def _plan(
     start: Checkpoint | None = None,
 ) -> Run:
     from seqgen.files import require_folder
-    from seqgen.tokenization import Tokenizer
     from seqgen.training.plan import Wishes
 
     # All that can be wrong is found before TensorFlow loads and minutes are spent.
@@ -201,14 +202,8 @@ def _plan(
         raise UsageError("--augment and --no-augment are for tunes, and the corpus holds text")
     require_folder(path)
     _require_log_dir(log_dir)
-    if start:
-        tokenizer = start.card.tokenizer
-    else:
-        scheme = options.get("tokens", "auto")
-        if scheme == "auto":
-            scheme = "abc" if training.kind == "abc" else "char"
-        texts = (document.text for document in training.documents)
-        tokenizer = Tokenizer.learn(scheme, texts, size=options.get("vocab_size"))
+    tokenizer = start.card.tokenizer if start else learn(training, options)
+    tokenize(training, tokenizer)
 
     from seqgen.training.runtime import import_tensorflow
 
@@ -261,6 +256,7 @@ def _require_log_dir(log_dir: Path | None) -> None:
 
 def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:
     """The training part and the validation part."""
+    from seqgen.corpus.documents import LARGE
     from seqgen.corpus.split import split
 
     corpus = _read(sources, options)
@@ -273,6 +269,12 @@ def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:
         raise InputError(
             f"holds {held_back.kind}, but the corpus holds {corpus.kind}; measure with more of the "
             "same",
+            path=validation,
+        )
+    if held_back.characters > LARGE:
+        raise InputError(
+            f"holds {held_back.characters:,} characters, and every evaluation would read them all; "
+            f"measure with {LARGE:,} or fewer",
             path=validation,
         )
     return corpus, held_back

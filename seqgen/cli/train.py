@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, say
+from seqgen.cli.console import Debug, Verbose, say, set_quiet
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -164,7 +164,10 @@ def train(
     ] = None,
     val_fraction: Annotated[
         float | None,
-        typer.Option(help="Share of the corpus held back to measure with.", show_default="0.1"),
+        typer.Option(
+            help="Share of the corpus held back to measure with; 1 million characters at most.",
+            show_default="0.1",
+        ),
     ] = None,
     validation: Annotated[
         str | None, typer.Option(metavar="FILE", help="Measure with this instead.")
@@ -206,7 +209,9 @@ def train(
             "--export", help="End the interrupted run of CORPUS or -o: keep its best weights."
         ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No display.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", callback=set_quiet, help="No display.")
+    ] = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:

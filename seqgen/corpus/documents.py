@@ -1,15 +1,31 @@
-"""The two values that the rest of seqgen learns from: a document and a corpus."""
+"""The two values that the rest of seqgen learns from: a document and a corpus.
+
+A large text stays in its file: a :class:`FileDocument` is read again whenever it is needed, block
+by block, so that what it takes to learn from a text does not grow with it.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
-__all__ = ["Corpus", "Document", "Kind"]
+from seqgen.errors import InputError
+from seqgen.files import stream_text
+
+__all__ = ["LARGE", "Corpus", "Document", "FileDocument", "Kind"]
 
 Kind = Literal["abc", "text"]
+
+LARGE = 1 << 24
+"""Files larger than this together (in bytes), if they hold text, stay where they are; a corpus of
+more characters is tokenized into a file."""
+
+BLOCK = 1 << 20
+"""Characters of a text that are looked at together, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,115 @@ class Document:
     source: str
     characters: int
 
+    def blocks(self) -> Iterator[str]:
+        """The text, divided as _blocks says."""
+        return _blocks(self.text[i : i + BLOCK] for i in range(0, len(self.text), BLOCK))
+
+    def part(self, start: int, stop: int) -> Document:
+        """The characters from ``start`` to ``stop`` of a text."""
+        text = self.text[start:stop]
+        return replace(self, text=text, characters=len(text))
+
+
+@dataclass(frozen=True, slots=True)
+class FileDocument:
+    """A stretch of a text file.
+
+    Attributes:
+        path, encoding: of the file.
+        source: as of a Document.
+        start: characters of the file before it.
+        characters: its length.
+        version: what of the file's status says that it is still the same: size and time.
+    """
+
+    path: Path
+    encoding: str
+    source: str
+    start: int
+    characters: int
+    version: tuple[int, int]
+
+    @classmethod
+    def open(cls, path: Path, source: str, encoding: str) -> FileDocument | None:
+        """A whole text file, read once to know that it can be; None if it is white space alone.
+
+        Raises:
+            InputError: see seqgen.files.stream_text.
+        """
+        version = _version(path)
+        characters, blank = 0, True
+        for piece in stream_text(path, encoding=encoding):
+            characters += len(piece)
+            blank = blank and piece.isspace()
+        document = cls(path, encoding, source, 0, characters, version)
+        document._require_same()
+        return None if blank else document
+
+    @property
+    def text(self) -> str:
+        """All of it, in memory."""
+        return "".join(self._pieces())
+
+    def blocks(self) -> Iterator[str]:
+        """The text, divided as _blocks says.
+
+        Raises:
+            InputError: the file is no longer what it was.
+        """
+        return _blocks(self._pieces())
+
+    def part(self, start: int, stop: int) -> FileDocument:
+        """The characters from ``start`` to ``stop``."""
+        return replace(self, start=self.start + start, characters=stop - start)
+
+    def _pieces(self) -> Iterator[str]:
+        self._require_same()
+        before, left = self.start, self.characters
+        for piece in stream_text(self.path, encoding=self.encoding):
+            wanted = piece[before : before + left]
+            before = max(0, before - len(piece))
+            left -= len(wanted)
+            if wanted:
+                yield wanted
+            if not left:
+                break
+        self._require_same()
+
+    def _require_same(self) -> None:
+        if _version(self.path) != self.version:
+            raise InputError(
+                "changed while it was being read; begin again when it is complete",
+                path=self.source,
+            )
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # whoever reads it says why
+        return (0, 0)
+    return (status.st_size, status.st_mtime_ns)
+
+
+def _blocks(pieces: Iterable[str]) -> Iterator[str]:
+    """A text in blocks of at most BLOCK characters; each but the last ends, if it can, with a line.
+
+    More exactly, with all of the line ends that follow each other: no token of characters or byte
+    pairs reaches over such a place, nor hangs on what stands beyond it, so that the blocks' tokens
+    are the text's.
+    """
+    held = ""
+    for piece in pieces:
+        held += piece
+        while len(held) > BLOCK:
+            inside = len(held[: BLOCK + 1].rstrip("\n"))
+            cut = held.rfind("\n", 0, inside) + 1 or BLOCK
+            yield held[:cut]
+            held = held[cut:]
+    if held:
+        yield held
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -44,7 +169,12 @@ class Corpus:
 
     name: str
     kind: Kind
-    documents: tuple[Document, ...]
+    documents: tuple[Document | FileDocument, ...]
+
+    def blocks(self) -> Iterator[str]:
+        """The texts one after the other, long ones in parts, none of them empty."""
+        for document in self.documents:
+            yield from document.blocks()
 
     @cached_property
     def digest(self) -> str:
@@ -55,12 +185,17 @@ class Corpus:
         """
         hasher = hashlib.sha256()
         for document in self.documents:
-            data = document.text.encode("utf-8", "surrogatepass")
-            hasher.update(len(data).to_bytes(8, "big"))
-            hasher.update(data)
+            size = sum(len(data) for data in map(_utf8, document.blocks()))
+            hasher.update(size.to_bytes(8, "big"))
+            for data in map(_utf8, document.blocks()):
+                hasher.update(data)
         return hasher.hexdigest()
 
     @cached_property
     def characters(self) -> int:
         """Characters of the original that the documents stand for together."""
         return sum(document.characters for document in self.documents)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

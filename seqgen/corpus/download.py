@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqgen.errors import InputError
-from seqgen.files import read_bytes, reason
+from seqgen.files import cache_folder, read_bytes, reason
 
 __all__ = ["Download", "fetch", "find_file"]
 
@@ -73,9 +73,7 @@ def _folders() -> list[Path]:
     """Where catalogued files may lie; new ones go to the first."""
     project = Path.cwd() / PROJECT_FOLDER
     folders = [project] if project.is_dir() else []
-    import pooch
-
-    return [*folders, Path(pooch.os_cache("seqgen"))]
+    return [*folders, cache_folder()]
 
 
 def _unavailable(name: str, download: Download, target: Path, why: str) -> InputError:

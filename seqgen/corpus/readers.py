@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from seqgen.corpus import catalog
-from seqgen.corpus.documents import Corpus, Document, Kind
+from seqgen.corpus import catalog, documents
+from seqgen.corpus.documents import Corpus, Document, FileDocument, Kind
 from seqgen.corpus.tunes import find_tunes
 from seqgen.errors import InputError
-from seqgen.files import STDIN, read_text
+from seqgen.files import STDIN, read_text, stream_text
 
 __all__ = ["load", "survey"]
 
@@ -43,7 +43,8 @@ def load(sources: Sequence[str], *, encoding: str = "utf-8") -> Corpus:
     Whether a file holds tunes or text is decided by its contents (see
     :func:`seqgen.corpus.tunes.find_tunes`), and all files must agree. ABC is divided into tunes;
     text is kept as decoded, line ends and all, without a byte-order mark. A file of white space
-    alone is refused when named and passed over in a folder.
+    alone is refused when named and passed over in a folder. Where the files are large, texts are
+    not kept but read again when they are needed; standard input, and tunes, always are.
 
     Args:
         sources: what the user named; none means the collection ``catalog.DEFAULT``.
@@ -54,10 +55,16 @@ def load(sources: Sequence[str], *, encoding: str = "utf-8") -> Corpus:
     """
     named = list(sources) or [catalog.DEFAULT]
     files = _distinct([file for source in named for file in _files(source, encoding)])
+    large = sum(map(_size_bytes, files)) > documents.LARGE
     tunes: list[Document] = []
-    texts: list[Document] = []
+    texts: list[Document | FileDocument] = []
     with_tunes: list[str] = []
     for file in files:
+        if large and _holds_text(file):
+            document = FileDocument.open(Path(file.path), file.source, file.encoding)
+            if document is not None:
+                texts.append(document)
+                continue
         text = read_text(file.path, encoding=file.encoding)
         found = find_tunes(text, suffix=Path(file.source).suffix)
         if found:
@@ -73,6 +80,18 @@ def load(sources: Sequence[str], *, encoding: str = "utf-8") -> Corpus:
         raise InputError("holds no text: every file in it is empty", path=", ".join(named))
     kind: Kind = "abc" if tunes else "text"
     return Corpus(_name(named, files), kind, tuple(tunes or texts))
+
+
+def _holds_text(file: _File) -> bool:
+    """Whether a file's beginning says that it is no ABC, and that it can be read again."""
+    suffix = Path(file.source).suffix
+    if file.path == STDIN or suffix.lower() == ".abc":
+        return False
+    try:
+        beginning = next(stream_text(file.path, encoding=file.encoding), "")
+    except InputError:  # reading it whole says so
+        return False
+    return not find_tunes(beginning, suffix=suffix)
 
 
 def survey(sources: Sequence[str]) -> tuple[str, list[Path]]:
@@ -142,6 +161,13 @@ def _distinct(files: list[_File]) -> list[_File]:
             identity = file.path
         seen.setdefault(identity, file)
     return list(seen.values())
+
+
+def _size_bytes(file: _File) -> int:
+    try:
+        return Path(file.path).stat().st_size
+    except OSError:  # as in _distinct
+        return 0
 
 
 def _refuse_mixture(with_tunes: list[str], with_text: list[str]) -> NoReturn:

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 
-from seqgen.corpus.documents import Corpus, Document, Kind
+from seqgen.corpus.documents import Corpus, Document, FileDocument, Kind
 from seqgen.errors import InputError, UsageError
 
 __all__ = ["group_alike", "split"]
@@ -17,6 +17,12 @@ MIN_DOCUMENTS = 10
 
 MIN_CHARACTERS = 10
 """Fewer characters held back than this say nothing about a model."""
+
+MAX_CHARACTERS = 1_000_000
+"""More characters than this are not asked for: they would take time from training, not noise from
+the loss."""
+
+AnyDocument = Document | FileDocument
 
 # Field lines, comments, white space, and the marks that only join or break lines of music.
 _NOT_MUSIC = re.compile(r"^[A-Za-z+]:.*$|%.*$|[\s!\\]+", re.MULTILINE)
@@ -36,6 +42,8 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
     0.1 this is the usual split of tinyshakespeare (karpathy/nanoGPT, data/shakespeare_char). So are
     text files so unequal that no choice of whole ones comes within a factor of two of the size.
 
+    Of a large corpus no more than MAX_CHARACTERS are asked for, whatever the fraction.
+
     Args:
         corpus: what to divide.
         fraction: share of the characters to hold back, 0 < fraction <= 0.5.
@@ -51,9 +59,10 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
             f"the validation fraction must be above 0 and at most 0.5, not {fraction:g}; "
             "0.1 is usual"
         )
+    fraction = min(fraction, MAX_CHARACTERS / max(1, corpus.characters))
     if corpus.kind == "text" and len(corpus.documents) < MIN_DOCUMENTS:
         return _cut_each(corpus, fraction)
-    alike = group_alike(corpus)
+    alike = _by_likeness(corpus)
     if corpus.kind == "abc" and len(alike) < 2:
         raise InputError(
             f"this corpus is too small to split: it holds {len(corpus.documents)} "
@@ -62,7 +71,7 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
             path=corpus.documents[0].source,
         )
     target = fraction * corpus.characters
-    chosen = _choose(corpus, alike, target, seed)
+    chosen = _choose(alike, target, seed)
     if corpus.kind == "text" and not target / 2 < sum(map(_size, chosen)) < target * 2:
         return _cut_each(corpus, fraction)
     validation = {id(document) for documents in chosen for document in documents}
@@ -72,7 +81,7 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
     )
 
 
-def group_alike(corpus: Corpus) -> list[list[Document]]:
+def group_alike(corpus: Corpus) -> list[list[AnyDocument]]:
     """The documents in sets of duplicates, each set and their sequence in the corpus's order.
 
     Tunes are duplicates if their music is the same but for white space and line breaks: titles,
@@ -80,31 +89,43 @@ def group_alike(corpus: Corpus) -> list[list[Document]]:
     stands in two books under two names is found. (A tune without any music is compared whole.)
     Texts are duplicates if their words are the same, however they are spaced.
     """
-    alike: defaultdict[bytes, list[Document]] = defaultdict(list)
+    return list(_by_likeness(corpus).values())
+
+
+def _by_likeness(corpus: Corpus) -> dict[bytes, list[AnyDocument]]:
+    alike: defaultdict[bytes, list[AnyDocument]] = defaultdict(list)
     for document in corpus.documents:
-        alike[_likeness(document.text, corpus.kind)].append(document)
-    return list(alike.values())
+        alike[_likeness(document, corpus.kind)].append(document)
+    return alike
 
 
-def _likeness(text: str, kind: Kind) -> bytes:
-    like = (_NOT_MUSIC.sub("", text) or text) if kind == "abc" else " ".join(text.split())
-    return hashlib.sha256(like.encode("utf-8", "surrogatepass")).digest()
+def _likeness(document: AnyDocument, kind: Kind) -> bytes:
+    hasher = hashlib.sha256()
+    if kind == "abc":
+        text = document.text
+        hasher.update((_NOT_MUSIC.sub("", text) or text).encode("utf-8", "surrogatepass"))
+    else:
+        space = ""
+        for block in document.blocks():
+            if words := " ".join(block.split()):
+                hasher.update((space + words).encode("utf-8", "surrogatepass"))
+                space = " "
+    return hasher.digest()
 
 
 def _choose(
-    corpus: Corpus, alike: list[list[Document]], target: float, seed: int
-) -> list[list[Document]]:
+    alike: dict[bytes, list[AnyDocument]], target: float, seed: int
+) -> list[list[AnyDocument]]:
     """The sets of duplicates that together come near ``target`` characters."""
 
     # Ordered by a keyed hash rather than shuffled: the order survives other documents' coming and
     # going, and no interpreter's random numbers or string hashes have a say in it.
-    def rank(documents: list[Document]) -> bytes:
-        like = _likeness(documents[0].text, corpus.kind)
+    def rank(like: bytes) -> bytes:
         return hashlib.sha256(f"{seed}\n".encode() + like).digest()
 
-    held_back: list[list[Document]] = []
+    held_back: list[list[AnyDocument]] = []
     taken = 0
-    ranked = sorted(alike, key=rank)
+    ranked = [alike[like] for like in sorted(alike, key=rank)]
     for documents in ranked:
         size = _size(documents)
         if abs(taken + size - target) < abs(taken - target):
@@ -113,18 +134,19 @@ def _choose(
     return held_back or [min(ranked, key=_size)]
 
 
-def _size(documents: list[Document]) -> int:
+def _size(documents: list[AnyDocument]) -> int:
     return sum(document.characters for document in documents)
 
 
 def _cut_each(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus]:
-    training: list[Document] = []
-    validation: list[Document] = []
+    training: list[AnyDocument] = []
+    validation: list[AnyDocument] = []
     for document in corpus.documents:
-        at = int(len(document.text) * (1 - fraction))
-        for text, part in ((document.text[:at], training), (document.text[at:], validation)):
-            if text:
-                part.append(replace(document, text=text, characters=len(text)))
+        at = int(document.characters * (1 - fraction))
+        if at > 0:
+            training.append(document.part(0, at))
+        if at < document.characters:
+            validation.append(document.part(at, document.characters))
     held_back = sum(document.characters for document in validation)
     if held_back < MIN_CHARACTERS or not training:
         raise InputError(

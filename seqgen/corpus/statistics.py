@@ -67,18 +67,21 @@ class Statistics:
 
 def measure(corpus: Corpus) -> Statistics:
     """Count what a corpus holds."""
-    texts = [document.text for document in corpus.documents]
-    tunes = texts if corpus.kind == "abc" else []
-    lengths = sorted(len(text) for text in texts)
+    tunes = [document.text for document in corpus.documents if corpus.kind == "abc"]
+    # A tune's end counts as a character of the original, not of the document's.
+    lengths = sorted(d.characters - (corpus.kind == "abc") for d in corpus.documents)
+    distinct: set[str] = set()
+    for block in corpus.blocks():
+        distinct.update(block)
     last = len(lengths) - 1
     return Statistics(
         name=corpus.name,
         kind=corpus.kind,
         digest=corpus.digest,
-        documents=len(texts),
+        documents=len(lengths),
         characters=corpus.characters,
-        distinct_characters=len(set().union(*texts)),
-        duplicates=len(texts) - len(group_alike(corpus)),
+        distinct_characters=len(distinct),
+        duplicates=len(lengths) - len(group_alike(corpus)),
         length_characters=(
             lengths[0],
             lengths[last // 4],

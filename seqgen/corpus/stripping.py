@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, get_args
 
-from seqgen.corpus.documents import Corpus
+from seqgen.corpus.documents import Corpus, Document
 from seqgen.errors import UsageError
 
 __all__ = [
@@ -57,7 +57,7 @@ def strip_corpus(corpus: Corpus, what: Strip) -> Corpus:
         raise UsageError(f"--strip {what} is for tunes, and the corpus holds text")
     texts = [strip(document.text, what) for document in corpus.documents]
     documents = tuple(
-        replace(document, text=text, characters=len(text) + 1)
+        Document(text, document.source, len(text) + 1)
         for document, text in zip(corpus.documents, texts, strict=True)
         if text.strip()
     )

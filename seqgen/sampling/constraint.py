@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from seqgen.errors import InputError, UsageError
 from seqgen.music.abc.grammar import Conditions, Grammar, State
+from seqgen.music.abc.grammar.bars import accompanied
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
+from seqgen.music.abc.grammar.events import spelling
 from seqgen.music.abc.grammar.finish import Finisher
-from seqgen.music.abc.grammar.music import spelling
 from seqgen.music.abc.grammar.state import Music, Spelling
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
@@ -245,9 +246,10 @@ class Constraint:
         line = state.place == "bar" or settled is None or rules.bars.may_come(settled)
         short = bool(settled and full and settled.spent == full - settled.pickup)
         shifted = bool(state.pickup % state.setting.unit)
+        shifted |= not accompanied(state.setting, state.pickup)
         kept = state._replace(
             setting=state.setting._replace(key=()), text=text, last=(), alters=(),
-            pickup=short + 2 * shifted,
+            pickup=short + 2 * shifted, symbols=state.symbols and state.first,
         )  # fmt: skip
         if not line:
             # What decides about bar lines only.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -23,8 +24,7 @@ FIRST_PIECE = 1 + HALF_BYTES
 ERRORS = "surrogateescape"
 MOST_SPELLED = 1 << 17  # spellings that are kept
 
-_SPLIT: dict[Scheme, Callable[[str], Iterable[str]]] = {
-    "char": characters.split,
+_SPLIT: dict[Literal["abc", "bpe"], Callable[[str], Iterable[str]]] = {
     "abc": abc_tokens.split,
     "bpe": bpe.words,
 }
@@ -78,6 +78,8 @@ class Tokenizer:
 
     def encode(self, text: str) -> NDArray[np.int32]:
         """The ids of a text, without a boundary: (tokens,) int32."""
+        if self.scheme == "char":
+            return self._table.encode(text)
         ids: list[int] = []
         known = self._whole.get
         for piece in _SPLIT[self.scheme](text):
@@ -87,6 +89,10 @@ class Tokenizer:
             else:
                 ids.append(token)
         return np.array(ids, np.int32)
+
+    @cached_property
+    def _table(self) -> characters.Table:
+        return characters.Table(self._ids, self._spell)
 
     def _spell(self, piece: str) -> list[int]:
         if (spelled := self._spelled.get(piece)) is not None:

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.tokenization import BOUNDARY
+from seqgen.tokenization.encoded import Encoded
 
 __all__ = ["Batch", "Batches"]
 
@@ -76,7 +77,7 @@ class Batches:
         self._variants = variants
         self.batch_size, self.seq_length = batch_size, seq_length
         self.seed, self.carried = seed, carried
-        self.tokens = len(self._tokens) + len(documents)
+        self.tokens = self._tokens.tokens + len(documents)
         self.steps_per_epoch = max(1, self.tokens // (batch_size * seq_length))
         self._epoch = -1
 
@@ -95,10 +96,8 @@ class Batches:
         return Batch(ids, targets, fresh=within == 0 or not self.carried)
 
     def _lay_out(self, documents: Sequence[IntArray]) -> None:
-        self._tokens = np.concatenate(documents)
-        self._document_ends = np.cumsum([len(document) for document in documents])
-        self._is_document_end = np.zeros(len(self._tokens) + 1, bool)
-        self._is_document_end[self._document_ends] = True
+        self._tokens = documents if isinstance(documents, Encoded) else Encoded.join(documents)
+        self._document_ends = self._tokens.ends
 
     def _enter(self, epoch: int) -> None:
         if self._variants is not None:
@@ -129,10 +128,11 @@ class Batches:
         chapter = np.searchsorted(self._ring, positions, side="right")
         offset = positions - (self._ring[chapter] - self._lengths[chapter])
         following = self._starts[chapter] + offset
-        ids = self._tokens[np.maximum(following - 1, 0)]
-        targets = self._tokens[np.minimum(following, len(self._tokens) - 1)]
+        ids = self._tokens.take(np.maximum(following - 1, 0))
+        targets = self._tokens.take(np.minimum(following, self._tokens.tokens - 1))
         # A document's last token stands where a chapter ends and its document does too.
-        last = (offset == self._lengths[chapter] - 1) & self._is_document_end[following]
+        ends = self._document_ends[np.searchsorted(self._document_ends, following)]
+        last = (offset == self._lengths[chapter] - 1) & (ends == following)
         return (
             np.where(offset == 0, np.int32(BOUNDARY), ids),
             np.where(last, np.int32(BOUNDARY), targets),

@@ -13,6 +13,7 @@ from seqgen.corpus.augmentation import Transpositions
 from seqgen.corpus.documents import Corpus
 from seqgen.music.abc.transposable import Transposable
 from seqgen.tokenization import Tokenizer
+from seqgen.tokenization.encoded import encode
 from seqgen.training.batches import Batches
 from seqgen.training.validation import ValidationRows
 
@@ -33,11 +34,11 @@ class Data:
 
     def __init__(self, training: Corpus, validation: Corpus, tokenizer: Tokenizer) -> None:
         self._documents, self._tokenizer = training.documents, tokenizer
-        self._training = [tokenizer.encode(d.text) for d in training.documents]
+        self._training = encode(training, tokenizer)
         self._validation = [tokenizer.encode(d.text) for d in validation.documents]
         self._characters = validation.characters
         self._closed = validation.kind == "abc"
-        self.tokens = sum(map(len, self._training))
+        self.tokens = self._training.tokens
 
     def batches(self, model: ModelConfig, config: TrainingConfig) -> Batches:
         """What to learn from; a recurrent network carries its state from one to the next."""

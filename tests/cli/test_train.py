@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from seqgen import checkpoint
+from seqgen.corpus.documents import LARGE
 
 SMALL = ["--hidden", "16", "--seq-length", "16", "--batch-size", "4"]
 OTHERWISE = ["--augment", "--strip", "numbers"]
@@ -309,3 +310,69 @@ def test_a_name_that_is_no_text_is_kept(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert checkpoint.load(tmp_path / "checkpoints" / os.fsdecode(b"caf\xe9.safetensors"))
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A text that is tokenized into a file, `large.txt`, and the arguments' `validation.txt`."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "large.txt").write_text(WORDS * (LARGE // len(WORDS) + 1))
+    (tmp_path / "validation.txt").write_text(WORDS)
+    return tmp_path
+
+
+LARGE_RUN = [
+    "train",
+    "large.txt",
+    "--arch",
+    "rnn",
+    "--validation",
+    "validation.txt",
+    "--steps",
+    "4",
+    *SMALL,
+]
+
+
+@pytest.mark.slow
+def test_a_large_text_is_tokenized_once(large: Path) -> None:
+    weights = []
+    files = []
+    for name in ("one", "two"):
+        done = seqgen(*LARGE_RUN, "-o", name, cwd=large)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.startswith("Tokenizing 16,77")
+        weights.append(checkpoint.load(large / f"{name}.safetensors").weights)
+        (file,) = (large / "cache").rglob("*.ids")
+        files.append((file, file.stat().st_ino))
+    assert files[0] == files[1]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_while_a_large_text_is_tokenized_leaves_nothing(
+    sign: signal.Signals, large: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "seqgen", *LARGE_RUN, "--tokens", "bpe", "--vocab-size", "60"],
+        cwd=large,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Tokenizing")
+        while not list((large / "cache").rglob("*.tmp")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(sign)
+        said = process.stderr.read()
+    assert process.returncode == 128 + sign
+    assert said == ""
+    assert not [path for path in (large / "cache").rglob("*") if path.is_file()]
+
+
+def test_a_large_text_is_not_measured_with(large: Path) -> None:
+    done = seqgen("train", "validation.txt", "--validation", "large.txt", cwd=large)
+    assert done.returncode == 1
+    assert "large.txt: holds 16,77" in done.stderr
+    assert "measure with 16,777,216 or fewer" in done.stderr

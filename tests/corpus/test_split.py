@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from seqgen.corpus.documents import Corpus, Document, Kind
 from seqgen.corpus.readers import load
-from seqgen.corpus.split import MIN_DOCUMENTS, group_alike, split
+from seqgen.corpus.split import MAX_CHARACTERS, MIN_DOCUMENTS, group_alike, split
 from seqgen.errors import InputError, UsageError
 
 
@@ -171,6 +171,15 @@ def test_notes_beside_a_novel_do_not_become_the_validation_part() -> None:
     _, validation = split(corpus, fraction=0.1, seed=0)
 
     assert validation.documents[0].text == novel[int(len(novel) * 0.9) :]
+
+
+def test_of_a_large_corpus_no_more_is_held_back_than_helps() -> None:
+    text = "a long story " * (20 * MAX_CHARACTERS // 13)
+
+    training, validation = split(corpus_of(text, kind="text"), fraction=0.1, seed=0)
+
+    assert validation.characters == pytest.approx(MAX_CHARACTERS, abs=1)
+    assert training.characters + validation.characters == len(text)
 
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 0.51, 1, float("nan"), float("inf")])

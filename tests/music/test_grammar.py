@@ -133,6 +133,26 @@ def test_real_tunes_are_accepted_and_what_is_accepted_check_finds_no_fault_in() 
         assert not next(parse(tune)).diagnostics, tune
 
 
+@pytest.mark.parametrize(
+    ("meter", "body", "offset"),
+    [
+        ("5/4", 'A2|"C"c2 c8|', None),  # the last bar ends on a beat
+        ("5/4", 'A|"C"c', 3),
+        ("5/4", 'A|c4c6|"C', 8),
+        ("4/4", 'A|"C"c8|', None),
+        ("4/4", 'A/|"C"c', 4),
+        ("4/4", '"C"c8||A/|', 9),
+        ("5/4", '"C"c2c8||A|', 10),
+    ],
+)  # fmt: skip
+def test_chord_symbols_are_drawn_where_their_accompaniment_ends_with_the_tune(
+    meter: str, body: str, offset: int | None
+) -> None:
+    head = f"X:1\nT:a\nM:{meter}\nL:1/8\nK:C\n"
+    fault = Grammar(plain=True).fault(head + body, whole=False)
+    assert fault == (None if offset is None else len(head) + offset)
+
+
 CONDITIONS = [
     Conditions(),
     Conditions(bars=4, meter="7/8"),
@@ -185,12 +205,39 @@ def test_conditions_that_can_not_hold_say_so(wrong: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["L G8|]", ".G>A B2 c4|]", "G>.A B2 c4|]", '"4"G8|]', '"Emin"G8|]']
+    "body",
+    [
+        "L G8|]",
+        ".G>A B2 c4|]",
+        "G>.A B2 c4|]",
+        '"4"G8|]',
+        '"Emin"G8|]',
+        "L:1/8\nG8|]",
+        "c-[=c'c]7|]",
+    ],
 )
 def test_what_other_programs_misread_is_valid_but_not_drawn(body: str) -> None:
     text = f"X:1\nT:a\nM:C\nL:1/8\nK:C\n{body}\n"
     assert Grammar().fault(text) is None
     assert Grammar(plain=True).fault(text) is not None
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        "K:G\nGc::\nG",  # G: would be a field
+        "M:C\nK:G\n[CG]-",  # which can't go on in a tuplet
+        "K:G\nGc|",  # without a 2 no second ending
+    ],
+)
+def test_every_place_leads_to_an_end(begun: str) -> None:
+    grammar = Grammar(alphabet=frozenset("XTMKL:\n1/8|GCFc[]-(3"), plain=True)
+    state = grammar.read(grammar.start(), "X:1\nT:\n" + begun)
+    assert state is not None
+    for character in ("(", "1", "3", ":", "|"):
+        after = grammar.advance(state, character)
+        assert after is None or Finisher(grammar).text(after) is not None
+    assert Finisher(grammar).text(state) is not None
 
 
 def test_a_tune_does_not_end_in_the_middle_of_a_decoration() -> None:

@@ -39,6 +39,11 @@ def rotate(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor) -> tf.Tensor:
     return tf.concat([a * cos - b * sin, a * sin + b * cos], -1)
 
 
+def squared_relu(x: tf.Tensor) -> tf.Tensor:
+    """max(x, 0)**2, the activation of the MLP."""
+    return tf.square(tf.nn.relu(x))
+
+
 class TransformerNetwork(Network):
     """Token ids to logits through causal self-attention within each document; see the module."""
 
@@ -76,7 +81,7 @@ class TransformerNetwork(Network):
             mixed = tf.reshape(mixed, (batch * time, config.hidden))
             mixed = self.product(mixed, weight[f"{block}.attention.output"])
             x += self.drop(mixed, key, 2 * layer)
-            inner = tf.square(tf.nn.relu(self.product(rms_norm(x), weight[f"{block}.mlp.up"])))
+            inner = squared_relu(self.product(rms_norm(x), weight[f"{block}.mlp.up"]))
             x += self.drop(self.product(inner, weight[f"{block}.mlp.down"]), key, 2 * layer + 1)
         logits = self.product(rms_norm(x), weight["output.kernel"])
         logits = tf.reshape(logits, (batch, time, config.vocabulary))

@@ -11,9 +11,10 @@ from functools import cache
 
 from seqgen.music.abc.bars import parse_bar_line
 from seqgen.music.abc.grammar.conditions import Conditions
-from seqgen.music.abc.grammar.state import Music
+from seqgen.music.abc.grammar.lengths import WHOLE
+from seqgen.music.abc.grammar.state import Music, Setting
 
-__all__ = ["EXTENSIONS", "INVISIBLE", "BarRules"]
+__all__ = ["EXTENSIONS", "INVISIBLE", "BarRules", "accompanied"]
 
 _MARKS = (
     "|", "||", "|]", "[|", "[|]", "|:", "[|:", "||:", ":|", ":||", ":|]", "::", ":|:", ":||:",
@@ -48,6 +49,16 @@ def _read(text: str) -> tuple[bool, bool, bool, int]:
         return False, False, False, int(text[1:])
     line, passes = parse_bar_line(text)
     return line.style != "thin", line.closes > 0, line.opens > 0, passes[0] if passes else 0
+
+
+def accompanied(setting: Setting, pickup: int) -> bool:
+    """Whether a tune with chord symbols may have such an upbeat, in steps.
+
+    Its last bar ends that much early: abc2midi's accompaniment, which moves in eighths, or in five
+    and seven quarters in quarters, would sound on.
+    """
+    beat = WHOLE // 4 if setting.full in (5 * WHOLE // 4, 7 * WHOLE // 4) else WHOLE // 8
+    return pickup % beat == 0
 
 
 class BarRules:
@@ -110,6 +121,8 @@ class BarRules:
             elif spent > full:
                 return None
             elif music.first and not ending and (not edge or (opens and not closes)):
+                if music.symbols and not accompanied(music.setting, spent):
+                    return None
                 pickup, upbeat, own = spent, True, not self._plain
             elif not edge:
                 # The endings divide this bar: each begins by completing it.

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import EXTENSIONS
-from seqgen.music.abc.grammar.music import CHORD_TYPES, DECORATION_NAMES
 from seqgen.music.abc.grammar.notes import fill_tuplet, unmet
 from seqgen.music.abc.grammar.recogniser import Grammar
 from seqgen.music.abc.grammar.state import Header, Music, Spelling, State
+from seqgen.music.abc.grammar.texts import CHORD_TYPES, DECORATION_NAMES
 
 __all__ = ["Finisher"]
 
@@ -117,7 +117,8 @@ class Finisher:
         if place in ("line end", "comment", "percent", "backslash"):
             return ["\n"]
         settled = self._grammar.music.settle(state)
-        if place == "after first" and settled is not None:
+        if place in ("first note", "after first") and settled is not None:
+            # A colon would make a field of the line.
             return [*self._between(settled), "\n"]
         if settled is None and place == "bar":
             return [each[len(state.text) :] for each in EXTENSIONS[state.text]]

@@ -92,7 +92,7 @@ class Music(NamedTuple):
         broken: steps of the note that a ``>`` or ``<`` waits for, 0 if none.
         tuplet: the open one.
         alters: accidentals of this bar that matter to the range, by letter.
-        sounded: whether there was a note yet.
+        sounded: whether there was a note yet; symbols: whether chord symbols were drawn.
         bars: bars still to come in the section that is planned, -1 where nothing is planned.
         part: index of that section.
     """
@@ -126,6 +126,7 @@ class Music(NamedTuple):
     tuplet: Tuplet | None = None
     alters: tuple[tuple[str, int], ...] = ()
     sounded: bool = False
+    symbols: bool = False
     bars: int = -1
     part: int = 0
 

@@ -1,0 +1,186 @@
+"""What each choice of the recipe is worth: runs of equal time, or equal steps, with and without it.
+
+    python benchmarks/ablation.py tinyshakespeare.txt --budget 60s --seeds 2 > table.md
+    python benchmarks/ablation.py irish-train.abc --arch lstm --validation irish-validation.abc
+
+Every run is `seqgen train` with one change of those in changes.py. Prints a Markdown table of the
+held-out loss, the best of each run. --list names the changes and --only picks some; --also tries
+options of `seqgen train` as one more, as in --also='--ema 0.99'. Options that stand behind the
+corpus and are not this script's go to every run. All changes have their turn before the next seed
+has, so that a machine that slows down does so for all. A run takes its budget and the start of
+TensorFlow: with all changes about half an hour a seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import multiprocessing
+import pkgutil
+import shlex
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from changes import CHANGES, Change
+
+from seqgen import checkpoint
+from seqgen.config import to_json
+from seqgen.training.metrics import metrics_path, read_curves
+
+AS_IT_IS = "as it is"
+# What follows from the number of updates.
+BY_STEPS = ("steps", "evaluate_every", "checkpoint_every", "patience")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        nats: its best, per character.
+        steps: updates.
+        tokens_per_second: median.
+        seconds: of training.
+        settings: the network, recipe and corpus in its model file, but for the number of updates.
+    """
+
+    nats: float
+    steps: int
+    tokens_per_second: float
+    seconds: float
+    settings: dict[str, Any]
+
+
+def replace_all(change: Change) -> None:
+    """Change the product in this process.
+
+    Raises:
+        AttributeError: it no longer has what is to be replaced.
+    """
+    from seqgen.training.runtime import import_tensorflow
+
+    import_tensorflow()
+
+    def plan(plan_training: Any) -> Any:
+        return lambda *arguments, **named: dataclasses.replace(
+            plan_training(*arguments, **named), **change.recipe
+        )
+
+    for place, replace in {"seqgen.training.run.plan_training": plan, **change.replaced}.items():
+        owner, _, name = place.rpartition(".")
+        holder = pkgutil.resolve_name(owner)
+        setattr(holder, name, replace(getattr(holder, name)))
+
+
+def train(arch: str, name: str, arguments: list[str]) -> None:
+    """A run's process."""
+    replace_all(CHANGES[arch].get(name, Change()))
+    from seqgen.cli.main import main as seqgen
+
+    sys.argv = ["seqgen", "train", *arguments]
+    seqgen()
+
+
+def measure(arch: str, name: str, arguments: list[str], model: Path) -> Result | None:
+    """Train in a process of its own; None if that ended with an error, which it shows."""
+    arguments = [*arguments, "-o", str(model), "--force", "--quiet"]
+    process = multiprocessing.get_context("spawn").Process(
+        target=train, args=(arch, name, arguments)
+    )
+    process.start()
+    process.join()
+    if process.exitcode:
+        return None
+    curves = read_curves(metrics_path(model))
+    card = checkpoint.load(model).card
+    settings = to_json(card.model) | card.recipe | card.corpus
+    return Result(
+        nats=min(curves["nats_per_char"].values),
+        steps=int(curves["nats_per_char"].steps[-1]),
+        tokens_per_second=statistics.median(curves["tokens_per_second"].values),
+        seconds=curves["nats_per_char"].seconds[-1],
+        settings={name: value for name, value in settings.items() if name not in BY_STEPS},
+    )
+
+
+def row(name: str, change: Change, results: Sequence[Result | None], base: list[Result]) -> str:
+    """A line of the table; the first is that of the product as it is."""
+    done = [result for result in results if result]
+    if len(done) < len(results):
+        return f"| {name} | ended with an error | | | | |"
+    nats = [result.nats for result in done]
+    spread = f" ± {(max(nats) - min(nats)) / 2:.4f}" if len(nats) > 1 else ""
+    difference = f"{statistics.mean(nats) - statistics.mean(r.nats for r in base):+.4f}"
+    same = not change.replaced and done[0].settings == base[0].settings
+    if name == AS_IT_IS:
+        difference = ""
+    elif same or done[0].nats == base[0].nats:
+        difference = AS_IT_IS
+    steps, rate, seconds = (
+        statistics.mean(getattr(result, what) for result in done)
+        for what in ("steps", "tokens_per_second", "seconds")
+    )
+    return (
+        f"| {name} | {statistics.mean(nats):.4f}{spread} | {difference} | {steps:,.0f} "
+        f"| {rate:,.0f} | {seconds:.0f} |"
+    )
+
+
+def main() -> None:
+    """Run all and print the table."""
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Other options are those of `seqgen train` and go to every run.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("corpus", nargs="?")
+    parser.add_argument("--arch", choices=CHANGES, default="transformer")
+    parser.add_argument("--budget", default="60s", help="of each run (default: 60s)")
+    parser.add_argument("--steps", help="updates of each run, instead of a budget")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each change")
+    parser.add_argument("--only", nargs="+", metavar="CHANGE", help="some of the changes")
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="OPTIONS", help="more changes, as options"
+    )
+    parser.add_argument("--list", action="store_true", help="name the changes and end")
+    options, passed_on = parser.parse_known_args()
+    changes = CHANGES[options.arch]
+    if options.list:
+        print(*changes, sep="\n")
+        return
+    if options.corpus is None:
+        parser.error("name a CORPUS")
+    if unknown := set(options.only or []) - set(changes):
+        parser.error(f"--list names the changes; there is no {', '.join(sorted(unknown))}")
+    chosen = {AS_IT_IS: Change()} | {name: changes[name] for name in options.only or changes}
+    chosen |= {also: Change(tuple(shlex.split(also))) for also in options.also}
+
+    length = ["--steps", options.steps] if options.steps else ["--budget", options.budget]
+    shared = [options.corpus, "--arch", options.arch, *length, *passed_on]
+    results: dict[str, list[Result | None]] = {name: [] for name in chosen}
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(options.seeds):
+            for name, change in chosen.items():
+                arguments = [*shared, *change.options, "--seed", str(seed)]
+                result = measure(options.arch, name, arguments, Path(folder, "run.safetensors"))
+                results[name].append(result)
+                told = f"{result.nats:.4f}" if result else "ended with an error"
+                print(f"seed {seed}, {name}: {told}", file=sys.stderr)
+                if name == AS_IT_IS and result is None:
+                    sys.exit("there is nothing to compare with")
+    base = [result for result in results[AS_IT_IS] if result]
+    typed = [Path(word).name if Path(word).is_file() else word for word in sys.argv[1:]]
+    print(f"    python benchmarks/ablation.py {shlex.join(typed)}\n")
+    print("| change | nats/char | difference | updates | tokens/s | seconds |")
+    print("| --- | --- | --- | ---: | ---: | ---: |")
+    for name, change in chosen.items():
+        print(row(name, change, results[name], base))
+
+
+if __name__ == "__main__":
+    main()
