@@ -148,7 +148,7 @@ def train(
         typer.Option(
             "--augment/--no-augment",
             help="Learn each tune in other keys too, within the corpus's keys and compass.",
-            show_default="where tunes come by 15 times or more",
+            show_default="where tunes come by 12 times or more",
         ),
     ] = None,
     strip: Annotated[

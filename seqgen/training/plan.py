@@ -18,7 +18,7 @@ __all__ = ["Wishes", "plan_model", "plan_training"]
 SMALL_CORPUS_TOKENS = 400_000
 PATIENCE = 4
 CLIP_NORM = 1.0
-AUGMENT_EPOCHS = 15  # as often must the same tunes come by for other keys to pay; docs/tunes.md
+AUGMENT_EPOCHS = 12  # as often must the same tunes come by for other keys to pay; docs/tunes.md
 
 
 @dataclass(frozen=True, slots=True)
