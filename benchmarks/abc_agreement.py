@@ -5,9 +5,10 @@
 Reads the four collections that the music21 package carries, the examples of Debian's abcmidi
 package where installed, and the files named. Each tune goes to both programs alone. Grace notes and
 decorations are removed first, and R: fields, since how those are played is the player's choice
-(abc2midi plays trills and rolls as notes, halves staccato, and dots hornpipes). abc2midi is told to
-play broken rhythm 3:1, chords at once and no accompaniment. Then the notes that sound are compared:
-onset, pitch and duration, to the tick of abc2midi's file (1/480 of a quarter note).
+(abc2midi plays trills and rolls as notes, halves staccato, and dots hornpipes), and words such as
+D.C. and Fine, none of which abc2midi obeys. abc2midi is told to play broken rhythm 3:1, chords at
+once and no accompaniment. Then the notes that sound are compared: onset, pitch and duration, to the
+tick of abc2midi's file (1/480 of a quarter note).
 
 docs/abc-agreement.md explains the classes of difference.
 """
@@ -33,6 +34,7 @@ import mido
 
 from seqgen.music.abc.lexer import Context, Kind, lex_line, lines
 from seqgen.music.abc.parser import ParsedTune, parse
+from seqgen.music.jump_marks import mark_of
 from seqgen.music.performance import perform
 from seqgen.music.unfold import unfold
 
@@ -112,8 +114,13 @@ def plain(lexemes: list[tuple[Kind, str, int]]) -> str:
         elif kind is Kind.GRACE_CLOSE and inside:
             inside = False
         elif not inside and kind not in (Kind.SHORTHAND, Kind.DECORATION):
-            kept.append(text)
+            kept.append(" " if is_jump(text) else text)  # the blank keeps bar lines apart
     return "".join(kept)
+
+
+def is_jump(text: str) -> bool:
+    """Whether a lexeme is D.C., Fine or the like in quotes."""
+    return text.startswith('"') and mark_of(text.strip('"').lstrip("^_<>@")) is not None
 
 
 def oracle_notes(text: str, folder: str, number: int) -> tuple[SoundingNotes | None, str]:

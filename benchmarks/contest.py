@@ -68,6 +68,7 @@ def seqgen_step(
     from seqgen.training.runtime import import_tensorflow, native_precision
 
     import_tensorflow()
+    from seqgen.training import compute
     from seqgen.training.batches import Batches
     from seqgen.training.trainer import Trainer
 
@@ -95,7 +96,8 @@ def seqgen_step(
         seed=0,
         carried=model.recurrent,
     )
-    trainer = Trainer(model, config)
+    chosen = compute.choose(model, config, batches)
+    trainer = Trainer(model, dataclasses.replace(config, **dataclasses.asdict(chosen)))
     done = 0
 
     def step() -> int:

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig, from_json, to_json
+from seqgen.corpus.documents import UNITS
 from seqgen.errors import CheckpointError, SeqgenError
 from seqgen.files import reason, write_atomically
 from seqgen.models.parameters import Weights, shapes
@@ -40,14 +41,13 @@ __all__ = [
     "load",
     "load_training",
     "newest",
+    "quality",
     "save",
 ]
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
 METADATA_KEY = "seqgen"
-KINDS = ("abc", "text")
-METRICS = {"step", "nats_per_char", "bits_per_char"}
 MODEL = "model/"
 TRAINING = "training/"
 # A header larger than this is no model of ours, whatever it says.
@@ -63,10 +63,11 @@ class Card:
     Attributes:
         model: the network's shape.
         tokenizer: how text becomes ids.
-        kind: ``abc`` (music) or ``text``.
+        kind: ``abc`` (music), ``text`` or ``midi``.
         corpus: name, digest, and sizes of what it learnt from.
         recipe: the training configuration.
-        metrics: ``step``, ``bits_per_char``, ``nats_per_char`` … of the weights in the file.
+        metrics: ``step``, ``bits_per_char``, ``nats_per_char`` … of the weights in the file; for
+            ``midi`` ``bits_per_event`` and ``nats_per_event``.
         versions: of seqgen and of what trained it.
         created: ISO 8601 date and time, UTC.
         progress: where an interrupted training stands; None once it has ended.
@@ -137,6 +138,13 @@ def load_training(path: str | PathLike[str]) -> tuple[Checkpoint, dict[str, NDAr
     """Read a model and the tensors that training needs to go on; see load."""
     card, weights, training = _read(Path(path), with_training=True)
     return Checkpoint(card, weights, Path(path)), training
+
+
+def quality(metrics: Mapping[str, Any]) -> str:
+    """How good a model is, for people: bits and nats per character, or per event of MIDI."""
+    unit, name = ("event", "event") if "bits_per_event" in metrics else ("char", "character")
+    bits, nats = metrics[f"bits_per_{unit}"], metrics[f"nats_per_{unit}"]
+    return f"{bits:.3f} bits ({nats:.3f} nats) per {name}"
 
 
 def newest(folder: Path) -> Path:
@@ -268,11 +276,13 @@ def _card_from_json(path: Path, values: dict[str, Any]) -> Card:
     for name, kind in types.items():
         if not isinstance(values[name], kind):
             raise CheckpointError(f"{path}: is damaged: its {name} is no {kind.__name__}")
-    if values["kind"] not in KINDS:
-        raise CheckpointError(f"{path}: is damaged: it writes neither of {', '.join(KINDS)}")
+    if values["kind"] not in UNITS:
+        raise CheckpointError(f"{path}: is damaged: it writes neither of {', '.join(UNITS)}")
+    unit = UNITS[values["kind"]]
     metrics, progress = values["metrics"], values["progress"]
     numbers = all(isinstance(value, (int, float)) for value in metrics.values())
-    if not numbers or (metrics and not metrics.keys() >= METRICS):
+    needed = {"step", f"nats_per_{unit}", f"bits_per_{unit}"}
+    if not numbers or (metrics and not metrics.keys() >= needed):
         raise CheckpointError(f"{path}: is damaged: its metrics are incomplete")
     if progress is not None and not (isinstance(progress, dict) and "step" in progress):
         raise CheckpointError(f"{path}: is damaged: its progress is incomplete")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Architecture",
+    "Compute",
     "ModelConfig",
     "Precision",
     "SamplingConfig",
@@ -27,6 +28,7 @@ __all__ = [
 
 Architecture = Literal["rnn", "gru", "lstm", "transformer"]
 Precision = Literal["float32", "bfloat16"]
+Compute = Literal["plain", "xla"]
 
 # Bounds on what a file may ask us to allocate; far above anything a laptop trains.
 MAX_LAYERS = 64
@@ -93,6 +95,9 @@ class ModelConfig:
         embedding: width of the token embedding (``transformer``: equal to ``hidden``).
         heads: attention heads, dividing ``hidden`` into even head widths (others: 0).
         context: tokens of the window it is trained on, which is as far as attention reaches.
+        tie_embeddings: whether a Transformer's output shares the embedding's numbers.
+        logit_softcap: c in c tanh(logits / c), which keeps a Transformer's logits between -c and
+            c; None: they are as they are.
     """
 
     arch: Architecture
@@ -102,6 +107,8 @@ class ModelConfig:
     embedding: int
     heads: int
     context: int
+    tie_embeddings: bool = False
+    logit_softcap: float | None = None
 
     def __post_init__(self) -> None:
         _require(
@@ -121,8 +128,16 @@ class ModelConfig:
                 f"positions turn pairs of numbers; {self.hidden} does not",
             )
             _require(self.embedding == self.hidden, "a transformer's embedding equals its hidden")
+            _require(isinstance(self.tie_embeddings, bool), "tie-embeddings is true or false")
+            if self.logit_softcap is not None:
+                _real("logit-softcap", self.logit_softcap, 0, 1e6, open_low=True)
         else:
             _require(self.heads == 0, f"a network of type {self.arch} has no heads")
+            _require(
+                not self.tie_embeddings and self.logit_softcap is None,
+                f"tie-embeddings and logit-softcap are a transformer's, not a network's of type "
+                f"{self.arch}",
+            )
 
     @property
     def recurrent(self) -> bool:
@@ -152,6 +167,8 @@ class TrainingConfig:
             average.
         accumulate: batches whose gradients are averaged for an update.
         augment: whether each tune is in a key drawn anew in every epoch.
+        compute: what runs an update: TensorFlow's own operations one by one (``plain``), or all of
+            them compiled into one by its compiler (``xla``).
     """
 
     steps: int
@@ -171,6 +188,7 @@ class TrainingConfig:
     ema: float | None = None
     accumulate: int = 1
     augment: bool = False
+    compute: Compute = "plain"
 
     @property
     def tokens_per_update(self) -> int:
@@ -202,6 +220,7 @@ class TrainingConfig:
         _whole("seed", self.seed, 0, (1 << 63) - 1)
         _require(isinstance(self.augment, bool), "augment is true or false")
         _require(self.precision in get_args(Precision), "precision is float32 or bfloat16")
+        _require(self.compute in get_args(Compute), "compute is plain or xla")
 
 
 @dataclass(frozen=True, slots=True)

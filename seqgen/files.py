@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import secrets
 import stat
 import sys
 import tempfile
@@ -28,6 +29,7 @@ __all__ = [
     "require_folder",
     "stream_text",
     "write_atomically",
+    "write_once",
 ]
 
 MAX_INPUT_BYTES = 1 << 30
@@ -262,6 +264,27 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a whole file at once, durably; see output_stream."""
     with output_stream(path) as stream:
         stream.write(data)
+
+
+def write_once(path: str | os.PathLike[str], data: bytes) -> None:
+    """The same for a file whose first writer counts: one that is there already stays as it is.
+
+    Raises:
+        OutputError: see output_stream.
+    """
+    target = Path(path)
+    mine = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    write_atomically(mine, data)
+    try:
+        target.hardlink_to(mine)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        if not target.exists():
+            mine.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            mine.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

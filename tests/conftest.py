@@ -13,6 +13,7 @@ from hypothesis import settings
 from seqgen import checkpoint
 from seqgen.checkpoint import Card
 from seqgen.config import Architecture
+from seqgen.corpus.documents import UNITS, Kind
 from seqgen.tokenization import Scheme, Tokenizer
 from tests.support import TUNES, make_config, make_weights
 
@@ -43,7 +44,7 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
         *,
         name: str = "small",
         scheme: Scheme = "char",
-        kind: str = "abc",
+        kind: Kind = "abc",
         text: str = TUNES,
         seed: int = 0,
     ) -> Path:
@@ -57,7 +58,11 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
             kind=kind,
             corpus={"name": name, "digest": "0", "documents": 2, "characters": len(text)},
             recipe={},
-            metrics={"step": 1, "bits_per_char": 2.0, "nats_per_char": 1.4},
+            metrics={
+                "step": 1,
+                f"bits_per_{UNITS[kind]}": 2.0,
+                f"nats_per_{UNITS[kind]}": 1.4,
+            },
             versions={"seqgen": "0"},
             created=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).isoformat(),
         )

@@ -187,3 +187,13 @@ def test_two_writers_leave_one_whole_file(tmp_path: Path) -> None:
         thread.join()
     assert path.read_bytes() in contents
     assert names(tmp_path) == ["x"]
+
+
+def test_write_once_leaves_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    files.write_once(path, b"one")
+    files.write_once(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+    with pytest.raises(OutputError, match="can't be written"):
+        files.write_once(tmp_path / "none" / "a.json", b"one")

@@ -78,7 +78,7 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     encoding: Encoding = "utf-8",
 ) -> None:
-    """Count documents, characters, duplicates, and for tunes metres, keys and rhythms.
+    """Count documents, characters, duplicates, and for music metres, keys and rhythms.
 
     Examples: seqgen corpus stats; seqgen corpus stats 'tunes/*.abc' --json
     """
@@ -133,11 +133,13 @@ def _statistics_rows(statistics: Statistics) -> Iterable[tuple[str, str, str]]:
     yield "name", statistics.name, ""
     yield "kind", statistics.kind, ""
     yield "digest", statistics.digest, ""
+    unit = "events" if statistics.kind == "midi" else "characters"
     for what in ("documents", "characters", "distinct_characters", "duplicates"):
-        yield what.replace("_", " "), "", str(getattr(statistics, what))
+        name = what.replace("characters", unit).replace("_", " ")
+        yield name, "", str(getattr(statistics, what))
     names = ("minimum", "lower quartile", "median", "upper quartile", "maximum")
     for name, length in zip(names, statistics.length_characters, strict=True):
-        yield "length in characters", name, str(length)
+        yield f"length in {unit}", name, str(length)
     for what in ("metre", "key", "rhythm"):
         for value, count in getattr(statistics, what).items():
             yield what, value, str(count)

@@ -1,7 +1,8 @@
 """Where a result goes, and so what form it takes.
 
 In this order: --format; the suffix of -o; for stdout redirected to a regular file that file's name
-where the system tells it, else MIDI for music; a pipe or a terminal gets text as it is made.
+where the system tells it, else MIDI for music; a pipe or a terminal gets text as it is made. From a
+model of MIDI a pipe gets MIDI too, and a terminal a summary.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from pathlib import Path
 from seqgen.errors import OutputError, UsageError
 from seqgen.files import require_folder
 
-__all__ = ["BINARY", "Destination", "choose", "numbered"]
+__all__ = ["BINARY", "SUMMARY", "Destination", "choose", "numbered"]
 
-# Forms by file suffix; music has both, text only the first.
+# Forms by file suffix.
 FORMS = {".abc": "abc", ".txt": "txt", ".mid": "mid", ".midi": "mid"}
 BINARY = {"mid"}
-MUSIC_FORMS = ("abc", "mid", "txt")
-TEXT_FORMS = ("txt",)
+SUMMARY = "summary"
+# What each kind of model can write; the first goes where nothing else is asked for.
+POSSIBLE = {"abc": ("abc", "mid", "txt"), "text": ("txt",), "midi": ("mid", "abc", "txt")}
+WHAT = {"abc": "music", "text": "text", "midi": "MIDI"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +33,35 @@ class Destination:
 
     Attributes:
         path: a file, a folder, or None for stdout.
-        form: ``abc``, ``txt`` or ``mid``.
+        form: ``abc``, ``txt``, ``mid`` or SUMMARY.
+        streams: whether it is text that can be shown as it is made.
     """
 
     path: Path | None
     form: str
     is_folder: bool = False
-
-    @property
-    def streams(self) -> bool:
-        """Whether text can be shown as it is made."""
-        return self.path is None and self.form not in BINARY
+    streams: bool = False
 
 
 def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> Destination:
-    """The destination for a model of ``kind`` (``abc`` or ``text``).
+    """The destination for a model of ``kind`` (``abc``, ``text`` or ``midi``).
 
     Raises:
         UsageError: the model can't write that form, or binary would go to a terminal.
         OutputError: the output exists.
     """
-    possible = MUSIC_FORMS if kind == "abc" else TEXT_FORMS
+    possible = POSSIBLE[kind]
     path = Path(output) if output not in (None, "-") else None
     # A trailing slash means a folder, which may be still to be made; Path forgets it.
     folder = path is not None and ((output or "").endswith(os.sep) or path.is_dir())
     if form is None and not folder:
         form = _form_by_name(path) if path else _form_of_stdout(possible)
+    if form is None and kind == "midi" and path is None and sys.stdout.isatty():
+        return Destination(None, SUMMARY)
     form = form or possible[0]
     if form not in possible:
-        what = "music" if kind == "abc" else "text"
         raise UsageError(
-            f"this model writes {what}, not {form}; it can write {', '.join(possible)}"
+            f"this model writes {WHAT[kind]}, not {form}; it can write {', '.join(possible)}"
         )
     if path is None and form in BINARY and sys.stdout.isatty():
         raise UsageError("MIDI would garble a terminal: redirect it, as in `> song.mid`, or use -o")
@@ -68,7 +69,8 @@ def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> D
         require_folder(path / "file")
     elif path and path.exists() and not force:
         raise OutputError(f"{path} exists; --force replaces it")
-    return Destination(path, form, folder)
+    native = form == "txt" if kind == "midi" else form not in BINARY
+    return Destination(path, form, folder, streams=path is None and native)
 
 
 def _form_by_name(path: Path) -> str:

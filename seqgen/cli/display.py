@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from seqgen.checkpoint import quality
 from seqgen.cli.console import printable
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class LinesDisplay(Display):
         mark = " *" if event.improved else ""
         self.line(
             f"step {event.step:,}  loss {self.loss_nats:.3f}"
-            f"  validation {event.score.bits_per_char:.3f} bits/char{mark}"
+            f"  validation {event.score.bits_per_unit:.3f} bits/{event.score.unit}{mark}"
             f"  {self.tokens_per_second:,.0f} tokens/s"
         )
 
@@ -131,6 +132,7 @@ class LiveDisplay(LinesDisplay):
         )
         self.task = self.progress.add_task("", total=None)
         self.validation: list[float] = []
+        self.unit = ""
         self.sample = ""
         self.live = Live(
             console=console,
@@ -161,7 +163,8 @@ class LiveDisplay(LinesDisplay):
     def evaluated(self, event: Evaluated) -> None:
         """The validation part's score, kept above the panel, and a sample of the weights of now."""
         super().evaluated(event)
-        self.validation.append(event.score.bits_per_char)
+        self.validation.append(event.score.bits_per_unit)
+        self.unit = event.score.unit
         self.sample = self._draw(event)
 
     def _draw(self, event: Evaluated) -> str:
@@ -175,6 +178,8 @@ class LiveDisplay(LinesDisplay):
         text = "".join(
             continuation(decoder, self.started.tokenizer, "", config, seed=0, number=event.step)
         )
+        if self.started.tokenizer.scheme == "remi":  # a word a line would fill the panel with three
+            text = " ".join(text.split())
         return printable(text).strip()
 
     def _panel(self) -> RenderableType:
@@ -184,7 +189,7 @@ class LiveDisplay(LinesDisplay):
         from rich.text import Text
 
         numbers = Table.grid(padding=(0, 2))
-        best = f"{min(self.validation):.3f} bits/char" if self.validation else "-"
+        best = f"{min(self.validation):.3f} bits/{self.unit}" if self.validation else "-"
         # Text, not markup: whatever is printed above the panel redraws it without markup.
         numbers.add_row(
             Text.assemble("loss ", (f"{self.loss_nats:.3f}", "bold")),
@@ -203,13 +208,15 @@ def _introduce(event: Started) -> str:
     heads = f", {model.heads} heads" if model.heads else ""
     epochs = config.steps / event.steps_per_epoch
     batches = f"{config.accumulate} batches of " if config.accumulate > 1 else ""
+    how = "compiled by XLA" if config.compute == "xla" else "in plain operations"
     go_on = f", going on after step {event.step}" if event.step else ""
     keys = ", tunes in other keys each time" if config.augment else ""
     return (
         f"{model.arch}, {model.layers} x {model.hidden}{heads}: {event.parameters:,} weights, "
         f"{model.vocabulary} different tokens\n"
         f"{config.steps:,} steps of {batches}{config.batch_size} x {config.seq_length} tokens: "
-        f"{epochs:.1f} times through the corpus{keys}{go_on}"
+        f"{epochs:.1f} times through the corpus{keys}{go_on}; "
+        f"updates {how}, {config.precision} products"
     )
 
 
@@ -220,6 +227,5 @@ def _conclude(event: Ended) -> str:
     why = "interrupted" if event.interrupted else why
     return (
         f"{why.capitalize()} after {event.seconds:.0f} s. Best at step {event.best['step']:,}: "
-        f"{event.best['bits_per_char']:.3f} bits ({event.best['nats_per_char']:.3f} nats) "
-        "per character"
+        f"{quality(event.best)}"
     )

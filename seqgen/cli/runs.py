@@ -152,8 +152,8 @@ def _teach(
     path, card = start.path, start.card
     if not sources:
         raise UsageError(f"{path} is a finished model: name the CORPUS to teach it, or use --force")
-    network = {"arch", "tokens", "vocab_size", "layers", "hidden", "seq_length", "strip"}
-    if fixed := network & set(options):
+    network = {"arch", "layers", "hidden", "seq_length", "tie_embeddings", "logit_softcap"}
+    if fixed := (network | {"tokens", "vocab_size", "strip"}) & set(options):
         raise UsageError(
             f"{path} is a finished model, whose network is what it is: drop {spell(fixed)}, or "
             "train anew with --force"
@@ -199,7 +199,9 @@ def _plan(
             f"{start.path} writes {start.card.kind}, but the corpus holds {training.kind}"
         )
     if training.kind != "abc" and "augment" in options:
-        raise UsageError("--augment and --no-augment are for tunes, and the corpus holds text")
+        raise UsageError(
+            f"--augment and --no-augment are for tunes, and the corpus holds {training.kind}"
+        )
     require_folder(path)
     _require_log_dir(log_dir)
     tokenizer = start.card.tokenizer if start else learn(training, options)

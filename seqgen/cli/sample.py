@@ -1,4 +1,4 @@
-"""``seqgen sample``: draw new tunes or text from a model."""
+"""``seqgen sample``: draw new tunes, text or MIDI from a model."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["playable", "sample"]
 
 MAX_PROMPT_BYTES = 16 << 20
-DEFAULT_MAX_TOKENS = {"abc": 4000, "text": 500}
+DEFAULT_MAX_TOKENS = {"abc": 4000, "text": 500, "midi": 4000}
 CONTROLS = "Tunes"
+KEEP = "; a terminal can't show MIDI: add --seed {} -o song.mid to keep this piece"
 REDRAWS = 20  # of a tune that can't be played, before giving up
 
 
@@ -32,7 +33,9 @@ class Form(enum.StrEnum):
 def sample(
     stdin: Annotated[
         str | None,
-        typer.Argument(metavar="[-]", help="- reads the prompt from stdin.", show_default=False),
+        typer.Argument(
+            metavar="[-]", help="- reads the prompt, text or MIDI, from stdin.", show_default=False
+        ),
     ] = None,
     model: Model = None,
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="How many.")] = 1,
@@ -55,7 +58,7 @@ def sample(
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option(min=1, help="Tokens at most.  [default: 4000 for tunes, 500 for text]"),
+        typer.Option(min=1, help="Tokens at most.  [default: 4000 for music, 500 for text]"),
     ] = None,
     stop: Annotated[
         str | None, typer.Option(metavar="TEXT", help="End before this text appears.")
@@ -132,10 +135,11 @@ def sample(
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
-    """Draw new tunes or text from a model. Every tune is valid: it can be played and engraved.
+    """Draw new tunes, text or MIDI from a model. All music is valid: it can be played.
 
     Redirected to a file, a tune is written as what the file's name says, MIDI if it says nothing;
-    to a pipe or a terminal goes ABC notation or text, as it is made.
+    to a pipe or a terminal goes ABC notation or text, as it is made. What a model of MIDI draws
+    goes to files and pipes as MIDI.
     """
     from seqgen import checkpoint
     from seqgen.cli import destination
@@ -167,7 +171,7 @@ def sample(
         seed = secrets.randbelow(1 << 32)
     if not quiet:
         detail(f"model {saved.path}")
-        say(f"seed {seed}")
+        say(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
     explanation = Explanation() if explain else None
     sampler = Sampler(
         saved,
@@ -212,9 +216,14 @@ def _prompt(prompt: str | None, stdin: str | None) -> str:
         raise UsageError(f"'{stdin}' is no option; a prompt is given with -p, or - for stdin")
     if prompt is not None:
         raise UsageError("a prompt comes from -p or from stdin, not both")
-    from seqgen.files import read_text
+    from seqgen.files import decode_text, read_bytes
 
-    return read_text("-", max_bytes=MAX_PROMPT_BYTES)
+    data = read_bytes("-", max_bytes=MAX_PROMPT_BYTES)
+    if not data.startswith(b"MThd"):
+        return decode_text(data, path="-")
+    from seqgen.music.remi.reader import read
+
+    return read(data, path="-")
 
 
 def _stream(sampler: Sampler, count: int) -> None:
@@ -239,6 +248,10 @@ def _stream(sampler: Sampler, count: int) -> None:
 
 def _payload(sampler: Sampler, number: int, count: int, form: str) -> bytes:
     """Sample ``number`` of ``count`` in a form, whole."""
+    if sampler.saved.card.kind == "midi":
+        from seqgen.cli.pieces import render
+
+        return render(sampler.text(number), form)
     if form == "mid":
         return playable(sampler, number, count)[1]
     return sampler.text(number).encode("utf-8", "surrogateescape")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
+WRITES = {"abc": "tunes in ABC notation", "text": "text", "midi": "MIDI"}
+
 
 def show(
     what: Annotated[
@@ -70,6 +72,7 @@ def _holds_tunes(name: str) -> bool:
 
 
 def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
+    from seqgen import checkpoint
     from seqgen.corpus.stripping import LEFT_OUT, stripped_by
     from seqgen.models.parameters import count
 
@@ -77,12 +80,11 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     model, recipe, metrics, corpus = card.model, card.recipe, card.metrics, card.corpus
     heads = f", {model.heads} heads" if model.heads else ""
     shape = f"{model.arch}, {model.layers} x {model.hidden}{heads}, window {model.context}"
+    shape += ", tied embeddings" if model.tie_embeddings else ""
+    shape += f", logits capped at {model.logit_softcap:g}" if model.logit_softcap else ""
     quality = "not evaluated yet"
     if metrics:
-        quality = (
-            f"{metrics['bits_per_char']:.3f} bits per character "
-            f"({metrics['nats_per_char']:.3f} nats) at step {metrics['step']}"
-        )
+        quality = f"{checkpoint.quality(metrics)} at step {metrics['step']}"
         if stripped := stripped_by(corpus):
             quality += f", {LEFT_OUT[stripped]} neither counted nor predicted"
     options = (
@@ -92,18 +94,19 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     for name in ("clip_norm", "clip_value", "ema", "accumulate"):
         if recipe.get(name) is not None:
             options += f"{name.replace('_', ' ')} {recipe[name]}, "
-    options += f"dropout {recipe.get('dropout')}, seed {recipe.get('seed')}"
+    options += f"dropout {recipe.get('dropout')}, seed {recipe.get('seed')}, "
+    options += f"computed by {recipe.get('compute', 'plain')} {recipe.get('precision')}"
     if recipe.get("augment"):
         options += ", tunes in other keys too"
     learnt = (
         f"{corpus.get('name')}: {corpus.get('documents')} documents, "
-        f"{corpus.get('characters')} characters"
+        f"{corpus.get('characters')} {'events' if card.kind == 'midi' else 'characters'}"
     )
     if stripped := stripped_by(corpus):
         learnt += f", without {LEFT_OUT[stripped]}"
     rows: list[tuple[str, Any]] = [
         ("file", f"{saved.path} ({saved.path.stat().st_size / 1e6:.1f} MB)"),
-        ("writes", "tunes in ABC notation" if card.kind == "abc" else "text"),
+        ("writes", WRITES[card.kind]),
         ("architecture", shape),
         ("parameters", f"{count(model):,}"),
         ("vocabulary", f"{model.vocabulary} tokens ({card.tokenizer.scheme})"),

@@ -8,13 +8,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from seqgen.cli.console import remark
+from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from seqgen.corpus.documents import Corpus
-    from seqgen.tokenization import Tokenizer
+    from seqgen.corpus.documents import Corpus, Kind
+    from seqgen.tokenization import Scheme, Tokenizer
 
 __all__ = ["learn", "tokenize"]
 
@@ -30,9 +31,7 @@ def learn(training: Corpus, options: dict[str, Any]) -> Tokenizer:
     """
     from seqgen.tokenization import Tokenizer
 
-    scheme = options.get("tokens", "auto")
-    if scheme == "auto":
-        scheme = "abc" if training.kind == "abc" else "char"
+    scheme = _scheme(options.get("tokens", "auto"), training.kind)
     step = math.ceil(training.characters / BPE_CHARACTERS) if scheme == "bpe" else 1
     texts = itertools.islice(training.blocks(), 0, None, step)
     return Tokenizer.learn(scheme, texts, size=options.get("vocab_size"))
@@ -62,3 +61,16 @@ def _ending_tidily() -> Iterator[None]:
     finally:
         for sign, handler in before.items():
             signal.signal(sign, handler)
+
+
+def _scheme(tokens: str, kind: Kind) -> Scheme:
+    """The scheme that --tokens names, or that suits the corpus."""
+    if kind == "midi":
+        if tokens != "auto":
+            raise UsageError(
+                f"--tokens {tokens} is for text and tunes; MIDI is learnt event by event"
+            )
+        return "remi"
+    if tokens == "auto":
+        return "abc" if kind == "abc" else "char"
+    return cast("Scheme", tokens)

@@ -1,4 +1,4 @@
-"""``seqgen train``: learn from tunes or text."""
+"""``seqgen train``: learn from tunes, text or MIDI."""
 
 from __future__ import annotations
 
@@ -41,6 +41,12 @@ class Tokens(enum.StrEnum):
     bpe = "bpe"
 
 
+class Compute(enum.StrEnum):
+    auto = "auto"
+    plain = "plain"
+    xla = "xla"
+
+
 Layers = Annotated[
     int | None,
     typer.Option(min=1, help="Layers, or Transformer blocks.", show_default="by the corpus"),
@@ -52,6 +58,8 @@ Examples:
 seqgen train tunes.abc --budget 10m
 
 seqgen train tinyshakespeare --arch lstm
+
+seqgen train folder-of-midi/
 
 cat *.txt | seqgen train - -o checkpoints/prose.safetensors
 
@@ -82,7 +90,7 @@ def train(
             help="What the network reads and writes one at a time: characters (char), ABC "
             "notation's notes, lengths and bar lines (abc), or frequent parts of words, learnt by "
             "byte-pair encoding (bpe).",
-            show_default="auto, which is abc for tunes, else char",
+            show_default="auto: abc for tunes, events for MIDI, else char",
         ),
     ] = None,
     vocab_size: Annotated[
@@ -162,6 +170,26 @@ def train(
     hidden: Annotated[
         int | None, typer.Option(min=1, help="Width of the network.", show_default="by the corpus")
     ] = None,
+    tie_embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--tie-embeddings", help="Let a Transformer's output share its embedding's numbers."
+        ),
+    ] = False,
+    logit_softcap: Annotated[
+        float | None,
+        typer.Option(
+            metavar="CAP", help="Keep a Transformer's logits below this, smoothly, such as 15."
+        ),
+    ] = None,
+    compute: Annotated[
+        Compute | None,
+        typer.Option(
+            help="What runs an update: TensorFlow's operations one by one (plain), or compiled "
+            "into one (xla).",
+            show_default="auto: a long run tries both, and its answer is remembered",
+        ),
+    ] = None,
     val_fraction: Annotated[
         float | None,
         typer.Option(
@@ -215,7 +243,7 @@ def train(
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
-    """Learn from tunes or text, and keep what was learnt in one file."""
+    """Learn from tunes, text or MIDI, and keep what was learnt in one file."""
     chosen = {
         "arch": arch.value if arch else None,
         "tokens": tokens.value if tokens else None,
@@ -235,6 +263,9 @@ def train(
         "strip": strip.value if strip else None,
         "layers": layers,
         "hidden": hidden,
+        "tie_embeddings": tie_embeddings or None,
+        "logit_softcap": logit_softcap,
+        "compute": compute.value if compute and compute is not Compute.auto else None,
         "val_fraction": val_fraction,
         "validation": validation,
         "encoding": encoding,

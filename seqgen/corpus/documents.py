@@ -16,9 +16,12 @@ from typing import Literal
 from seqgen.errors import InputError
 from seqgen.files import stream_text
 
-__all__ = ["LARGE", "Corpus", "Document", "FileDocument", "Kind"]
+__all__ = ["LARGE", "UNITS", "Corpus", "Document", "FileDocument", "Kind"]
 
-Kind = Literal["abc", "text"]
+Kind = Literal["abc", "text", "midi"]
+
+UNITS: dict[Kind, str] = {"abc": "char", "text": "char", "midi": "event"}
+"""What a model's loss is counted by, whatever its tokens."""
 
 LARGE = 1 << 24
 """Files larger than this together (in bytes), if they hold text, stay where they are; a corpus of
@@ -30,16 +33,18 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One tune, or one text file: the stretch within which context may reach.
+    """One tune, text file or MIDI file: the stretch within which context may reach.
 
     Attributes:
         text: for ABC one tune from its ``X:`` line on, line ends ``\\n``, ending in exactly one;
-            for text the whole file as decoded.
+            for text the whole file as decoded; for MIDI its events, one a line (see
+            :mod:`seqgen.music.remi`).
         source: the file as the user named it, or ``"ryans-mammoth/AcaciaReel.abc"`` for a
             catalogued one.
         characters: how many characters of the original it stands for. For ABC that is
             ``len(text) + 1``: the blank line after a tune counts, because a model pays for it with
-            its end-of-document token. For text it is ``len(text)``.
+            its end-of-document token. For text it is ``len(text)``. MIDI has no characters: it is
+            how many events, the end of the piece counted as one.
     """
 
     text: str
@@ -163,7 +168,7 @@ class Corpus:
     Attributes:
         name: a name for a model trained on it: the stem of the only file, the folder's name, the
             catalogue's name, ``"stdin"``, or ``"corpus"`` for several sources.
-        kind: ``"abc"`` or ``"text"``.
+        kind: ``"abc"``, ``"text"`` or ``"midi"``.
         documents: at least one.
     """
 
@@ -193,7 +198,7 @@ class Corpus:
 
     @cached_property
     def characters(self) -> int:
-        """Characters of the original that the documents stand for together."""
+        """Characters of the original (or events) that the documents stand for together."""
         return sum(document.characters for document in self.documents)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from seqgen.corpus import catalog, documents
 from seqgen.corpus.documents import Corpus, Document, FileDocument, Kind
+from seqgen.corpus.scores import MIDI_SUFFIXES, SCORE_SUFFIXES, form_of, read_midi, read_score
 from seqgen.corpus.tunes import find_tunes
 from seqgen.errors import InputError
-from seqgen.files import STDIN, read_text, stream_text
+from seqgen.files import STDIN, decode_text, read_bytes, stream_text
 
 __all__ = ["load", "survey"]
 
@@ -22,6 +23,9 @@ TEXT_SUFFIXES = frozenset(
     | {".txt", ".xml"}
 )
 """What counts as text when a folder is searched; a file named by itself may be called anything."""
+
+SUFFIXES = TEXT_SUFFIXES | MIDI_SUFFIXES | SCORE_SUFFIXES
+WHAT: dict[Kind, str] = {"abc": "tunes", "text": "text", "midi": "MIDI"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,57 +39,74 @@ class _File:
 def load(sources: Sequence[str], *, encoding: str = "utf-8") -> Corpus:
     """Read everything named into one corpus.
 
-    A source is a file; a folder, searched with its subfolders for files with a text suffix, hidden
-    ones apart; a pattern such as ``tunes/**/*.abc`` that the shell left as it was; ``-`` for
-    standard input; or a catalogued collection. What exists as a path wins over a collection of that
-    name. Files are read in the order of the sources, sorted within each, and each file once.
+    A source is a file; a folder, searched with its subfolders for files with a suffix of text, MIDI
+    or scores, hidden ones apart; a pattern such as ``tunes/**/*.abc`` that the shell left as it
+    was; ``-`` for standard input; or a catalogued collection. What exists as a path wins over a
+    collection of that name. Files are read in the order of the sources, sorted within each, and
+    each file once.
 
-    Whether a file holds tunes or text is decided by its contents (see
-    :func:`seqgen.corpus.tunes.find_tunes`), and all files must agree. ABC is divided into tunes;
-    text is kept as decoded, line ends and all, without a byte-order mark. A file of white space
-    alone is refused when named and passed over in a folder. Where the files are large, texts are
-    not kept but read again when they are needed; standard input, and tunes, always are.
+    What a file holds is decided by its contents (see :func:`seqgen.corpus.tunes.find_tunes`) and,
+    for MIDI and scores, its suffix, and all files must agree. ABC is divided into tunes, MusicXML
+    and **kern become tunes in ABC, MIDI becomes events; text is kept as decoded, line ends and all,
+    without a byte-order mark. A file of white space alone, or MIDI without notes, is refused when
+    named and passed over in a folder. Where the files are large, texts are not kept but read again
+    when they are needed; standard input, and all else, always are.
 
     Args:
         sources: what the user named; none means the collection ``catalog.DEFAULT``.
         encoding: of all files and standard input, other than catalogued collections (UTF-8).
     Raises:
         InputError: a source is missing, empty, binary, in another encoding, or neither a file nor a
-            collection; or some files hold tunes and others text.
+            collection; a MIDI file or score is damaged; or the files are of different kinds.
     """
     named = list(sources) or [catalog.DEFAULT]
     files = _distinct([file for source in named for file in _files(source, encoding)])
     large = sum(map(_size_bytes, files)) > documents.LARGE
-    tunes: list[Document] = []
-    texts: list[Document | FileDocument] = []
-    with_tunes: list[str] = []
+    found: dict[Kind, list[Document | FileDocument]] = {}
     for file in files:
-        if large and _holds_text(file):
-            document = FileDocument.open(Path(file.path), file.source, file.encoding)
-            if document is not None:
-                texts.append(document)
-                continue
-        text = read_text(file.path, encoding=file.encoding)
-        found = find_tunes(text, suffix=Path(file.source).suffix)
-        if found:
-            with_tunes.append(file.source)
-            tunes += (Document(tune, file.source, len(tune) + 1) for tune in found)
-        elif text.strip():
-            texts.append(Document(text, file.source, len(text)))
+        kind, read = _open(file) if large and _holds_text(file) else _read(file)
+        if read:
+            found.setdefault(kind, []).extend(read)
         elif not file.found_in_folder:
-            raise InputError("is empty; name a file with tunes or text", path=file.source)
-    if tunes and texts:
-        _refuse_mixture(with_tunes, [document.source for document in texts])
-    if not tunes and not texts:
-        raise InputError("holds no text: every file in it is empty", path=", ".join(named))
-    kind: Kind = "abc" if tunes else "text"
-    return Corpus(_name(named, files), kind, tuple(tunes or texts))
+            what = "notes" if kind == "midi" else "tunes or text"
+            raise InputError(f"is empty; name a file with {what}", path=file.source)
+    if not found:
+        raise InputError(
+            "holds nothing to learn from: every file in it is empty", path=", ".join(named)
+        )
+    if len(found) > 1:
+        _refuse_mixture(found)
+    ((kind, together),) = found.items()
+    return Corpus(_name(named, files), kind, tuple(together))
+
+
+def _open(file: _File) -> tuple[Kind, list[FileDocument]]:
+    """A text that stays in its file."""
+    document = FileDocument.open(Path(file.path), file.source, file.encoding)
+    return "text", [] if document is None else [document]
+
+
+def _read(file: _File) -> tuple[Kind, list[Document]]:
+    """What kind of thing a file holds, and the documents in it."""
+    data = read_bytes(file.path)
+    suffix = Path(file.source).suffix.lower()
+    form = form_of(data, suffix)
+    if form in MIDI_SUFFIXES:
+        piece = read_midi(data, file.source)
+        return "midi", [] if piece is None else [piece]
+    if form is not None:
+        return "abc", read_score(data, file.source, form, file.encoding)
+    text = decode_text(data, path=file.path, encoding=file.encoding)
+    tunes = find_tunes(text, suffix=suffix)
+    if tunes:
+        return "abc", [Document(tune, file.source, len(tune) + 1) for tune in tunes]
+    return "text", [Document(text, file.source, len(text))] if text.strip() else []
 
 
 def _holds_text(file: _File) -> bool:
     """Whether a file's beginning says that it is no ABC, and that it can be read again."""
     suffix = Path(file.source).suffix
-    if file.path == STDIN or suffix.lower() == ".abc":
+    if file.path == STDIN or suffix.lower() in {".abc", *MIDI_SUFFIXES, *SCORE_SUFFIXES}:
         return False
     try:
         beginning = next(stream_text(file.path, encoding=file.encoding), "")
@@ -143,10 +164,12 @@ def _files_in_folder(folder: str, encoding: str) -> list[_File]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
-            if not name.startswith(".") and path.suffix.lower() in TEXT_SUFFIXES:
+            if not name.startswith(".") and path.suffix.lower() in SUFFIXES:
                 files.append(_File(path, str(path), encoding, found_in_folder=True))
     if not files:
-        raise InputError("no .abc, .txt or other text file in this folder", path=folder)
+        raise InputError(
+            "no .abc, .txt, .mid or other file to learn from in this folder", path=folder
+        )
     return files
 
 
@@ -170,14 +193,18 @@ def _size_bytes(file: _File) -> int:
         return 0
 
 
-def _refuse_mixture(with_tunes: list[str], with_text: list[str]) -> NoReturn:
-    def some(sources: list[str]) -> str:
+def _refuse_mixture(found: Mapping[Kind, Sequence[Document | FileDocument]]) -> NoReturn:
+    def some(together: Sequence[Document | FileDocument]) -> str:
+        sources = list(dict.fromkeys(document.source for document in together))
         rest = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
         return ", ".join(sources[:3]) + rest
 
+    held = "; but ".join(
+        f"these hold {WHAT[kind]}: {some(together)}" for kind, together in found.items()
+    )
+    pattern = "*.mid" if "midi" in found else "*.abc"
     raise InputError(
-        f"these hold ABC tunes: {some(with_tunes)}; but these hold text: {some(with_text)}; "
-        "a model learns one kind: name those files alone, such as 'folder/**/*.abc'"
+        f"{held}; a model learns one kind: name those files alone, such as 'folder/**/{pattern}'"
     )
 
 

@@ -31,8 +31,8 @@ _NOT_MUSIC = re.compile(r"^[A-Za-z+]:.*$|%.*$|[\s!\\]+", re.MULTILINE)
 def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus]:
     """Divide a corpus into a part to train on and a part to validate with.
 
-    ABC, and ten or more text files, are divided by document. Documents alike but for
-    their titles (see :func:`group_alike`) stay on one side. Which ones are held back hangs on the
+    ABC, MIDI, and ten or more text files are divided by document. Documents alike but for their
+    titles (see :func:`group_alike`) stay on one side. Which ones are held back hangs on the
     seed and on each document itself, not on its place: a corpus that gains a tune keeps nearly the
     same division. The validation part misses the size asked for by at most half of the largest set
     of like documents; if even the smallest set is more than twice that size, it is the smallest.
@@ -40,7 +40,8 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
     Fewer text files, above all a single one, are each cut: the last ``fraction`` of the characters
     is held back, so that training is ``text[:int(len(text) * (1 - fraction))]``. For one file and
     0.1 this is the usual split of tinyshakespeare (karpathy/nanoGPT, data/shakespeare_char). So are
-    text files so unequal that no choice of whole ones comes within a factor of two of the size.
+    text files so unequal that no choice of whole ones comes within a factor of two of the size. A
+    single MIDI piece is cut at the bar line before that place.
 
     Of a large corpus no more than MAX_CHARACTERS are asked for, whatever the fraction.
 
@@ -63,6 +64,8 @@ def split(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus
     if corpus.kind == "text" and len(corpus.documents) < MIN_DOCUMENTS:
         return _cut_each(corpus, fraction)
     alike = _by_likeness(corpus)
+    if corpus.kind == "midi" and len(alike) < 2:
+        return _cut_piece(corpus, fraction)
     if corpus.kind == "abc" and len(alike) < 2:
         raise InputError(
             f"this corpus is too small to split: it holds {len(corpus.documents)} "
@@ -87,7 +90,8 @@ def group_alike(corpus: Corpus) -> list[list[AnyDocument]]:
     Tunes are duplicates if their music is the same but for white space and line breaks: titles,
     numbers, remarks, lyrics and all other information-field lines are left out, so a tune that
     stands in two books under two names is found. (A tune without any music is compared whole.)
-    Texts are duplicates if their words are the same, however they are spaced.
+    Texts are duplicates if their words are the same, however they are spaced; so are MIDI files, by
+    their events.
     """
     return list(_by_likeness(corpus).values())
 
@@ -156,3 +160,20 @@ def _cut_each(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus]:
             path=corpus.documents[0].source,
         )
     return replace(corpus, documents=tuple(training)), replace(corpus, documents=tuple(validation))
+
+
+def _cut_piece(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus]:
+    piece = corpus.documents[0]  # the others are the same
+    text = piece.text
+    at = text.rfind("Bar_None", 0, int(len(text) * (1 - fraction)))
+    if at <= 0:
+        raise InputError(
+            "this piece is too short to split: it has one bar, or hardly more; add more pieces, or "
+            "name what to validate with by --validation FILE",
+            path=piece.source,
+        )
+    training, validation = (
+        replace(corpus, documents=(Document(part, piece.source, part.count("\n") + 1),))
+        for part in (text[:at], text[at:])
+    )
+    return training, validation

@@ -29,16 +29,17 @@ _MODES = {
 }
 # Tonic and mode; a word before "=" is a parameter, such as clef=, and no mode.
 _KEY = re.compile(r"([A-G][#b]?)[ \t]*((?:[A-Za-z]+\b(?!=))?)")
+_TIME_SIGNATURE = re.compile(r"^TimeSig_(.+)", re.MULTILINE)
 _METRES = {"C": "4/4", "C|": "2/2"}
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Counts over one corpus.
+    """Counts over one corpus; where it is MIDI, events stand for characters.
 
     Attributes:
         name: the corpus's name.
-        kind: ``"abc"`` or ``"text"``.
+        kind: ``"abc"``, ``"text"`` or ``"midi"``.
         digest: the corpus's SHA-256.
         documents: tunes or text files.
         characters: of the original, as in ``Corpus.characters``.
@@ -47,8 +48,8 @@ class Statistics:
         length_characters: minimum, lower quartile, median, upper quartile and maximum of the
             documents' lengths.
         metre: tunes by the metre they begin with, commonest first; ``C`` counts as 4/4 and ``C|``
-            as 2/2. Like the two below, empty for text.
-        key: tunes by tonic and mode of their first ``K:``.
+            as 2/2. Empty for text.
+        key: tunes by tonic and mode of their first ``K:``. Like the one below, for ABC alone.
         rhythm: tunes by ``R:`` in lower case; those without one are not counted.
     """
 
@@ -68,11 +69,12 @@ class Statistics:
 def measure(corpus: Corpus) -> Statistics:
     """Count what a corpus holds."""
     tunes = [document.text for document in corpus.documents if corpus.kind == "abc"]
-    # A tune's end counts as a character of the original, not of the document's.
-    lengths = sorted(d.characters - (corpus.kind == "abc") for d in corpus.documents)
+    pieces = [document.text for document in corpus.documents if corpus.kind == "midi"]
+    # A tune's or piece's end counts as one of the original, not of the document's.
+    lengths = sorted(d.characters - (corpus.kind != "text") for d in corpus.documents)
     distinct: set[str] = set()
     for block in corpus.blocks():
-        distinct.update(block)
+        distinct.update(block.split() if corpus.kind == "midi" else block)
     last = len(lengths) - 1
     return Statistics(
         name=corpus.name,
@@ -89,7 +91,10 @@ def measure(corpus: Corpus) -> Statistics:
             lengths[3 * last // 4],
             lengths[last],
         ),
-        metre=_count(_metre(field(tune, "M")) for tune in tunes),
+        metre=_count(
+            [_metre(field(tune, "M")) for tune in tunes]
+            + [found[1] for piece in pieces if (found := _TIME_SIGNATURE.search(piece))]
+        ),
         key=_count(_key(field(tune, "K")) for tune in tunes),
         rhythm=_count(r.lower() for tune in tunes if (r := field(tune, "R"))),
     )

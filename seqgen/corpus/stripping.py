@@ -54,7 +54,7 @@ def strip_corpus(corpus: Corpus, what: Strip) -> Corpus:
         UsageError: the corpus holds no tunes.
     """
     if corpus.kind != "abc":
-        raise UsageError(f"--strip {what} is for tunes, and the corpus holds text")
+        raise UsageError(f"--strip {what} is for tunes, and the corpus holds {corpus.kind}")
     texts = [strip(document.text, what) for document in corpus.documents]
     documents = tuple(
         Document(text, document.source, len(text) + 1)

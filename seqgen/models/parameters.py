@@ -55,7 +55,8 @@ def _transformer(config: ModelConfig) -> Shapes:
         table[f"block.{layer}.attention.output"] = (hidden, hidden)
         table[f"block.{layer}.mlp.up"] = (hidden, MLP_RATIO * hidden)
         table[f"block.{layer}.mlp.down"] = (MLP_RATIO * hidden, hidden)
-    table["output.kernel"] = (hidden, vocabulary)
+    if not config.tie_embeddings:  # else it is the embedding's transpose (Press & Wolf 2017)
+        table["output.kernel"] = (hidden, vocabulary)
     return table
 
 
@@ -84,7 +85,9 @@ def initialise(config: ModelConfig, seed: int) -> Weights:
     (Saxe et al. 2014), and an LSTM's forget-gate biases of 1 so that memory is kept at first
     (Jozefowicz et al. 2015).
     Transformer: normal with deviation fan_in**-0.5; the projections that write to the residual
-    stream and the output start at zero, so that every block starts as the identity.
+    stream and the output start at zero, so that every block starts as the identity. The embedding
+    is normalised when it is read, so its size matters only where the output shares it: there it is
+    small, so that the first logits are.
     """
     rng = np.random.default_rng([seed, 0])
     weights: Weights = {}
@@ -104,7 +107,9 @@ def _initial(
     if config.arch == "transformer":
         if name.endswith(("attention.output", "mlp.down", "output.kernel")):
             return np.zeros(shape)
-        return rng.normal(0.0, 1.0 if name == "embedding" else shape[0] ** -0.5, shape)
+        if name == "embedding":
+            return rng.normal(0.0, 1.0 / config.hidden if config.tie_embeddings else 1.0, shape)
+        return rng.normal(0.0, shape[0] ** -0.5, shape)
     if name == "embedding":
         return rng.normal(0.0, config.embedding**-0.5, shape)
     if name.endswith("recurrent_kernel"):

@@ -69,7 +69,7 @@ class _Reader:
         self._alters = {}
         if layers[0] == bar.items and tuple(layers[1:]) == bar.overlays:
             return bar
-        return replace(bar, items=layers[0], overlays=tuple(layers[1:]))
+        return bar._replace(items=layers[0], overlays=tuple(layers[1:]))
 
     def _item(self, item: Item) -> Item:
         if isinstance(item, Note):

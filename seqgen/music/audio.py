@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqgen.errors import InputError
-from seqgen.music.performance import Performance, TimedNote
+from seqgen.music.performance import DRUM_CHANNEL, Performance
+from seqgen.music.playing import TimedNote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +31,6 @@ SAMPLE_RATE = 44100
 MAX_SECONDS = 1800
 """A longer performance is refused: its samples would not fit in a small machine's memory."""
 
-_DRUMS = 9
 _RELEASE_SECONDS = 0.15
 _ATTACK_SECONDS = 0.002
 _PEAK = 0.89  # one decibel below full scale
@@ -161,7 +161,7 @@ def _render(performance: Performance, seconds: float) -> Samples:
     for is_drum in (False, True):
         notes = [
             note for track in performance.tracks
-            if (track.channel == _DRUMS) == is_drum for note in track.notes
+            if (track.channel == DRUM_CHANNEL) == is_drum for note in track.notes
         ]  # fmt: skip
         _mix(mixed, performance, notes, is_drum, release)
     return mixed

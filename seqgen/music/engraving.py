@@ -67,6 +67,7 @@ def _toolkit() -> Any:
             "breaks": "smart",
             "header": "auto",
             "lyricWordSpace": 2.4,
+            "defaultBottomMargin": 1.3,  # below tempo marks, which else touch high notes
             "footer": "none",
             "leftMarginMRest": 4.0,
             "rightMarginMRest": 4.0,
@@ -106,6 +107,8 @@ def write_png(tune: Tune, *, width: int = 1600) -> bytes:
     svg = _MUSIC_TEXT.sub(_PLAIN_TEXT, write_svg(tune).decode().translate(_SIGNS))
     # resvg anchors a text where its first character stands, be it a line end.
     svg = _LINE_ENDS.sub("><", svg)
+    # verovio spaces words as wide as Times; DejaVu's are as narrow only where condensed.
+    svg = svg.replace("<svg ", '<svg font-stretch="condensed" ', 1)
     try:
         import resvg_py
     except ImportError as error:

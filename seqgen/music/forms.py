@@ -77,10 +77,10 @@ def _read_mxl(data: bytes, path: str, _encoding: str) -> Iterator[ParsedTune]:
     return as_parsed(read_mxl(data, path=path))
 
 
-def _read_kern(data: bytes, path: str, _encoding: str) -> Iterator[ParsedTune]:
+def _read_kern(data: bytes, path: str, encoding: str) -> Iterator[ParsedTune]:
     from seqgen.music.music21_reader import read_kern
 
-    return as_parsed(read_kern(data, path=path))
+    return as_parsed(read_kern(data, path=path, encoding=encoding))
 
 
 def _write_abc(tune: Tune, _sound: Sound) -> bytes:

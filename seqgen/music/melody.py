@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from seqgen.errors import InputError
+from seqgen.files import STDIN
 from seqgen.music.abc.fields import default_unit, parse_key
 from seqgen.music.abc.notation import SHARPS
 from seqgen.music.abc.parser import parse_tune
@@ -19,7 +20,7 @@ from seqgen.music.abc.writer import write_tune
 from seqgen.music.accidentals import with_accidentals
 from seqgen.music.meter_and_key import estimate_key, estimate_meter, upbeat
 from seqgen.music.midi import MidiFile, read
-from seqgen.music.performance import Track
+from seqgen.music.performance import DRUM_CHANNEL, Track
 from seqgen.music.quantisation import Sounding, quantise
 from seqgen.music.score import (
     Bar,
@@ -44,7 +45,6 @@ from seqgen.music.tuplets import group_tuplets
 
 __all__ = ["read_melody", "spell"]
 
-_DRUMS = 9
 _BARS_A_LINE = 4
 
 
@@ -68,7 +68,7 @@ def read_melody(data: bytes, *, path: str | PathLike[str] | None = None) -> list
         meters.insert(0, (Fraction(0), estimate_meter(notes)))
     key = (parse_key(midi.keys[0][1])[0] if midi.keys else None) or estimate_key(notes)
     meter = meters[0][1]
-    title = track.name or (Path(path).stem if path is not None else "")
+    title = track.name or (Path(path).stem if path not in (None, STDIN) else "")
     tempo = None
     if midi.tempos:
         qpm = midi.tempos[0][1]
@@ -83,7 +83,7 @@ def read_melody(data: bytes, *, path: str | PathLike[str] | None = None) -> list
 
 
 def _melody(midi: MidiFile) -> Track | None:
-    tracks = [track for track in midi.tracks if track.channel != _DRUMS]
+    tracks = [track for track in midi.tracks if track.channel != DRUM_CHANNEL]
     if not tracks:
         return None
     most = max(len(track.notes) for track in tracks)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import io
 import struct
+from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from os import PathLike
 from typing import TypeAlias
 
 from seqgen.errors import InputError
-from seqgen.music.performance import Performance, TimedNote, Track
+from seqgen.music.performance import Performance, Track
+from seqgen.music.playing import TimedNote
 from seqgen.music.score import Meter
 
 __all__ = ["MAX_FILE_BYTES", "TICKS_PER_QUARTER", "MidiFile", "read", "write"]
@@ -119,7 +121,8 @@ class MidiFile:
 
     Args:
         ticks_per_quarter: its resolution.
-        tracks: those that hold notes.
+        tracks: those that hold notes, a channel each; programs set in another track count where a
+            track sets none itself.
         tempos: (tick, quarter notes a minute); meters: (tick, metre); keys: (tick, name such as
             ``"Em"``).
     """
@@ -157,28 +160,28 @@ def read(data: bytes, *, path: str | PathLike[str] | None = None) -> MidiFile:
     tempos: list[tuple[int, Fraction]] = []
     meters: list[tuple[int, Meter]] = []
     keys: list[tuple[int, str]] = []
-    tracks = []
+    tracks: list[Track] = []
+    everywhere: dict[int, list[tuple[int, int]]] = {}  # programs by channel
     for midi_track in file.tracks:
         now = 0
         name = ""
-        channel = 0
-        programs: list[tuple[int, int]] = []
-        sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        notes: list[TimedNote] = []
+        programs: dict[int, list[tuple[int, int]]] = {}
+        sounding: defaultdict[tuple[int, int], deque[tuple[int, int]]] = defaultdict(deque)
+        notes: dict[int, list[TimedNote]] = {}
         for message in midi_track:
             now += message.time
             kind = message.type
             if kind == "note_on" and message.velocity:
-                channel = message.channel
-                begun = sounding.setdefault((channel, message.note), [])
-                begun.append((now, message.velocity))
+                sounding[message.channel, message.note].append((now, message.velocity))
             elif kind in ("note_on", "note_off"):
-                begun = sounding.get((message.channel, message.note), [])
+                begun = sounding[message.channel, message.note]
                 if begun:
-                    onset, velocity = begun.pop()
-                    notes.append(TimedNote(onset, now - onset, message.note, velocity))
+                    # Of one pitch struck again while it sounds, the first ends first.
+                    onset, velocity = begun.popleft()
+                    note = TimedNote(onset, now - onset, message.note, velocity)
+                    notes.setdefault(message.channel, []).append(note)
             elif kind == "program_change":
-                programs.append((now, message.program))
+                programs.setdefault(message.channel, []).append((now, message.program))
             elif kind == "track_name":
                 name = message.name
             elif kind == "set_tempo" and message.tempo:
@@ -187,15 +190,29 @@ def read(data: bytes, *, path: str | PathLike[str] | None = None) -> MidiFile:
                 meters.append((now, Meter((message.numerator,), message.denominator)))
             elif kind == "key_signature":
                 keys.append((now, message.key))
-        if notes:
-            tracks.append(Track(name, channel, tuple(programs), tuple(sorted(notes))))
+        for channel, changes in programs.items():
+            everywhere.setdefault(channel, []).extend(changes)
+        tracks += (
+            Track(name, channel, tuple(programs.get(channel, ())), tuple(sorted(notes[channel])))
+            for channel in sorted(notes)
+        )
+    tracks = [
+        track if track.programs else replace(track, programs=_in_order(everywhere, track.channel))
+        for track in tracks
+    ]
     return MidiFile(
         file.ticks_per_beat, tuple(tracks), tuple(sorted(tempos)), tuple(sorted(meters, key=_when)),
         tuple(sorted(keys)),
     )  # fmt: skip
 
 
-def _when(event: tuple[int, Meter]) -> int:
+def _in_order(
+    programs: dict[int, list[tuple[int, int]]], channel: int
+) -> tuple[tuple[int, int], ...]:
+    return tuple(sorted(programs.get(channel, ()), key=_when))
+
+
+def _when(event: tuple[int, object]) -> int:
     return event[0]
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from seqgen.music.abc.fields import parse_key
 from seqgen.music.abc.notation import SHARPS
+from seqgen.music.jump_marks import DECORATIONS as JUMPS
+from seqgen.music.jump_marks import mark_of
 from seqgen.music.musicxml.values import ARTICULATIONS, DYNAMICS, ORNAMENTS, TECHNICAL
 from seqgen.music.score import (
     PLAIN,
@@ -25,6 +27,7 @@ from seqgen.music.score import (
     Note,
     PartMark,
     Rest,
+    Spacer,
     Syllable,
     Tempo,
     TempoChange,
@@ -238,10 +241,14 @@ class PartReader:
             elif "TextExpression" in classes:
                 mark = "_" if element.placement == "below" else "^"
                 texts.append(mark + " ".join(f"{element.content}".replace('"', "'").split()))
+            elif "RepeatExpression" in classes and (jump := mark_of(element.getText())) is not None:
+                decorations.append(JUMPS[jump])
             elif "Dynamic" in classes and element.value in DYNAMICS:
                 decorations.append(element.value)
             elif stream is measure and (item := self._change(element)) is not None:
                 items.append(item)
+        if texts or decorations:
+            items.append(Spacer(Attached(tuple(decorations), (), tuple(texts))))
         return group_tuplets(items)
 
     def _event(self, element: Any, attached: Attached, grace: bool = False) -> Any:

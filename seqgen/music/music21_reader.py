@@ -72,10 +72,12 @@ def _check_size(data: bytes, path: str | PathLike[str] | None) -> None:
         raise InputError(f"holds more than {MAX_BYTES >> 20} MiB; split it", path=path)
 
 
-def read_kern(data: bytes, *, path: str | PathLike[str] | None = None) -> list[Tune]:
+def read_kern(
+    data: bytes, *, path: str | PathLike[str] | None = None, encoding: str = "utf-8"
+) -> list[Tune]:
     """The score of a Humdrum **kern file; see read_musicxml."""
     _check_size(data, path)
-    text = decode_text(data, path=path)
+    text = decode_text(data, path=path, encoding=encoding)
     if "**kern" not in text:
         raise InputError("is no **kern file: no column begins with **kern", path=path)
     return [_read(text, "humdrum", "**kern", path)]

@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from seqgen.music.performance import TimedNote
+from seqgen.music.playing import TimedNote
 
 __all__ = ["Sounding", "quantise"]
 

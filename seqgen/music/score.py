@@ -335,8 +335,7 @@ class Directive:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A field that means nothing to the music, such as ``T:`` or ``N:``, kept as written."""
 
     name: str
@@ -371,8 +370,7 @@ class BarLine(NamedTuple):
     opens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """The music between two bar lines.
 
     Args:
@@ -391,7 +389,16 @@ class Bar:
     overlays: tuple[tuple[Item, ...], ...] = ()
     ending: tuple[int, ...] = ()
     ending_text: str = ""
-    offset: int = field(default=0, compare=False)
+    offset: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bar) and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:  # a tuple's own would count the offset
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:-1])
 
     @property
     def events(self) -> list[Event]:

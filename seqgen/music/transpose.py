@@ -140,8 +140,7 @@ class _Transposer:
 
     def voice(self, voice: Voice) -> Voice:
         bars = tuple(
-            replace(
-                bar,
+            bar._replace(
                 items=tuple([self._item(item) for item in bar.items]),
                 overlays=tuple([
                     tuple([self._item(item) for item in layer]) for layer in bar.overlays

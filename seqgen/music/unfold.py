@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from seqgen.music.score import Bar, PartMark
 
-__all__ = ["MAX_REPEATS", "part_order", "unfold"]
+__all__ = ["MAX_REPEATS", "final_pass", "part_order", "unfold"]
 
 MAX_REPEATS = 64
 """How often a bar may be played, at most; the parser keeps repeats within it."""
@@ -102,6 +102,20 @@ def _last_passes(bars: Sequence[Bar], begin: int, end: int) -> list[int]:
                 passes[each - begin] = highest
             highest, first = 0, index + 1
     return passes
+
+
+def final_pass(bars: Sequence[Bar]) -> list[int]:
+    """The bars as they are played for the last time: each once, the last of several endings."""
+    last_passes = _last_passes(bars, 0, len(bars))
+    played: list[int] = []
+    skips = False
+    for index, bar in enumerate(bars):
+        if bar.ending:
+            skips = last_passes[index] not in bar.ending
+        if not skips:
+            played.append(index)
+        skips = skips and not _ends_ending(bars, index)
+    return played
 
 
 def _unfold_section(bars: Sequence[Bar], begin: int, end: int) -> list[int]:

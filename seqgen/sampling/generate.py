@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +11,34 @@ from numpy.typing import NDArray
 from seqgen.config import SamplingConfig
 from seqgen.errors import UsageError
 from seqgen.models.decoders import Decoder
-from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.filters import FloatArray, distribution, log_softmax
 from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
-__all__ = ["continuation", "draw"]
+__all__ = ["Grammatical", "Standing", "continuation", "draw"]
 
 _NEVER = 23.0  # nats below the likeliest token: once in 10^10 draws
 _LAST_WORDS = 12  # tokens that a tune may take to its end beyond the least, once it is to end
+
+
+class Standing(Protocol):
+    """A state, and what may follow it: a mask, (vocabulary,) bool, and minus infinity or 0."""
+
+    @property
+    def state(self) -> Any: ...
+    @property
+    def allowed(self) -> NDArray[np.bool_]: ...
+    @property
+    def forbidden(self) -> NDArray[np.float32]: ...
+
+
+class Grammatical(Protocol):
+    """What holds a draw to a grammar: `constraint.Constraint` is one, for ABC."""
+
+    def begin(self, prompt: str) -> Any: ...
+    def least(self, state: Any) -> int | None: ...
+    def binds(self, state: Any, left: int) -> int: ...
+    def place(self, state: Any) -> Standing: ...
+    def follow(self, place: Any, token: int) -> Standing: ...
 
 
 def continuation(
@@ -29,7 +50,7 @@ def continuation(
     seed: int,
     number: int,
     heading: str = "",
-    constraint: Constraint | None = None,
+    constraint: Grammatical | None = None,
     observe: Callable[[str, float], None] | None = None,
 ) -> Iterator[str]:
     """How a model goes on from a prompt, in pieces, until it ends the document.
@@ -91,7 +112,7 @@ def draw(probabilities: FloatArray, rng: np.random.Generator) -> int:
 class _Guide:
     """One tune held to the grammar while it is drawn."""
 
-    def __init__(self, constraint: Constraint, prompt: str, max_tokens: int) -> None:
+    def __init__(self, constraint: Grammatical, prompt: str, max_tokens: int) -> None:
         self._constraint = constraint
         self._place = constraint.place(constraint.begin(prompt))
         self._left = max_tokens

@@ -12,7 +12,7 @@ from seqgen.errors import InputError, UsageError
 from seqgen.models import decoders
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions
 from seqgen.sampling.constraint import Constraint
-from seqgen.sampling.generate import continuation
+from seqgen.sampling.generate import Grammatical, continuation
 from seqgen.sampling.infill import Gaps
 
 __all__ = ["VALID", "Sampler"]
@@ -33,7 +33,7 @@ class Sampler:
         gaps: a tune with bars left open, which every sample fills; instead of a prompt.
         observe: told of every token drawn under the grammar; see ``continuation``.
     Raises:
-        UsageError: the model writes text, and more than a valid tune is asked of it; or its
+        UsageError: the model writes text or MIDI, and more than a valid tune is asked of it; or its
             vocabulary can't spell such a tune.
     """
 
@@ -53,7 +53,17 @@ class Sampler:
         self._strip = stripped_by(saved.card.corpus) if saved.card.kind == "abc" else None
         self._title = conditions.title if conditions is not None else ""
         self._constraint: Constraint | None = None
-        if saved.card.kind != "abc":
+        self._grammar: Grammatical | None = None
+        if saved.card.kind == "midi":
+            if conditions != VALID or gaps is not None:
+                raise UsageError(
+                    "this model writes MIDI, always valid; options for tunes are for models of ABC"
+                )
+            if config.stop is not None:
+                raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
+            self._grammar = _events(saved)
+            prompt = "".join(f"{word}\n" for word in prompt.split())
+        elif saved.card.kind != "abc":
             if conditions != VALID or gaps is not None or observe is not None:
                 raise UsageError("this model writes text, which has no metre, key or bars")
         elif conditions is not None:
@@ -72,6 +82,7 @@ class Sampler:
                 compass=_compass(saved.card),
                 heading=self._heading("", 0)[0],
             )
+            self._grammar = self._constraint
         self.prompt = prompt
         self._decoder = decoders.build(saved.card.model, saved.weights)
 
@@ -87,7 +98,7 @@ class Sampler:
         heading, prompt = self._heading(self.prompt, number)
         pieces = continuation(
             self._decoder, tokenizer, prompt, self.config, heading=heading,
-            seed=self.seed, number=number, constraint=self._constraint, observe=self._observe,
+            seed=self.seed, number=number, constraint=self._grammar, observe=self._observe,
         )  # fmt: skip
         # A prompt that can't be gone on from is no output: the first piece is drawn before it.
         try:
@@ -114,6 +125,12 @@ class Sampler:
         """Sample ``number`` as a whole, ending in a newline."""
         text = "".join(self.stream(number))
         return text if text.endswith("\n") else text + "\n"
+
+
+def _events(saved: Checkpoint) -> Grammatical:
+    from seqgen.sampling.event_constraint import EventConstraint
+
+    return EventConstraint(saved.card.tokenizer)
 
 
 def _compass(card: Card) -> tuple[int, int] | None:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.errors import UsageError
-from seqgen.tokenization import abc_tokens, bpe, characters
+from seqgen.tokenization import abc_tokens, bpe, characters, remi
 
 __all__ = ["BOUNDARY", "Scheme", "StreamDecoder", "Tokenizer"]
 
-Scheme = Literal["char", "abc", "bpe"]
+Scheme = Literal["char", "abc", "bpe", "remi"]
 
 BOUNDARY = 0
 HALF_BYTES = 16
@@ -24,13 +24,15 @@ FIRST_PIECE = 1 + HALF_BYTES
 ERRORS = "surrogateescape"
 MOST_SPELLED = 1 << 17  # spellings that are kept
 
-_SPLIT: dict[Literal["abc", "bpe"], Callable[[str], Iterable[str]]] = {
+_SPLIT: dict[Literal["abc", "bpe", "remi"], Callable[[str], Iterable[str]]] = {
     "abc": abc_tokens.split,
     "bpe": bpe.words,
+    "remi": remi.split,
 }
-_VOCABULARY: dict[Literal["char", "abc"], Callable[[Iterable[str]], list[str]]] = {
+_VOCABULARY: dict[Literal["char", "abc", "remi"], Callable[[Iterable[str]], list[str]]] = {
     "char": characters.vocabulary,
     "abc": abc_tokens.vocabulary,
+    "remi": remi.vocabulary,
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from seqgen.errors import UsageError
 from seqgen.training.metrics import Curve
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ DASHES = ("solid", "dashed", "dotted", "dashdot")
 SIZE_INCHES = (11.0, 6.5)
 PNG_DOTS_PER_INCH = 120
 SMOOTHING_SHARE = 0.02  # of a curve's points: how far back its average reaches
-VALIDATION = "bits_per_char"
+VALIDATION = {"bits_per_char": "bits/character", "bits_per_event": "bits/event"}
 NORM = "gradient_norm"
 
 
 class _Panel(NamedTuple):
-    quantity: str
+    quantity: str  # "" stands for validation, which has a name by what the runs learn from
     title: str
     noisy: bool  # differs from update to update: an average is drawn over it
     columns: slice  # of a row's six
@@ -41,7 +42,7 @@ class _Panel(NamedTuple):
 PANELS = (
     (
         _Panel("loss_nats", "training loss (nats/token)", True, slice(0, 3)),
-        _Panel(VALIDATION, "validation (bits/character)", False, slice(3, 6)),
+        _Panel("", "", False, slice(3, 6)),
     ),
     (
         _Panel("learning_rate", "learning rate", False, slice(0, 2)),
@@ -75,7 +76,10 @@ def draw(runs: Sequence[PlottedRun], form: str, by: Axis) -> bytes:
         by: what the horizontal axis shows.
     Returns:
         The file's bytes, the same for the same runs.
+    Raises:
+        UsageError: some runs were measured by characters and others by events.
     """
+    validation = _validation(runs)
     # Neither pyplot nor its state: a figure of our own draws itself.
     import matplotlib
     from matplotlib.figure import Figure
@@ -89,12 +93,23 @@ def draw(runs: Sequence[PlottedRun], form: str, by: Axis) -> bytes:
         for row, panels in enumerate(PANELS):
             for panel in panels:
                 axes = figure.add_subplot(grid[row, panel.columns])
-                _draw_panel(axes, panel, runs, by)
+                _draw_panel(axes, panel if panel.quantity else validation, runs, by)
         _name_runs(figure, runs)
         out = io.BytesIO()
         metadata = {"Date": None} if form == "svg" else {"Software": None}
         figure.savefig(out, format=form, dpi=PNG_DOTS_PER_INCH, metadata=metadata)
     return out.getvalue()
+
+
+def _validation(runs: Sequence[PlottedRun]) -> _Panel:
+    found = [name for name in VALIDATION if any(name in run.curves for run in runs)]
+    if len(found) > 1:
+        raise UsageError(
+            "some of these runs learn MIDI, measured by events, and others text or tunes, measured "
+            "by characters, which can't be compared; draw them apart"
+        )
+    quantity = found[0] if found else next(iter(VALIDATION))
+    return _Panel(quantity, f"validation ({VALIDATION[quantity]})", False, slice(3, 6))
 
 
 def _draw_panel(axes: Axes, panel: _Panel, runs: Sequence[PlottedRun], by: Axis) -> None:
@@ -128,9 +143,9 @@ def _draw_curve(axes: Axes, panel: _Panel, curve: Curve, place: int, by: Axis) -
         axes.plot(x, curve.values, color=colour, alpha=0.25, linewidth=0.8)
         axes.plot(x, smooth(curve.values), color=colour, linestyle=dashes, linewidth=1.5)
         return
-    marker = "." if panel.quantity == VALIDATION else ""
+    marker = "." if panel.quantity in VALIDATION else ""
     axes.plot(x, curve.values, color=colour, linestyle=dashes, linewidth=1.5, marker=marker)
-    if panel.quantity == VALIDATION:
+    if panel.quantity in VALIDATION:
         best = min(range(len(x)), key=lambda i: _or_infinity(curve.values[i]))
         axes.plot(x[best], curve.values[best], color=colour, marker="o", markersize=7)
 
@@ -179,8 +194,12 @@ def _name_runs(figure: Figure, runs: Sequence[PlottedRun]) -> None:
 
 def _describe(run: PlottedRun) -> str:
     name = run.name.encode("utf-8", "replace").decode()
-    best = min(map(_or_infinity, run.curves.get(VALIDATION, Curve()).values), default=math.inf)
-    return f"{name}: best {best:.3f} bits/character" if math.isfinite(best) else name
+    for quantity, unit in VALIDATION.items():
+        values = run.curves.get(quantity, Curve()).values
+        best = min(map(_or_infinity, values), default=math.inf)
+        if math.isfinite(best):
+            return f"{name}: best {best:.3f} {unit}"
+    return name
 
 
 def _style(place: int) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig, TrainingConfig
 from seqgen.corpus.augmentation import Transpositions
-from seqgen.corpus.documents import Corpus
+from seqgen.corpus.documents import UNITS, Corpus
 from seqgen.music.abc.transposable import Transposable
 from seqgen.tokenization import Tokenizer
 from seqgen.tokenization.encoded import encode
@@ -36,8 +36,8 @@ class Data:
         self._documents, self._tokenizer = training.documents, tokenizer
         self._training = encode(training, tokenizer)
         self._validation = [tokenizer.encode(d.text) for d in validation.documents]
-        self._characters = validation.characters
-        self._closed = validation.kind == "abc"
+        self._units, self._unit = validation.characters, UNITS[validation.kind]
+        self._closed = validation.kind != "text"
         self.tokens = self._training.tokens
 
     def batches(self, model: ModelConfig, config: TrainingConfig) -> Batches:
@@ -85,7 +85,8 @@ class Data:
         length = RECURRENT_ROW if model.recurrent else model.context
         return ValidationRows(
             self._validation,
-            characters=self._characters,
+            units=self._units,
+            unit=self._unit,
             length=length,
             context=min(CONTEXT, length // 2),
             closed=self._closed,

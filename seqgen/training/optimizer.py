@@ -54,14 +54,23 @@ def average_weights(
 
 
 def orthogonalise(matrix: tf.Tensor) -> tf.Tensor:
-    """A matrix with the same singular vectors, and singular values near 1."""
+    """A matrix with the same singular vectors, and singular values near 1.
+
+    A step is x <- (a + b g + c g g) x with g = x x', on the short side. All its factors are
+    polynomials in the first g and commute, so g and the product of all factors are carried along
+    instead of x: small square matrices, whatever the long side.
+    """
     tall = matrix.shape[0] > matrix.shape[1]
     x = tf.transpose(matrix) if tall else matrix
     x /= tf.norm(x) + 1e-7
     a, b, c = NEWTON_SCHULZ
+    gram = tf.matmul(x, x, transpose_b=True)
+    all_steps = one = tf.eye(x.shape[0])
     for _ in range(NEWTON_SCHULZ_STEPS):
-        square = tf.matmul(x, x, transpose_b=True)
-        x = a * x + tf.matmul(b * square + c * tf.matmul(square, square), x)
+        step = a * one + b * gram + c * tf.matmul(gram, gram)
+        all_steps = tf.matmul(step, all_steps)
+        gram = tf.matmul(step, tf.matmul(gram, step))
+    x = tf.matmul(all_steps, x)
     return tf.transpose(x) if tall else x
 
 

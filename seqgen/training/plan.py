@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
-from seqgen.config import Architecture, ModelConfig, Precision, TrainingConfig
+from seqgen.config import Architecture, Compute, ModelConfig, Precision, TrainingConfig
 from seqgen.corpus.documents import Kind
 
 __all__ = ["Wishes", "plan_model", "plan_training"]
@@ -37,6 +37,9 @@ class Wishes:
     ema: float | None = None
     accumulate: int = 1
     augment: bool | None = None
+    compute: Compute | None = None
+    tie_embeddings: bool = False
+    logit_softcap: float | None = None
     steps: int | None = None
     budget_seconds: float = 180.0
     checkpoint_every: int | None = None
@@ -100,6 +103,8 @@ def plan_model(wishes: Wishes, *, vocabulary: int, tokens: int) -> ModelConfig:
         embedding=hidden if transformer else EMBEDDING,
         heads=_heads(hidden) if transformer else 0,
         context=_either(wishes.seq_length, defaults.seq_length),
+        tie_embeddings=wishes.tie_embeddings,
+        logit_softcap=wishes.logit_softcap,
     )
 
 
@@ -117,6 +122,7 @@ def plan_training(
     precision: Precision,
     steps: int,
     evaluations: int,
+    compute: Compute = "plain",
 ) -> TrainingConfig:
     """The recipe for a run of ``steps`` updates."""
     defaults = _defaults(wishes, tokens)
@@ -144,4 +150,5 @@ def plan_training(
         patience=PATIENCE if wishes.steps is None else wishes.steps,
         seed=wishes.seed,
         precision=precision,
+        compute=compute,
     )

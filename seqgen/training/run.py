@@ -23,17 +23,17 @@ import tensorflow as tf
 from seqgen import __version__, checkpoint
 from seqgen.checkpoint import Card
 from seqgen.config import ModelConfig, TrainingConfig, to_json
-from seqgen.corpus.documents import Corpus, Kind
+from seqgen.corpus.documents import UNITS, Corpus, Kind
 from seqgen.errors import CheckpointError, TrainingError
 from seqgen.files import require_folder
 from seqgen.models import parameters
 from seqgen.tokenization import Tokenizer
+from seqgen.training import compute
 from seqgen.training.budget import choose_steps, out_of_memory
 from seqgen.training.data import Data
 from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
 from seqgen.training.metrics import MetricsFile, metrics_path
 from seqgen.training.plan import Wishes, plan_model, plan_training
-from seqgen.training.runtime import native_precision
 from seqgen.training.schedule import rate_at
 from seqgen.training.tensorboard import EventFiles
 from seqgen.training.trainer import Trainer
@@ -54,7 +54,7 @@ class Run:
         tokenizer: what made them so.
         model, config: see seqgen.config.
         output: the model file.
-        kind: ``abc`` or ``text``.
+        kind: ``abc``, ``text`` or ``midi``.
         description: what goes into the model file about the corpus.
         resumable: what must be known to load the same corpus again.
         start: a finished model to begin at.
@@ -116,14 +116,16 @@ class Run:
             model = start.card.model
         else:
             model = plan_model(wishes, vocabulary=tokenizer.size, tokens=data.tokens)
-        precision = native_precision()
+        began = time.perf_counter()
+        chosen = compute.usual(wishes.compute)
 
         def recipe(steps: int, evaluations: int) -> TrainingConfig:
             config = plan_training(
                 wishes,
                 kind=training.kind,
                 tokens=data.tokens,
-                precision=precision,
+                precision=chosen.precision,
+                compute=chosen.compute,
                 steps=steps,
                 evaluations=evaluations,
             )
@@ -132,13 +134,17 @@ class Run:
                 config = dataclasses.replace(config, learning_rate=rate)
             return config
 
+        trial = recipe(wishes.steps or 1000, 1)
+        budget_seconds = wishes.budget_seconds if wishes.steps is None else None
+        if wishes.compute is None and compute.is_long(model, trial, budget_seconds):
+            chosen = compute.choose(model, trial, data.batches(model, trial))
+            trial = recipe(trial.steps, 1)
         if wishes.steps is None:
-            trial = recipe(1000, 1)
             steps, evaluations = choose_steps(
                 Trainer(model, trial),
                 data.batches(model, trial),
                 data.rows(model),
-                wishes.budget_seconds,
+                wishes.budget_seconds - (time.perf_counter() - began),
             )
         else:
             steps, evaluations = wishes.steps, min(wishes.steps, 10)
@@ -193,7 +199,7 @@ class Run:
                 "--force starts afresh"
             ) from error
         run.best, run.best_weights, run.created = card.metrics, saved.weights, card.created
-        run.best_nats = card.metrics.get("nats_per_char", math.inf)
+        run.best_nats = card.metrics.get(f"nats_per_{UNITS[run.kind]}", math.inf)
         return run
 
     def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
@@ -286,16 +292,16 @@ class Run:
     def _evaluate(self) -> Evaluated:
         score = self.rows.score(self.trainer.loss_sum)
         weights = self.trainer.export_weights()
-        improved = score.nats_per_char < self.best_nats
+        improved = score.nats_per_unit < self.best_nats
         self.without_improvement = 0 if improved else self.without_improvement + 1
         values = {
             "step": self.step,
-            "nats_per_char": score.nats_per_char,
-            "bits_per_char": score.bits_per_char,
+            f"nats_per_{score.unit}": score.nats_per_unit,
+            f"bits_per_{score.unit}": score.bits_per_unit,
             "nats_per_token": score.nats / score.tokens,
         }
         if improved:
-            self.best_nats, self.best, self.best_weights = score.nats_per_char, values, weights
+            self.best_nats, self.best, self.best_weights = score.nats_per_unit, values, weights
         self._write_down(values)
         return Evaluated(self.step, score, improved, weights)
 

@@ -21,6 +21,8 @@ TAGS = {
     "loss_nats": "training/loss_nats",
     "bits_per_char": "validation/bits_per_char",
     "nats_per_char": "validation/nats_per_char",
+    "bits_per_event": "validation/bits_per_event",
+    "nats_per_event": "validation/nats_per_event",
     "learning_rate": "training/learning_rate",
     "gradient_norm": "training/gradient_norm",
     "tokens_per_second": "training/tokens_per_second",

@@ -72,7 +72,10 @@ class Trainer:
         if config.accumulate > 1:  # one for each batch of an update
             state = tf.stack([state] * config.accumulate)
         self.state = tf.Variable(state, trainable=False)
-        self._update = tf.function(self._update_eagerly, reduce_retracing=True)
+        compiled = config.compute == "xla"
+        self._update = tf.function(
+            self._update_eagerly, reduce_retracing=True, jit_compile=compiled or None
+        )
         self._loss_sum = tf.function(self._loss_sum_eagerly, reduce_retracing=True)
 
     def update(self, batch: Batch, step: int) -> Update:

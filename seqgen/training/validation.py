@@ -34,21 +34,23 @@ class Score:
 
     Attributes:
         nats: in all.
-        characters: of the original text.
+        units: characters of the original text, or events of MIDI.
         tokens: predicted.
+        unit: ``char`` or ``event``.
     """
 
     nats: float
-    characters: int
+    units: int
     tokens: int
+    unit: str = "char"
 
     @property
-    def nats_per_char(self) -> float:
-        return self.nats / self.characters
+    def nats_per_unit(self) -> float:
+        return self.nats / self.units
 
     @property
-    def bits_per_char(self) -> float:
-        return self.nats_per_char / math.log(2)
+    def bits_per_unit(self) -> float:
+        return self.nats_per_unit / math.log(2)
 
 
 class ValidationRows:
@@ -56,7 +58,7 @@ class ValidationRows:
 
     Args:
         documents: token ids of each, without boundaries.
-        characters: of all documents' original text.
+        units: characters of all documents' original text, or events; unit: which.
         length: tokens of a row.
         context: tokens of a cut part's uncounted beginning, below ``length``.
         closed: whether a document's end is predicted too (it is the end of a tune, but only of the
@@ -68,13 +70,14 @@ class ValidationRows:
         self,
         documents: Sequence[IntArray],
         *,
-        characters: int,
+        units: int,
+        unit: str,
         length: int,
         context: int,
         closed: bool,
         vocabulary: int,
     ) -> None:
-        self.characters = characters
+        self.units, self.unit = units, unit
         pieces: list[tuple[IntArray, IntArray, int]] = []  # ids, targets, uncounted beginning
         for document in documents:
             text = np.concatenate([document, [BOUNDARY] * closed]).astype(np.int32)
@@ -130,4 +133,4 @@ class ValidationRows:
         for i in range(batches_at_most or self.batches):
             part = slice(i * self.rows_at_once, (i + 1) * self.rows_at_once)
             nats += loss_sum(self.ids[part], self.targets[part], self.counted[part])
-        return Score(nats, self.characters, int(self.counted.sum()))
+        return Score(nats, self.units, int(self.counted.sum()), self.unit)

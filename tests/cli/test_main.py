@@ -53,6 +53,12 @@ def test_nothing_heavy_is_imported(arguments: list[str], make_model: Callable[..
         assert "numpy" not in modules
 
 
+def test_drawing_midi_takes_no_more_than_numpy(make_model: Callable[..., Path]) -> None:
+    folder = make_model(scheme="remi", kind="midi").parent.parent
+    modules = imported("sample", "-q", "--max-tokens", "20", "-o", "x.mid", cwd=folder)
+    assert not modules & {*HEAVY, "miditok", "symusic"}
+
+
 def test_version() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "seqgen", "--version"], capture_output=True, text=True, check=True
@@ -94,5 +100,11 @@ def test_show_prints_the_card(make_model: Callable[..., Path]) -> None:
         text=True,
         check=True,
     )
-    for part in ("lstm, 1 x 16", "2.000 bits per character", "tunes in ABC", "digest", "finished"):
+    for part in (
+        "lstm, 1 x 16",
+        "2.000 bits (1.400 nats) per character",
+        "tunes in ABC",
+        "digest",
+        "finished",
+    ):
         assert part in done.stdout

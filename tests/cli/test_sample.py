@@ -151,30 +151,29 @@ def test_a_closed_pipe_ends_it_quietly(folder: Path) -> None:
         assert stderr.read() == b""
 
 
-def test_a_terminal_gets_no_binary_and_no_control_characters(
-    folder: Path, make_model: MakeModel
-) -> None:
-    def in_terminal(*arguments: str) -> tuple[int, bytes]:
-        master, slave = pty.openpty()
-        process = subprocess.Popen(
-            [*COMMAND, *arguments], cwd=folder, stdout=slave, stderr=subprocess.DEVNULL
-        )
-        os.close(slave)
-        shown = b""
-        while True:
-            try:
-                part = os.read(master, 4096)
-            except OSError:  # Linux: the other end is closed
-                break
-            if not part:
-                break
-            shown += part
-        os.close(master)
-        return process.wait(timeout=60), shown
+def in_terminal(folder: Path, *arguments: str) -> tuple[int, bytes]:
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], cwd=folder, stdout=slave, stderr=subprocess.DEVNULL
+    )
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            part = os.read(master, 4096)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(master)
+    return process.wait(timeout=60), shown
 
-    status, shown = in_terminal("-p", TUNE, "--format", "mid", *SMALL)
+
+def test_a_terminal_gets_no_binary_and_no_control_characters(folder: Path) -> None:
+    status, shown = in_terminal(folder, "-p", TUNE, "--format", "mid", *SMALL)
     assert (status, shown) == (2, b"")
-    status, shown = in_terminal("-p", "\x1b[31mred\x07", "-m", "prose", *SMALL)
+    status, shown = in_terminal(folder, "-p", "\x1b[31mred\x07", "-m", "prose", *SMALL)
     assert status == 0
     assert b"\x1b" not in shown
     assert b"[31mred" in shown
@@ -211,6 +210,36 @@ def test_bad_options_are_one_sentence(
     assert message in stderr
     assert stderr.count("\n") == 1
     assert done.stdout == b""
+
+
+def test_midi_goes_to_files_and_pipes_and_a_summary_to_a_terminal(make_model: MakeModel) -> None:
+    folder = make_model("transformer", name="events", scheme="remi", kind="midi").parent.parent
+    piece = redirect(folder, "song.mid")
+    assert notes(piece) > 5
+    assert redirect(folder, "song") == piece
+    assert sample(*SMALL, cwd=folder).stdout == piece
+    events = sample("--format", "txt", *SMALL, cwd=folder).stdout.decode()
+    assert events.startswith("Bar_None\nTimeSig_")
+    assert events.count("\n") <= 60
+    assert redirect(folder, "song.txt").decode() == events
+    assert redirect(folder, "song.abc").startswith(b"X:1\nM:")
+    done = sample(*SMALL, "-n", "2", "-o", "pieces/", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    made = sorted((folder / "pieces").iterdir())
+    assert [path.name for path in made] == ["events-1-1.mid", "events-1-2.mid"]
+    assert made[0].read_bytes() == piece
+    longer = sample("-", "--seed", "2", "--max-tokens", "90", cwd=folder, stdin=piece).stdout
+    assert notes(longer) > notes(piece)
+
+    status, shown = in_terminal(folder, *SMALL)
+    assert status == 0
+    assert b"quarter notes a minute\r\n" in shown
+    assert b"program " in shown
+    for option in (["--meter", "6/8"], ["--unconstrained"], ["-n", "2"], ["-p", "X:1"]):
+        refused = sample(*option, *SMALL, cwd=folder)
+        assert refused.returncode in (1, 2)
+        assert refused.stdout == b""
+        assert refused.stderr.count(b"\n") == 2  # the seed, and one sentence
 
 
 def test_untrained_noise_that_is_no_tune_says_so(folder: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 
@@ -72,6 +73,36 @@ def test_tunes_from_file_to_sample(tunes: Path) -> None:
     assert model.read_bytes() == before
 
 
+def test_midi_from_folder_to_sample(tunes: Path) -> None:
+    assert seqgen("convert", "tunes.abc", "midi/", cwd=tunes).returncode == 0
+    done = seqgen("train", "midi/", "--steps", "6", "--layers", "1", *SMALL, cwd=tunes)
+    assert done.returncode == 0, done.stderr
+    assert "bits/event" in done.stderr
+    assert "nats) per event" in done.stderr
+    card = checkpoint.load(tunes / "checkpoints" / "midi.safetensors").card
+    assert (card.kind, card.tokenizer.scheme) == ("midi", "remi")
+    assert card.metrics["bits_per_event"] == pytest.approx(
+        card.metrics["nats_per_token"] / np.log(2)
+    )
+    shown = seqgen("show", "midi", cwd=tunes)
+    assert " events" in shown.stdout
+    assert "per event" in shown.stdout
+    for done in (
+        seqgen("sample", "--seed", "1", "--max-tokens", "80", "-o", "new.mid", cwd=tunes),
+        seqgen("plot", "-o", "curves.svg", cwd=tunes),
+    ):
+        assert done.returncode == 0, done.stderr
+    assert mido.MidiFile(tunes / "new.mid").length > 0
+
+    again = seqgen("train", "midi/", "--resume", "--steps", "2", "--batch-size", "4", cwd=tunes)
+    assert again.returncode == 0, again.stderr
+    other = seqgen("train", "tunes.abc", "--resume", "-o", "checkpoints/midi", cwd=tunes)
+    assert "writes midi, but the corpus holds abc" in other.stderr
+    tokens = seqgen("train", "midi/", "--tokens", "bpe", "--force", cwd=tunes)
+    assert tokens.returncode == 2
+    assert "MIDI is learnt event by event" in tokens.stderr
+
+
 def test_text_from_stdin_quietly_with_a_transformer(tmp_path: Path) -> None:
     done = seqgen(
         *("train", "-", "--arch", "transformer", "--layers", "1", "--hidden", "16", "--quiet"),
@@ -82,6 +113,19 @@ def test_text_from_stdin_quietly_with_a_transformer(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     card = checkpoint.load(tmp_path / "out" / "prose.safetensors").card
     assert (card.kind, card.tokenizer.scheme, card.corpus["name"]) == ("text", "char", "stdin")
+
+
+def test_a_networks_options_stand_in_its_model(tunes: Path) -> None:
+    options = ["--tie-embeddings", "--logit-softcap", "15", "--compute", "plain"]
+    done = seqgen("train", "tunes.abc", "--steps", "4", *options, *SMALL, cwd=tunes)
+    assert done.returncode == 0, done.stderr
+    assert "updates in plain operations" in done.stderr
+    card = seqgen("show", cwd=tunes).stdout
+    assert "tied embeddings, logits capped at 15" in card
+    assert "computed by plain" in card
+    drawn = seqgen("sample", "--max-tokens", "50", "--seed", "1", cwd=tunes)
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stdout
 
 
 def test_byte_pairs_are_learnt_and_kept_with_the_model(tunes: Path) -> None:
@@ -224,6 +268,8 @@ BAD = [
     (["tunes.abc", "--steps", "3", "--budget", "3s"], 2, "exclude"),
     (["tunes.abc", "--budget", "soon"], 2, "no duration"),
     (["tunes.abc", "--arch", "transformer", "--hidden", "51"], 2, "must be even"),
+    (["tunes.abc", "--logit-softcap", "0"], 2, "logit-softcap must be above 0"),
+    (["tunes.abc", "--tie-embeddings", "--arch", "gru"], 2, "are a transformer's"),
     (["tunes.abc", "--vocab-size", "300"], 2, "--vocab-size is for --tokens bpe"),
     (["tunes.abc", "--tokens", "bpe", "--vocab-size", "30"], 2, "need at least"),
     (["tunes.abc", "-o", "words.txt/m.safetensors"], 1, "can't make this folder"),
@@ -271,6 +317,7 @@ def test_a_finished_model_is_taught_more_only_of_its_own(tunes: Path) -> None:
         (out, "name the CORPUS"),
         ([*out, "words.txt"], "writes abc, but the corpus holds text"),
         (["tunes.abc", "--hidden", "8"], "drop --hidden"),
+        (["tunes.abc", "--tie-embeddings"], "drop --tie-embeddings"),
         (["tunes.abc", "--tokens", "bpe", "--vocab-size", "99"], "drop --tokens, --vocab-size"),
         (["tunes.abc", "--seed", "3"], "drop --seed"),
     ):

@@ -88,7 +88,7 @@ def test_the_current_folder_has_a_name() -> None:
 def test_a_folder_without_text_is_refused() -> None:
     write("pictures/a.png", b"\x89PNG")
 
-    with pytest.raises(InputError, match=r"^pictures: no \.abc, \.txt or other text file"):
+    with pytest.raises(InputError, match=r"^pictures: no \.abc, \.txt, \.mid or other file"):
         load(["pictures"])
 
 
@@ -137,7 +137,7 @@ def test_mixed_kinds_say_which_is_which() -> None:
     write("t/readme.md", "About these tunes.\n")
 
     with pytest.raises(
-        InputError, match=r"ABC tunes: t/a.abc, t/b.abc, t/c.abc and 2 more; .*text: t/readme.md;"
+        InputError, match=r"hold tunes: t/a.abc, t/b.abc, t/c.abc and 2 more; .*text: t/readme.md;"
     ):
         load(["t"])
 
@@ -156,7 +156,7 @@ def test_another_encoding_is_offered_and_used() -> None:
         (b"", "is empty; name a file with tunes or text"),
         (b" \r\n\n\t", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
-        (b"MThd\0\0\0\6\xff", "is a binary file"),
+        (b"\x7fELF\0\0\xff", "is a binary file"),
     ],
 )
 def test_a_useless_file_is_refused_by_name(data: bytes, message: str) -> None:
@@ -167,7 +167,9 @@ def test_a_useless_file_is_refused_by_name(data: bytes, message: str) -> None:
 def test_a_folder_of_empty_files_is_refused() -> None:
     write("t/a.txt", "")
 
-    with pytest.raises(InputError, match=r"^t: holds no text: every file in it is empty"):
+    with pytest.raises(
+        InputError, match=r"^t: holds nothing to learn from: every file in it is empty"
+    ):
         load(["t"])
 
 

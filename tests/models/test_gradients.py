@@ -1,4 +1,5 @@
-"""The hand-written backpropagation through time is that of Keras's recurrent layers."""
+"""Gradients written by hand: through time they are those of Keras's recurrent layers, and elsewhere
+those of automatic differentiation."""
 
 from __future__ import annotations
 
@@ -135,3 +136,66 @@ def test_no_gradient_flows_over_a_boundary(arch: Architecture) -> None:
     gradient = tf.convert_to_tensor(tape.gradient(loss, embedding)).numpy()
     assert np.abs(gradient[1:5]).max() == 0.0
     assert np.abs(gradient[5:]).max() > 0.0
+
+
+@pytest.mark.parametrize("time", [1, 2, 7, 12])
+def test_a_transformers_parts_and_their_gradients_are_those_of_their_equations(time: int) -> None:
+    import tensorflow as tf
+
+    from seqgen.models.networks import transformer as ours
+
+    rng = np.random.default_rng(time)
+    shape = (2, 3, time, 4)
+    q, k, v, pull = (tf.constant(rng.normal(size=shape), tf.float32) for _ in range(4))
+    later = np.triu(np.ones((time, time)), 1)
+    # In the second sequence a document begins in the middle.
+    begin = np.arange(time) >= time // 2
+    other = np.stack([np.zeros((time, time)), begin[:, None] & ~begin[None]])
+    mask = tf.constant(np.where(later + other, -1e9, 0.0)[:, None], tf.float32)
+    half = rng.normal(size=(2, time, 2))
+    cos, sin = (tf.constant(part, tf.float32) for part in half)
+
+    def attend(q: Any, k: Any, v: Any) -> Any:
+        return tf.nn.softmax(q @ tf.linalg.matrix_transpose(k) / 2.0 + mask) @ v
+
+    def turn(x: Any) -> Any:
+        a, b = x[..., :2], x[..., 2:]
+        return tf.concat([a * cos - b * sin, a * sin + b * cos], -1)
+
+    cosines, sines = tf.concat([cos, cos], -1), tf.concat([-sin, sin], -1)
+    pairs = [
+        (attend, lambda q, k, v: ours.attend_causally(q, k, v, mask), [q, k, v]),
+        (turn, lambda x: ours.rotate(x, cosines, sines), [q]),
+        (lambda x: x / tf.sqrt(tf.reduce_mean(x * x, -1, True) + 1e-6), ours.rms_norm, [q]),
+        (lambda x: tf.maximum(x, 0.0) ** 2, ours.squared_relu, [q]),
+    ]
+
+    def check(equation: Any, function: Any, arguments: list[Any]) -> None:
+        def differentiate(call: Any) -> list[Any]:
+            with tf.GradientTape() as tape:
+                tape.watch(arguments)
+                value = call(*arguments)
+            return [value, *tape.gradient(value, arguments, output_gradients=pull)]
+
+        expected = differentiate(equation)
+        graph = tf.function(lambda: differentiate(function), autograph=False)
+        # As a graph too: TensorFlow's optimizer makes other operations of it.
+        for got in (differentiate(function), graph()):
+            assert all(np.abs(e - g).max() < 1e-5 for e, g in zip(expected, got, strict=True))
+        assert min(float(np.abs(e).max()) for e in expected) > 1e-2 or time == 1
+
+    for equation, function, arguments in pairs:
+        check(equation, function, arguments)
+
+
+def test_a_compiled_transformer_computes_what_it_does_step_by_step() -> None:
+    import tensorflow as tf
+
+    from seqgen.models import networks
+
+    config = ModelConfig("transformer", 20, 2, 16, 16, 2, 12)
+    network = networks.build(config)
+    network.import_weights(make_weights(config))
+    ids = tf.constant(np.random.default_rng(0).integers(0, 20, (3, 12)), tf.int32)
+    compiled = tf.function(lambda ids: network(ids)[0])
+    assert np.abs(compiled(ids) - network(ids)[0]).max() < 1e-4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,9 @@ def random_config(arch: Architecture, rng: np.random.Generator) -> ModelConfig:
         return ModelConfig(arch, vocabulary, layers, hidden, embedding, 0, 24)
     heads = int(rng.integers(1, 5))
     hidden = 2 * heads * int(rng.integers(1, 8))
-    return ModelConfig("transformer", vocabulary, layers, hidden, hidden, heads, 24)
+    cap = float(rng.uniform(0.5, 20)) if rng.random() < 0.5 else None
+    tied = bool(rng.random() < 0.5)
+    return ModelConfig("transformer", vocabulary, layers, hidden, hidden, heads, 24, tied, cap)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -128,6 +132,24 @@ def test_past_its_window_a_transformer_sees_the_last_tokens_only() -> None:
     assert np.abs(long - shorter).max() > 1e-3
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_tied_embeddings_are_the_output_and_a_cap_bounds_it(tied: bool) -> None:
+    plain = ModelConfig("transformer", 30, 1, 16, 16, 2, 8, tie_embeddings=tied)
+    capped = dataclasses.replace(plain, logit_softcap=0.7)
+    assert ("output.kernel" in parameters.shapes(plain)) != tied
+    weights = make_weights(plain)
+    ids = np.arange(5, dtype=np.int32)[None]
+    logits, cut = (
+        decoder.prefill(ids, decoder.start(1))[0]
+        for decoder in (decoders.build(config, weights) for config in (plain, capped))
+    )
+    assert np.abs(logits).max() > 1.0
+    assert cut == pytest.approx(0.7 * np.tanh(logits / 0.7), abs=1e-6)
+    # Either way the first prediction is nearly even.
+    decoder = decoders.build(plain, parameters.initialise(plain, 0))
+    assert np.abs(decoder.prefill(ids, decoder.start(1))[0]).max() < 2.0
+
+
 def test_every_architecture_has_all_three_forms() -> None:
     for arch in ARCHITECTURES:
         config = random_config(arch, np.random.default_rng(0))
@@ -135,3 +157,23 @@ def test_every_architecture_has_all_three_forms() -> None:
         assert {name: w.shape for name, w in weights.items()} == parameters.shapes(config)
         assert all(w.dtype == np.float32 for w in weights.values())
         assert sum(w.size for w in weights.values()) == parameters.count(config)
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.5])
+def test_dropout_drops_its_share_and_scales_up_the_rest(dropout: float) -> None:
+    import tensorflow as tf
+
+    from seqgen.models import networks
+
+    network = networks.build(random_config("rnn", np.random.default_rng(0)), dropout=dropout)
+    x, key = tf.ones((101, 201)), tf.constant([1, 2])
+    y = network.drop(x, key, 0).numpy()
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1 / (1 - dropout))}
+    assert np.mean(y == 0) == pytest.approx(dropout, abs=0.01)
+    # Neighbours are dropped independently, and so are other places and other steps.
+    dropped = y == 0
+    assert np.mean(dropped[:, 1:] & dropped[:, :-1]) == pytest.approx(dropout**2, abs=0.01)
+    for other in (network.drop(x, key, 1), network.drop(x, tf.constant([1, 3]), 0)):
+        assert np.mean(dropped & (other.numpy() == 0)) == pytest.approx(dropout**2, abs=0.01)
+    assert (network.drop(x, key, 0).numpy() == y).all()
+    assert network.drop(x, None, 0) is x

@@ -54,6 +54,30 @@ def test_an_svg_holds_every_sign() -> None:
 
 
 @needs_extra
+@pytest.mark.parametrize("start", ["(3GAB c2", "(3gab c'2", "(3e'd'c' d'2"])
+def test_a_tempo_mark_stands_clear_of_what_is_under_it(start: str) -> None:
+    tune = parse_tune(f"X:1\nM:4/4\nL:1/8\nQ:1/4=160\nK:D\n{start} e2f2|\n")
+    svg = write_svg(tune).decode()
+    (baseline,) = re.findall(r'class="tempo".*?<text x="\d+" y="(\d+)"', svg, re.DOTALL)
+    heads = re.findall(r'class="notehead".*?translate\(\d+, (\d+)\)', svg, re.DOTALL)
+    numbers = re.findall(r'class="tupletNum".*?translate\(\d+, (\d+)\)', svg, re.DOTALL)
+    under = [int(height) for height in (*heads[:3], *numbers)]
+    assert len(under) == 4
+    staff_space = 180
+    half_a_head = staff_space // 2
+    assert min(under) - half_a_head - int(baseline) > staff_space / 2
+
+
+@needs_extra
+def test_da_capo_stands_at_the_end_of_its_bar() -> None:
+    for music in ('"D.C."A2B2c2d2|]', "A2B2c2d2!D.C.!|]"):
+        svg = write_svg(parse_tune(f"X:1\nM:4/4\nL:1/8\nK:D\n{music}\n")).decode()
+        (words,) = re.findall(r'class="dir dacapo".*?<text x="(\d+)"', svg, re.DOTALL)
+        heads = re.findall(r'class="notehead".*?translate\((\d+)', svg, re.DOTALL)
+        assert int(words) > max(map(int, heads))
+
+
+@needs_extra
 def test_a_png_is_as_wide_as_asked_and_has_ink_on_white() -> None:
     data = write_png(parse_tune(TUNE), width=700)
     assert data.startswith(b"\x89PNG\r\n\x1a\n")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.music.abc.lexer import Context, kind_of, lex
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, kind_of, lex, lex_runs, pieces_of
 
 ABC_CHARACTERS = "ABCDEFGabcdefgzxyXZ_^=,'0123456789/|:[]()<>{}-.~HTuv!+\"&\\%$`*wKLMQPVsmI \t\n\r"
 
@@ -33,6 +33,27 @@ def test_notation_comes_back_with_its_offsets(text: str, context: Context) -> No
 def test_the_kind_follows_from_the_text_alone(text: str) -> None:
     for kind, piece, _ in lex("z" + text, Context.BODY):
         assert kind_of(piece) is kind
+
+
+@given(st.text(ABC_CHARACTERS.replace("\n", "").replace("\r", ""), min_size=1))
+def test_the_parsers_larger_pieces_are_made_of_the_same_lexemes(text: str) -> None:
+    line = "z" + text
+    fine: list[Lexeme] = []
+    for kind, piece, offset in lex_runs(line, 0):
+        if kind in (Kind.NOTES, Kind.BAR):
+            fine += [(inner, part, offset + at) for inner, part, at in lex(piece, Context.BODY)]
+        else:
+            fine.append((kind, piece, offset))
+    assert fine == lex(line, Context.BODY)
+
+
+def test_a_run_is_cut_in_notes_rests_and_broken_rhythms() -> None:
+    ((kind, run, _), *_) = lex_runs("^A2 z/ B>>c' <d(e", 0)
+    assert kind is Kind.NOTES
+    assert pieces_of(run) == (
+        ("^A2", 0, False), ("z/", 4, True), ("B", 7, True), (">>", 8, False), ("c'", 10, False),
+        ("<", 13, True), ("d", 14, False),
+    )  # fmt: skip
 
 
 def test_a_tune_from_text_to_text() -> None:

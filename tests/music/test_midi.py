@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from seqgen.errors import InputError
 from seqgen.music.midi import read, write
-from seqgen.music.performance import Performance, TimedNote, Track, perform
+from seqgen.music.performance import Performance, Track, perform
+from seqgen.music.playing import TimedNote
 from seqgen.music.score import Key, Meter
 from tests.music.notes import tune_of
 

@@ -17,7 +17,8 @@ from seqgen.music.abc.writer import write_tune
 from seqgen.music.melody import read_melody, spell
 from seqgen.music.meter_and_key import estimate_key, estimate_meter, upbeat
 from seqgen.music.midi import write
-from seqgen.music.performance import TimedNote, perform
+from seqgen.music.performance import perform
+from seqgen.music.playing import TimedNote
 from seqgen.music.quantisation import Sounding, quantise
 from seqgen.music.score import Key, Meter, Tune
 from tests.music.corpora import NAMES, tunes

@@ -391,3 +391,13 @@ def test_parse_tune_raises_with_the_place() -> None:
 def test_two_scores_are_equal_if_they_say_the_same() -> None:
     assert tune_of("C2 D|") == tune_of("\nC2 D|".replace("\n", "%c\n"))
     assert tune_of("C2 D|") != tune_of("C2 E|")
+
+
+def test_the_place_of_a_bar_does_not_count_in_comparisons() -> None:
+    (here,) = tune_of("A2 B2|").voices[0].bars
+    (there,) = tune_of("  A2 B2|").voices[0].bars
+    assert here.offset != there.offset
+    assert here == there
+    assert not here != there  # noqa: SIM202 - a method of its own
+    assert hash(here) == hash(there)
+    assert here != tune_of("A2 c2|").voices[0].bars[0]

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from seqgen.errors import InputError
+from seqgen.music.abc import note_reader, voice
 from seqgen.music.abc.lexer import lex
 from seqgen.music.abc.parser import parse, parse_tune
+from seqgen.music.abc.runs import Runs
 from seqgen.music.midi import read, write
 from seqgen.music.performance import perform
 from seqgen.music.unfold import MAX_REPEATS
@@ -110,6 +112,16 @@ def test_mutated_tunes_are_read_or_refused() -> None:
     texts = collection("ryansMammoth")[::10]
     for _ in range(300):
         survives(mutated(random_source, texts))
+
+
+def test_what_was_read_before_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    random_source = random.Random(22)
+    texts = collection("ryansMammoth")[::20]
+    texts += [mutated(random_source, texts) for _ in range(200)]
+    remembering = [list(parse(text)) for text in texts]
+    for module in (note_reader, voice):
+        monkeypatch.setattr(module, "RUNS", Runs(most_tables=0, most_runs=-1))
+    assert [list(parse(text)) for text in texts] == remembering
 
 
 @pytest.mark.fuzz

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from seqgen.errors import UsageError
 from seqgen.music.abc.parser import parse, parse_tune
 from seqgen.music.abc.writer import write_tune, write_tunes
+from seqgen.music.jumps import route
 from seqgen.music.performance import perform
 from seqgen.music.score import Tune, pitch
 from seqgen.music.transpose import Interval, interval_between, transpose, transpose_chord_symbol
@@ -127,6 +128,8 @@ def oracle(text: str, semitones: int, folder: Path) -> list[Tune]:
 def compare_with_abc2abc(chosen: list[Tune], folder: Path) -> float:
     if shutil.which("abc2abc") is None:
         pytest.skip("abc2abc is not installed; it is in Debian's package abcmidi")
+    # abc2abc transposes the first letter of "D.C." in quotes as if it were a chord.
+    chosen = [tune for tune in chosen if not any(route(each.bars).jumps for each in tune.voices)]
     equal = total = 0
     for semitones in range(1, 13):
         theirs = oracle(write_tunes(chosen), semitones, folder)

@@ -11,7 +11,7 @@ from seqgen.errors import UsageError
 from seqgen.tokenization import BOUNDARY, Scheme, StreamDecoder, Tokenizer
 from tests.support import TUNES
 
-SCHEMES: list[Scheme] = ["char", "abc", "bpe"]
+SCHEMES: list[Scheme] = ["char", "abc", "bpe", "remi"]
 # Any text at all, and bytes that are none (as Python escapes them).
 anything = st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))
 notation = st.text(alphabet="XTMLK: ABCdefg,'^_=0123456789/|[](){}<>!\"\\-zx\n%")
@@ -49,6 +49,15 @@ def test_notes_lengths_and_bars_are_tokens() -> None:
     ids = tokenizer.encode("X:1\nM:6/8\nK:G\n^f3/2 c'2 (3abc|]")
     pieces = [tokenizer.decode([token]) for token in ids[header:]]
     assert pieces == ["^f", "3/2", " ", "c'", "2", " ", "(3", "a", "b", "c", "|]"]
+
+
+def test_each_event_is_a_token_of_a_vocabulary_that_no_corpus_changes() -> None:
+    tokenizer = learnt["remi"]
+    text = "Bar_None\nTimeSig_7/8\nPosition_0\nTempo_95.0\nProgram_-1\nPitchDrum_127\n"
+    ids = tokenizer.encode(text)
+    assert [tokenizer.decode([token]) for token in ids] == text.splitlines(keepends=True)
+    assert tokenizer.pieces == Tokenizer.learn("remi", []).pieces
+    assert tokenizer.size == 17 + 701
 
 
 def test_rare_lexemes_are_spelled_in_characters() -> None:

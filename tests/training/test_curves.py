@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from seqgen.errors import UsageError
 from seqgen.training.curves import PlottedRun, draw, smooth
 from seqgen.training.metrics import Curve
 
@@ -52,6 +53,15 @@ def test_a_picture_names_what_it_shows() -> None:
     assert "jigs: best 2.125 bits/character" in shown
     assert "training time (s)" not in shown
     assert "none yet" not in shown
+
+
+def test_runs_on_midi_are_measured_by_events_and_not_beside_others() -> None:
+    midi = make_run("pieces", bits_per_char=[], bits_per_event=[4.0, 3.0, 1.75, 2.5])
+    shown = words(drawn(midi))
+    assert "validation (bits/event)" in shown
+    assert "pieces: best 1.750 bits/event" in shown
+    with pytest.raises(UsageError, match="can't be compared; draw them apart"):
+        drawn([midi, make_run()])
 
 
 def test_time_instead_of_steps() -> None:

@@ -79,7 +79,7 @@ def test_it_learns(arch: Architecture, tmp_path: Path) -> None:
     events = finish(
         plan(output, arch=arch, steps=250, hidden=32, layers=1, dropout=0.0, learning_rate=rate)
     )
-    scores = [event.score.nats_per_char for event in events if isinstance(event, Evaluated)]
+    scores = [event.score.nats_per_unit for event in events if isinstance(event, Evaluated)]
     # The entropy of the language is below half a nat a character; guessing letters costs two.
     assert scores[-1] < 0.5
     assert scores[-1] < scores[0]
@@ -228,11 +228,11 @@ def test_a_finished_model_learns_on_and_never_gets_worse(
     assert isinstance(events[0], Started)
     assert events[0].model == start.card.model
     assert isinstance(events[1], Evaluated)  # what has to be improved on
-    assert events[1].score.nats_per_char == pytest.approx(start.card.metrics["nats_per_char"])
+    assert events[1].score.nats_per_unit == pytest.approx(start.card.metrics["nats_per_char"])
     after = checkpoint.load(path).card.metrics["nats_per_char"]
-    assert after <= events[1].score.nats_per_char
+    assert after <= events[1].score.nats_per_unit
     if rate is not None:  # that rate ruins it: what it could is kept
-        assert after == events[1].score.nats_per_char
+        assert after == events[1].score.nats_per_unit
     assert len(metrics_path(path).read_text().splitlines()) > lines
 
 

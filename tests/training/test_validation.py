@@ -14,7 +14,8 @@ def rows_of(sizes: list[int], length: int, context: int, closed: bool) -> Valida
     texts = np.split(np.arange(1, sum(sizes) + 1, dtype=np.int32), np.cumsum(sizes))[:-1]
     return ValidationRows(
         texts,
-        characters=sum(sizes),
+        units=sum(sizes),
+        unit="char",
         length=length,
         context=context,
         closed=closed,
@@ -58,8 +59,8 @@ def test_score_sums_all_rows() -> None:
     score = rows.score(loss_sum)
     assert score.tokens == 5500
     assert score.nats == pytest.approx(11000.0)
-    assert score.nats_per_char == pytest.approx(11000 / 5000)
-    assert score.bits_per_char == pytest.approx(11000 / 5000 / np.log(2))
+    assert score.nats_per_unit == pytest.approx(11000 / 5000)
+    assert score.bits_per_unit == pytest.approx(11000 / 5000 / np.log(2))
     assert rows.batches > 1
     assert rows.rows_at_once > 1
     assert rows.score(loss_sum, batches_at_most=1).nats < 11000
@@ -70,7 +71,8 @@ def test_a_large_vocabulary_is_looked_at_in_smaller_parts() -> None:
     sizes = {
         vocabulary: ValidationRows(
             texts,
-            characters=1,
+            units=1,
+            unit="char",
             length=1000,
             context=100,
             closed=True,

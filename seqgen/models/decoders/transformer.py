@@ -51,6 +51,8 @@ class TransformerDecoder:
         self.weights = weights
         self.width = config.hidden // config.heads
         self.embedding = _rms_norm(weights["embedding"])
+        tied = config.tie_embeddings
+        self.output = weights["embedding"].T if tied else weights["output.kernel"]
         self.angles = rotary_angles(self.width)
 
     def start(self, batch: int) -> State:
@@ -99,7 +101,11 @@ class TransformerDecoder:
             inner = np.maximum(_rms_norm(x) @ weights[f"{block}.mlp.up"], np.float32(0.0))
             x = x + (inner * inner) @ weights[f"{block}.mlp.down"]
         state.position += 1
-        return _rms_norm(x) @ weights["output.kernel"], state
+        logits = _rms_norm(x) @ self.output
+        if config.logit_softcap is not None:
+            cap = np.float32(config.logit_softcap)
+            logits = cap * np.tanh(logits / cap)
+        return logits, state
 
     def prefill(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.prefill."""

@@ -7,9 +7,14 @@ squared-ReLU MLP (So et al. 2021). Projections onto the residual stream start at
     x  <- x + W_o attention(norm(x))
     x  <- x + W_down relu(W_up norm(x))**2
     logits = W_vocabulary norm(x)
+
+Where the configuration says so, W_vocabulary is the embedding (Press & Wolf 2017), and the logits
+are kept between -c and c, as c tanh(logits / c) (Gemma Team 2024).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -23,9 +28,20 @@ NORM_EPSILON = 1e-6
 MASKED = -1e9
 
 
-def rms_norm(x: tf.Tensor) -> tf.Tensor:
-    """x over the root of its mean square along the last axis."""
-    return x * tf.math.rsqrt(tf.reduce_mean(tf.square(x), -1, keepdims=True) + NORM_EPSILON)
+@tf.custom_gradient
+def rms_norm(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """y = x / sqrt(mean(x**2)), along the last axis.
+
+    Its gradient, dx = (dy - y mean(dy y)) / sqrt(mean(x**2)), takes half as many passes over x as
+    that of its parts.
+    """
+    scale = tf.math.rsqrt(tf.reduce_mean(tf.square(x), -1, keepdims=True) + NORM_EPSILON)
+    y = x * scale
+
+    def gradient(dy: tf.Tensor) -> tf.Tensor:
+        return scale * (dy - y * tf.reduce_mean(dy * y, -1, keepdims=True))
+
+    return y, gradient
 
 
 def rotate(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor) -> tf.Tensor:
@@ -33,15 +49,61 @@ def rotate(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor) -> tf.Tensor:
 
     Args:
         x: (batch, heads, time, width).
-        cos, sin: (time, width / 2).
+        cos, sin: of the angles; those of a pair stand where it stands, the first sine negated,
+            (time, width).
     """
-    a, b = tf.split(x, 2, -1)
-    return tf.concat([a * cos - b * sin, a * sin + b * cos], -1)
+    return x * cos + tf.roll(x, x.shape[-1] // 2, -1) * sin
 
 
-def squared_relu(x: tf.Tensor) -> tf.Tensor:
-    """max(x, 0)**2, the activation of the MLP."""
-    return tf.square(tf.nn.relu(x))
+@tf.custom_gradient
+def squared_relu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """y = relu(x)**2 and dx = 2 relu(x) dy."""
+    r = tf.nn.relu(x)
+    return tf.square(r), lambda dy: (r + r) * dy
+
+
+@tf.custom_gradient
+def attend(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
+    """The values that each query meets: O = P V, P = softmax(S), S = Q K' / sqrt(width) + mask.
+
+    A row of dS is P (dP - sum(P dP)), whose sum is also sum(O dO): over the width and not over all
+    keys (Dao et al. 2022).
+
+    Args:
+        query, key, value: (batch, heads, queries or keys, width).
+        mask: (batch, 1, queries, keys).
+    """
+    scale = query.shape[-1] ** -0.5
+    p = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) * scale + mask)
+    mixed = tf.matmul(p, value)
+
+    def gradient(d: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        products = tf.cast(mixed, tf.float32) * tf.cast(d, tf.float32)
+        row_sums = tf.cast(tf.reduce_sum(products, -1, keepdims=True) * -scale, d.dtype)
+        d_scores = p * (tf.matmul(d, value, transpose_b=True) * scale + row_sums)
+        d_query = tf.matmul(d_scores, key)
+        d_key = tf.matmul(d_scores, query, transpose_a=True)
+        return d_query, d_key, tf.matmul(p, d, transpose_a=True), None
+
+    return mixed, gradient
+
+
+def attend_causally(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
+    """The same where the mask lets no query see later keys, so that the first half of the queries
+    needs the first half of the keys only: a quarter of the work less."""
+    time = tf.shape(query)[2]
+    half = time // 2
+    first_query, last_query = tf.split(query, [half, time - half], 2)
+    first_key, _ = tf.split(key, [half, time - half], 2)
+    first_value, _ = tf.split(value, [half, time - half], 2)
+    # The mask is sliced: TensorFlow 2.21's graph optimizer, which makes one operation of a product
+    # and what is added to it, takes the first part of a split for the second there.
+    first = attend(first_query, first_key, first_value, mask[:, :, :half, :half])
+    return tf.concat([first, attend(last_query, key, value, mask[:, :, half:])], 2)
 
 
 class TransformerNetwork(Network):
@@ -60,30 +122,35 @@ class TransformerNetwork(Network):
         document = tf.cumsum(tf.cast(ids == 0, tf.int32), axis=1)  # (batch, time)
         same = document[:, :, None] == document[:, None, :]  # (batch, time, time)
         causal = tf.linalg.band_part(tf.ones((time, time), tf.bool), -1, 0)
-        mask = tf.where(same & causal, 0.0, MASKED)[:, None]  # (batch, 1, time, time)
+        mask = self.narrow(tf.where(same & causal, 0.0, MASKED))[:, None]  # (batch, 1, time, time)
 
         angles = tf.cast(tf.range(time), tf.float32)[:, None] * rotary_angles(width)[None]
         cos, sin = tf.cos(angles), tf.sin(angles)  # (time, width / 2)
+        cos, sin = tf.concat([cos, cos], -1), tf.concat([-sin, sin], -1)  # (time, width)
 
         x = rms_norm(self.look_up(weight["embedding"], ids))  # (batch, time, hidden)
         x = tf.reshape(x, (batch * time, config.hidden))
         for layer in range(config.layers):
             block = f"block.{layer}"
-            qkv = self.product(rms_norm(x), weight[f"{block}.attention.query_key_value"])
-            qkv = tf.reshape(qkv, (batch, time, 3, config.heads, width))
-            # (3, batch, heads, time, width)
-            query, key_, value = tf.unstack(tf.transpose(qkv, (2, 0, 3, 1, 4)), num=3)
-            query = rotate(rms_norm(query), cos, sin)
-            key_ = rotate(rms_norm(key_), cos, sin)
-            scores = tf.matmul(query, key_, transpose_b=True) * width**-0.5
-            attention = tf.nn.softmax(scores + mask)  # (batch, heads, time, time)
-            mixed = tf.transpose(tf.matmul(attention, value), (0, 2, 1, 3))
-            mixed = tf.reshape(mixed, (batch * time, config.hidden))
+            qkv = self.narrow_product(rms_norm(x), weight[f"{block}.attention.query_key_value"])
+            qkv = tf.reshape(qkv, (batch, time, 3 * config.heads, width))
+            qkv = tf.transpose(qkv, (0, 2, 1, 3))  # (batch, 3 * heads, time, width)
+            query_key, value = tf.split(qkv, [2 * config.heads, config.heads], 1)
+            query_key = rotate(rms_norm(tf.cast(query_key, tf.float32)), cos, sin)
+            query, key_ = tf.split(self.narrow(query_key), 2, 1)
+            mixed = attend_causally(query, key_, value, mask)
+            mixed = tf.reshape(tf.transpose(mixed, (0, 2, 1, 3)), (batch * time, config.hidden))
             mixed = self.product(mixed, weight[f"{block}.attention.output"])
             x += self.drop(mixed, key, 2 * layer)
-            inner = squared_relu(self.product(rms_norm(x), weight[f"{block}.mlp.up"]))
-            x += self.drop(self.product(inner, weight[f"{block}.mlp.down"]), key, 2 * layer + 1)
-        logits = self.product(rms_norm(x), weight["output.kernel"])
+            inner = self.narrow_product(rms_norm(x), weight[f"{block}.mlp.up"])
+            inner = self.product(squared_relu(inner), weight[f"{block}.mlp.down"])
+            x += self.drop(inner, key, 2 * layer + 1)
+        if config.tie_embeddings:
+            logits = self.product(rms_norm(x), weight["embedding"], transpose_b=True)
+        else:
+            logits = self.product(rms_norm(x), weight["output.kernel"])
+        if config.logit_softcap is not None:
+            logits = config.logit_softcap * tf.tanh(logits / config.logit_softcap)
         logits = tf.reshape(logits, (batch, time, config.vocabulary))
         return logits, self.zero_state(0) if state is None else state
 

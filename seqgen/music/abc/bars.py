@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 from typing import TypeAlias
 
+from seqgen.music.abc.values import Steps, from_steps, in_steps
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import BarLine, Item, Meter, PartMark, Rest
 
@@ -27,14 +28,14 @@ class OpenBar:
     """A bar while its voice is read: its layers can still take lyrics, its right line repeat dots.
 
     Args:
-        layers: the items and length of each.
+        layers: the items and length in steps of each.
         offset: of its first character; end: of its bar line.
         meter: in force at its end.
     """
 
     left: BarLine
     right: BarLine
-    layers: list[tuple[list[Item], Fraction]]
+    layers: list[tuple[list[Item], Steps]]
     ending: tuple[int, ...]
     ending_text: str
     offset: int
@@ -42,10 +43,16 @@ class OpenBar:
     meter: Meter
 
 
-def parse_bar_line(text: str) -> tuple[BarLine, tuple[int, ...]]:
-    """A bar line's meaning and the passes of the ending that begins after it (4.8 to 4.10)."""
-    marks = text.rstrip("0123456789,-")
-    numbers = text[len(marks) :]
+@lru_cache(maxsize=1 << 12)
+def parse_bar_line(text: str) -> tuple[BarLine, tuple[int, ...], int]:
+    """What a bar line with blanks around it means (4.8 to 4.10).
+
+    Returns:
+        The line, the passes of the ending that begins after it, and how many blanks precede it.
+    """
+    line = text.strip()
+    marks = line.rstrip("0123456789,-")
+    numbers = line[len(marks) :]
     closes = len(marks) - len(marks.lstrip(":"))
     opens = marks.count(":") - closes
     if closes == len(marks):  # :: alone is both
@@ -61,12 +68,12 @@ def parse_bar_line(text: str) -> tuple[BarLine, tuple[int, ...]]:
         style = "start"
     else:
         style = "double" if len(core) > 1 else "thin"
-    line = BarLine(
+    meaning = BarLine(
         style,
         min(closes + 1, _MAX_PASSES) if closes else 0,
         min(opens + 1, _MAX_PASSES) if opens else 0,
     )
-    return line, parse_passes(numbers)
+    return meaning, parse_passes(numbers), text.index(line)
 
 
 def parse_passes(numbers: str) -> tuple[int, ...]:
@@ -87,17 +94,17 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
     invisible bar line, or none, divides make one bar.
     """
     pieces: list[OpenBar] = []
-    # By identity, which is quicker than comparing Fractions: the bars keep both alive.
-    filled: dict[tuple[int, int], bool] = {}
+    total: Steps = 0  # of the pieces
+    meter: Meter | None = None
+    full: Steps | None = None
     for index, bar in enumerate(bars):
+        if bar.meter is not meter:
+            meter = bar.meter
+            full = None if meter.duration is None else in_steps(meter.duration)
         length = bar.layers[0][1]
-        whole = not pieces and len(bar.layers) == 1 and bar.right.style not in _WITHIN
-        if whole:
-            key = id(length), id(bar.meter)
-            if key not in filled:
-                filled[key] = length == bar.meter.duration
-            if filled[key]:
-                continue
+        divided = bar.right.style in _WITHIN
+        if length == full and not divided and not pieces and len(bar.layers) == 1:
+            continue  # as nearly every bar
         for _, other in bar.layers[1:]:
             if other != length:
                 report(
@@ -109,29 +116,29 @@ def check_bars(bars: list[OpenBar], report: Report) -> None:
                     max(1, bar.end - bar.offset),
                 )
         pieces.append(bar)
+        total += length
         following = bars[index + 1] if index + 1 < len(bars) else None
-        if bar.right.style in _WITHIN and following is not None:
+        if divided and following is not None:
             continue
-        before = index - len(pieces)
-        # Marks alone between two bar lines are no bar: the section begins after them.
-        marks = before >= 0 and bars[before].layers[0][1] == 0 and _is_edge(bars[before].left)
-        _check_bar(pieces, following, report, first=before < 0 or marks)
-        pieces = []
+        if full is not None and total and total != full:
+            before = index - len(pieces)
+            # Marks alone between two bar lines are no bar: the section begins after them.
+            marks = before >= 0 and not bars[before].layers[0][1] and _is_edge(bars[before].left)
+            first = before < 0 or marks
+            _check_bar(pieces, total, following, report, short=total < full, first=first)
+        pieces, total = [], 0
 
 
 def _check_bar(
-    pieces: list[OpenBar], following: OpenBar | None, report: Report, *, first: bool
+    pieces: list[OpenBar],
+    length: Steps,
+    following: OpenBar | None,
+    report: Report,
+    *,
+    short: bool,
+    first: bool,
 ) -> None:
-    meter = pieces[-1].meter
-    full = meter.duration
-    length = pieces[0].layers[0][1]
-    for piece in pieces[1:]:
-        length += piece.layers[0][1]
-    if full is None or length in (full, 0):
-        return
-    items = pieces[0].layers[0][0]
-    if any(isinstance(item, Rest) and item.bars for item in items):
-        return
+    """Report a bar that is not as long as its metre, unless it may be so."""
     at_edge = (
         first
         or _is_edge(pieces[0].left)
@@ -139,8 +146,14 @@ def _check_bar(
         or bool(pieces[0].ending)
         or (following is not None and bool(following.ending))
     )
-    if length < full and (at_edge or any(isinstance(item, PartMark) for item in items)):
+    if short and at_edge:
         return
+    items = pieces[0].layers[0][0]
+    if any(isinstance(item, Rest) and item.bars for item in items):
+        return
+    if short and any(isinstance(item, PartMark) for item in items):
+        return
+    meter = pieces[-1].meter
     report(
         "bar-length",
         Severity.WARNING,
@@ -154,6 +167,7 @@ def _is_edge(line: BarLine) -> bool:
     return line.style != "thin" or line.closes > 0 or line.opens > 0
 
 
-def _in_units(duration: Fraction, meter: Meter) -> str:
+def _in_units(length: Steps, meter: Meter) -> str:
+    duration = from_steps(length)
     unit = lcm(duration.denominator, meter.unit)
     return f"{duration.numerator * (unit // duration.denominator)}/{unit}"

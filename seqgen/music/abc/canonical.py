@@ -125,9 +125,9 @@ def _do_not_close(bars: list[Bar], index: int) -> None:
     right = bars[index].right
     style = right.style if right.opens or right.style != "thin" else "double"
     line = BarLine(style, 0, right.opens)
-    bars[index] = replace(bars[index], right=line)
+    bars[index] = bars[index]._replace(right=line)
     if index + 1 < len(bars):
-        bars[index + 1] = replace(bars[index + 1], left=line)
+        bars[index + 1] = bars[index + 1]._replace(left=line)
 
 
 def _unopened(bars: Sequence[Bar]) -> list[tuple[int, int]]:
@@ -153,15 +153,15 @@ def _open(bars: list[Bar], index: int, times: int) -> None:
         return
     if leading:
         line = BarLine("thin", 0, times)
-        before = replace(bar, right=line, items=tuple(leading), overlays=())
-        after = replace(bar, left=line, items=bar.items[len(leading) :], ending=(), ending_text="")
+        before = bar._replace(right=line, items=tuple(leading), overlays=())
+        after = bar._replace(left=line, items=bar.items[len(leading) :], ending=(), ending_text="")
         bars[index : index + 1] = [before, after]
         return
     style = "thin" if bar.left.style in ("none", "invisible", "dotted") else bar.left.style
     line = BarLine(style, bar.left.closes, times)
-    bars[index] = replace(bar, left=line)
+    bars[index] = bar._replace(left=line)
     if index:
-        bars[index - 1] = replace(bars[index - 1], right=line)
+        bars[index - 1] = bars[index - 1]._replace(right=line)
 
 
 def _without_first_breaks(bar: Bar) -> Bar:
@@ -170,7 +170,7 @@ def _without_first_breaks(bar: Bar) -> Bar:
     if not any(isinstance(item, LineBreak) for item in before):
         return bar
     kept = [item for item in before if not isinstance(item, LineBreak)]
-    return replace(bar, items=(*kept, *bar.items[len(before) :]))
+    return bar._replace(items=(*kept, *bar.items[len(before) :]))
 
 
 def _without_blocks(bar: Bar) -> Bar:
@@ -180,7 +180,7 @@ def _without_blocks(bar: Bar) -> Bar:
         item for item in bar.items
         if not (isinstance(item, Directive) and _BLOCK.match(item.text))
     )  # fmt: skip
-    return replace(bar, items=items)
+    return bar._replace(items=items)
 
 
 def _with_parts_after_breaks(voice: Voice, several: bool) -> Voice:
@@ -210,7 +210,7 @@ def _with_parts_after_breaks(voice: Voice, several: bool) -> Voice:
                 continue
             items.insert(place, item)
             begun = begun or isinstance(item, Note | Chord | Rest)
-        bars.append(replace(bar, items=tuple(items)))
+        bars.append(bar._replace(items=tuple(items)))
     return replace(voice, bars=tuple(bars))
 
 

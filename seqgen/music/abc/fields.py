@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _MAX_BEATS = 1024
+_REMEMBERED = 1024  # values of each field: those of a collection are mostly the same few
 _TONIC = re.compile(r"([A-G])([#b♯♭]?)(.*)", re.DOTALL)
 _EXPLICIT = re.compile(r"(\^\^?|__?|=)([A-Ga-g])")
 _WORD = re.compile(r"[A-Za-z]+=(?:\"[^\"]*\"|\S*)|\"[^\"]*\"|\S+")
@@ -57,7 +58,7 @@ def _signature(fifths: int) -> dict[str, int]:
     return alters
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def parse_key(value: str) -> tuple[Key | None, Clef | None, tuple[str, ...]]:
     """Read a ``K:`` field (3.1.14, 4.6).
 
@@ -184,6 +185,7 @@ def _clef_word(word: str, clef: Clef) -> Clef | None:
     return clef if name in _PRINTED else None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_meter(value: str) -> Meter:
     """Read an ``M:`` field: ``6/8``, ``C``, ``C|``, ``2+3/8``, ``none`` (3.1.6)."""
     text = value.strip()
@@ -203,12 +205,14 @@ def parse_meter(value: str) -> Meter:
     return Meter(beats, unit)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def default_unit(meter: Meter) -> Fraction:
     """The unit note length where no ``L:`` says it: 1/16 if the metre is under 3/4, else 1/8."""
     duration = meter.duration
     return Fraction(1, 16) if duration is not None and duration < Fraction(3, 4) else Fraction(1, 8)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_unit(value: str) -> Fraction:
     """Read an ``L:`` field (3.1.7)."""
     match = _FRACTION.fullmatch(value.strip())
@@ -219,6 +223,7 @@ def parse_unit(value: str) -> Fraction:
     raise ValueError(f"'{value}' is no unit note length; expected one such as 1/8")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_tempo(value: str, unit: Fraction) -> Tempo:
     """Read a ``Q:`` field: ``1/4=120``, ``"Allegro" 1/4=120``, ``120``, ``"Andante"`` (3.1.8).
 

@@ -19,7 +19,7 @@ from seqgen.music.abc.fields import (
     parse_unit,
     parse_voice,
 )
-from seqgen.music.abc.lexer import Kind, Lexeme
+from seqgen.music.abc.lexer import Kind, Lexeme, field_value
 from seqgen.music.abc.notation import SHORTHANDS
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import Clef, Directive, Field, Key, Meter, Tempo, Tune, Voice
@@ -27,6 +27,7 @@ from seqgen.music.score import Clef, Directive, Field, Key, Meter, Tempo, Tune, 
 __all__ = ["Defaults", "FieldLine", "Header", "attempt", "field_at", "read_header"]
 
 _T = TypeVar("_T")
+_C_MAJOR, _NO_CLEF, _FREE, _EIGHTH = Key(), Clef(), Meter((), 1), Fraction(1, 8)
 
 
 class FieldLine(NamedTuple):
@@ -35,7 +36,7 @@ class FieldLine(NamedTuple):
     Args:
         name: its letter; value: without comment and outer spaces.
         offset: of the value (of the field where it has none).
-        next: index of the lexeme after its line end.
+        next: index of the line after it.
     """
 
     name: str
@@ -44,25 +45,21 @@ class FieldLine(NamedTuple):
     next: int
 
 
-def field_at(lexemes: Sequence[Lexeme], index: int) -> FieldLine:
-    """Read the field whose name is the lexeme at ``index``."""
-    _, name, offset = lexemes[index]
-    values: list[str] = []
-    end = len(lexemes)
+def field_at(lines: Sequence[Lexeme], index: int) -> FieldLine:
+    """Read the field that is the line at ``index``."""
+    _, line, offset = lines[index]
+    value = field_value(line)
+    if value:
+        offset += line.index(value, 2)
     index += 1
-    while True:
-        while index < end:
-            kind, text, at = lexemes[index]
-            index += 1
-            if kind is Kind.NEWLINE:
-                break
-            if kind is Kind.VALUE:
-                values.append(text)
-                if len(values) == 1:
-                    offset = at
-        if index >= end or lexemes[index][1] != "+:":
-            return FieldLine(name[0], " ".join(values), offset, index)
+    while index < len(lines) and lines[index][1][:2] == "+:" and lines[index][0] is Kind.FIELD:
+        _, further, at = lines[index]
+        more = field_value(further)
+        if more and not value:
+            offset = at + further.index(more, 2)
+        value = f"{value} {more}" if value and more else value or more
         index += 1
+    return FieldLine(line[0], value, offset, index)
 
 
 def attempt(
@@ -76,17 +73,18 @@ def attempt(
         return None
 
 
-def _header_lines(lexemes: Sequence[Lexeme], index: int) -> Iterator[FieldLine | Lexeme]:
-    while index < len(lexemes):
-        lexeme = lexemes[index]
-        if lexeme[0] is Kind.FIELD:
-            line = field_at(lexemes, index)
+def _header_lines(lines: Sequence[Lexeme]) -> Iterator[FieldLine | Lexeme]:
+    index, end = 0, len(lines)
+    while index < end:
+        kind = lines[index][0]
+        if kind is Kind.FIELD:
+            line = field_at(lines, index)
             index = line.next
             yield line
         else:
+            if kind is Kind.DIRECTIVE or kind is Kind.TEXT:
+                yield lines[index]
             index += 1
-            if lexeme[0] in (Kind.DIRECTIVE, Kind.TEXT):
-                yield lexeme
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +95,11 @@ class Defaults:
     directives: tuple[Directive, ...] = ()
 
     @classmethod
-    def read(cls, lexemes: Sequence[Lexeme]) -> Defaults:
+    def read(cls, lines: Sequence[Lexeme]) -> Defaults:
         """Read the lines before the first tune; anything that is no field is free text."""
         fields: list[FieldLine] = []
         directives: list[Directive] = []
-        for line in _header_lines(lexemes, 0):
+        for line in _header_lines(lines):
             if isinstance(line, FieldLine):
                 # K: would end a header, and is the tune's own.
                 if line.name not in "KXVPWw+":
@@ -113,14 +111,14 @@ class Defaults:
 
 @dataclass(slots=True)
 class Header:
-    """What a tune's header says; ``body`` is the index of the first lexeme of its music."""
+    """What a tune's header says; ``body`` is the index of the first line of its music."""
 
     number: str = ""
     titles: list[str] = field(default_factory=list)
-    key: Key = field(default_factory=Key)
-    clef: Clef = field(default_factory=Clef)
-    meter: Meter = field(default_factory=lambda: Meter((), 1))
-    unit: Fraction = Fraction(1, 8)
+    key: Key = _C_MAJOR
+    clef: Clef = _NO_CLEF
+    meter: Meter = _FREE
+    unit: Fraction = _EIGHTH
     tempo: Tempo | None = None
     parts: str = ""
     voices: dict[str, VoiceField] = field(default_factory=dict)
@@ -152,7 +150,7 @@ class Header:
         )
 
 
-def read_header(lexemes: Sequence[Lexeme], defaults: Defaults, report: Report) -> Header:
+def read_header(lines: Sequence[Lexeme], defaults: Defaults, report: Report) -> Header:
     """Read a header; its ``body`` stays None if no ``K:`` ends it."""
     header = Header(directives=list(defaults.directives))
     unit: Fraction | None = None
@@ -161,9 +159,9 @@ def read_header(lexemes: Sequence[Lexeme], defaults: Defaults, report: Report) -
 
     def report_default(code: str, severity: Severity, message: str, *_: int) -> None:
         """A fault of the file's header is a fault of the tune, at whose X: it is shown."""
-        report_here(code, severity, f"in the file's header: {message}", lexemes[0][2], 2)
+        report_here(code, severity, f"in the file's header: {message}", lines[0][2], 2)
 
-    for number, line in enumerate(chain(defaults.fields, _header_lines(lexemes, 0))):
+    for number, line in enumerate(chain(defaults.fields, _header_lines(lines))):
         report = report_default if number < len(defaults.fields) else report_here
         if not isinstance(line, FieldLine):
             kind, text, offset = line
@@ -199,13 +197,12 @@ def read_header(lexemes: Sequence[Lexeme], defaults: Defaults, report: Report) -
             tempo.value, "tempo", report, tempo.offset,
         )  # fmt: skip
     if header.body is None:
-        _, first, offset = lexemes[0]
         report(
             "no-key",
             Severity.ERROR,
             "this tune's header has no K: field; it names the key and ends the header",
-            offset,
-            len(first),
+            lines[0][2],
+            2,
         )
     return header
 

@@ -7,6 +7,9 @@ and the constrained decoder all stand on this.
 
 What a line is depends on where it stands: free text between tunes, the header (from ``X:`` to
 ``K:``), or the music after it, until an empty line. That is the whole state, a :class:`Context`.
+
+The parser goes by larger pieces, for speed: it asks ``kind_of_line`` for the kind of a whole line,
+takes fields' values by ``field_value``, and has ``lex_runs`` cut music in runs of notes.
 """
 
 from __future__ import annotations
@@ -16,11 +19,24 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from itertools import accumulate
+from string import ascii_letters, ascii_uppercase
 from typing import TypeAlias
 
 from seqgen.music.abc.notation import MUSIC
 
-__all__ = ["Context", "Kind", "Lexeme", "kind_of", "lex", "lex_line", "lines", "notes_of"]
+__all__ = [
+    "Context",
+    "Kind",
+    "Lexeme",
+    "field_value",
+    "kind_of",
+    "kind_of_line",
+    "lex",
+    "lex_line",
+    "lex_runs",
+    "lines",
+    "pieces_of",
+]
 
 
 class Kind(StrEnum):
@@ -29,7 +45,8 @@ class Kind(StrEnum):
     # Enum's own hash runs in Python, and tables by kind are read for every lexeme.
     __hash__ = str.__hash__
 
-    NOTES = "notes"  # a run of pitches, their lengths and blanks between them, for the parser
+    MUSIC = "music"  # a whole line of music, for the parser
+    NOTES = "notes"  # a run of notes and rests, and what may stand between them, for the parser
     PITCH = "pitch"
     LENGTH = "length"
     SPACE = "space"
@@ -86,13 +103,17 @@ class Context(StrEnum):
     BODY_BLOCK = "body block"
 
 
-_NOTE = rf"(?:{MUSIC['pitch']})(?:{MUSIC['length']})?"
-_MUSIC_WITH_NOTES = {"notes": rf"{_NOTE}(?:(?:{MUSIC['space']})?{_NOTE})*"} | MUSIC
-_ONE_NOTE = re.compile(_NOTE)
+_BLANKS = MUSIC["space"]
+_EVENT = rf"(?:{MUSIC['pitch']}|{MUSIC['rest']})(?:{MUSIC['length']})?"
+_BROKEN = r"(?:>{1,3}|<{1,3})"
+_RUNS = {
+    "notes": rf"{_EVENT}(?:(?:{_BLANKS})?(?:{_BROKEN}(?:{_BLANKS})?)?{_EVENT})*",
+    "bar": rf"(?:{_BLANKS})?{MUSIC['bar']}(?:{_BLANKS})?",
+}
+_PIECE = re.compile(rf"{_EVENT}|{_BROKEN}")
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n)|([^\r\n]+)")
-_ANY_FIELD = re.compile(r"[A-Za-z+]:")
-# `G:|` is a note before a repeat, but `w:|` a line of lyrics that begins with a bar.
-_BODY_FIELD = re.compile(r"[mrsw+]:|[A-Z]:(?![|:])")
+_LOWER_FIELDS = "mrsw+"  # that may stand among the music
+_FIELDS = ascii_letters + "+"
 _BEGIN_BLOCK = re.compile(r"%%\s*begin[a-z]+")
 _END_BLOCK = re.compile(r"%%\s*end[a-z]+")
 _BLOCKS = {
@@ -110,18 +131,27 @@ class _Kinds(dict[str, Kind]):
         super().__init__()
         named = (f"(?P<{kind}>{each})" for kind, each in patterns.items())
         self._pattern = re.compile("|".join(named))
-        self.cut = re.compile("|".join(f"(?:{each})" for each in patterns.values())).findall
+        self._cut = re.compile("|".join(f"(?:{each})" for each in patterns.values())).findall
 
     def __missing__(self, text: str) -> Kind:
         match = self._pattern.fullmatch(text)
         kind = Kind(match.lastgroup) if match and match.lastgroup else Kind.TEXT
-        if len(self) < 1 << 15:  # hostile input must not fill the memory
-            self[text] = kind
+        if len(self) >= 1 << 16:  # hostile input must not fill the memory
+            self.clear()
+        self[text] = kind
         return kind
+
+    def lex(self, line: str, offset: int) -> Iterator[Lexeme]:
+        """The lexemes of a line of music, without a Python-level step for each of them."""
+        texts = self._cut(line)
+        offsets = accumulate(map(len, texts), initial=offset)
+        return zip(map(self.__getitem__, texts), texts, offsets, strict=False)
 
 
 _kinds = _Kinds(MUSIC)
-_kinds_with_notes = _Kinds(_MUSIC_WITH_NOTES)
+_kinds_of_runs = _Kinds(
+    _RUNS | {kind: MUSIC[kind] for kind in MUSIC if kind not in ("bar", "pitch", "rest")}
+)
 
 
 def kind_of(text: str) -> Kind:
@@ -129,12 +159,26 @@ def kind_of(text: str) -> Kind:
     return _kinds[text]
 
 
+def lex_runs(line: str, offset: int) -> list[Lexeme]:
+    """Cut a line of music in lexemes for the parser.
+
+    Notes and rests with their lengths, and the blanks and broken rhythms between them, are one
+    lexeme, NOTES; a bar line takes in the blanks around it. All others are as ``lex_line`` has
+    them.
+    """
+    return list(_kinds_of_runs.lex(line, offset))
+
+
 @lru_cache(maxsize=1 << 14)
-def notes_of(run: str) -> tuple[tuple[str, int, bool], ...]:
-    """Each note of NOTES: a pitch and its length, where it begins, and if a blank precedes it."""
+def pieces_of(run: str) -> tuple[tuple[str, int, bool], ...]:
+    """Each note, rest (both with their length) and broken rhythm of NOTES.
+
+    Returns:
+        Its text, where it begins, and whether a blank precedes it.
+    """
     return tuple(
         (match[0], match.start(), bool(match.start()) and run[match.start() - 1].isspace())
-        for match in _ONE_NOTE.finditer(run)
+        for match in _PIECE.finditer(run)
     )
 
 
@@ -169,9 +213,40 @@ def lex(text: str, context: Context = Context.FILE) -> list[Lexeme]:
     return lexemes
 
 
-def lex_line(
-    line: str, context: Context, offset: int, lexemes: list[Lexeme], *, notes: bool = False
-) -> Context:
+def kind_of_line(line: str, context: Context) -> tuple[Kind, Context]:
+    """What a line is as a whole, and where the next line stands.
+
+    Returns:
+        DIRECTIVE, COMMENT, SPACE (also for an empty line), FIELD, MUSIC or TEXT; the context after.
+    """
+    if context in _AFTER_BLOCK:
+        if _END_BLOCK.match(line):
+            return Kind.DIRECTIVE, _AFTER_BLOCK[context]
+        return Kind.TEXT, context
+    if line[:1] == "%":
+        if line[1:2] != "%":
+            return Kind.COMMENT, context
+        return Kind.DIRECTIVE, _BLOCKS[context] if _BEGIN_BLOCK.match(line) else context
+    if not line or line.isspace():
+        return Kind.SPACE, Context.FILE
+    if line[1:2] == ":":
+        name = line[0]
+        # `G:|` is a note before a repeat, but `w:|` a line of lyrics that begins with a bar.
+        before_repeat = line[2:3] in ("|", ":")
+        if name == "X" and not before_repeat:
+            context = Context.HEADER
+        if context is not Context.BODY:
+            if name in _FIELDS:
+                return (
+                    Kind.FIELD,
+                    Context.BODY if name == "K" and context is Context.HEADER else context,
+                )
+        elif name in _LOWER_FIELDS or (name in ascii_uppercase and not before_repeat):
+            return Kind.FIELD, context
+    return Kind.MUSIC if context is Context.BODY else Kind.TEXT, context
+
+
+def lex_line(line: str, context: Context, offset: int, lexemes: list[Lexeme]) -> Context:
     """Append one line's lexemes (its end not included) and say where the next line stands.
 
     Args:
@@ -179,61 +254,42 @@ def lex_line(
         context: where it stands.
         offset: of its first character.
         lexemes: the list they are appended to.
-        notes: pitches, their lengths and blanks between them are one lexeme, NOTES.
     """
-    if context in _AFTER_BLOCK:
-        kind = Kind.TEXT
-        if _END_BLOCK.match(line):
-            kind, context = Kind.DIRECTIVE, _AFTER_BLOCK[context]
-        if line:
-            lexemes.append((kind, line, offset))
-        return context
-    if line.startswith("%"):
-        if not line.startswith("%%"):
-            lexemes.append((Kind.COMMENT, line, offset))
-            return context
-        lexemes.append((Kind.DIRECTIVE, line, offset))
-        return _BLOCKS[context] if _BEGIN_BLOCK.match(line) else context
-    if not line or line.isspace():
-        if line:
-            lexemes.append((Kind.SPACE, line, offset))
-        return Context.FILE
-    if line.startswith("X:") and not line.startswith(("X:|", "X::")):
-        context = Context.HEADER
-    if (_BODY_FIELD if context is Context.BODY else _ANY_FIELD).match(line):
+    kind, context = kind_of_line(line, context)
+    if kind is Kind.MUSIC:
+        lexemes.extend(_kinds.lex(line, offset))
+    elif kind is Kind.FIELD:
         _lex_field(line, offset, lexemes)
-        return Context.BODY if context is Context.HEADER and line[0] == "K" else context
-    if context is not Context.BODY:
-        lexemes.append((Kind.TEXT, line, offset))
-        return context
-    # Without a Python-level step for each lexeme, which halves the time.
-    kinds = _kinds_with_notes if notes else _kinds
-    texts = kinds.cut(line)
-    offsets = accumulate(map(len, texts), initial=offset)
-    lexemes.extend(zip(map(kinds.__getitem__, texts), texts, offsets, strict=False))
+    elif line:
+        lexemes.append((kind, line, offset))
     return context
 
 
+def field_value(line: str) -> str:
+    """A field's value: what stands after the colon, without comment and spaces around it."""
+    if "%" in line:
+        line = line[: _comment(line)]
+    return line[2:].strip()
+
+
+def _comment(line: str) -> int:
+    """Where a field's comment begins: at a % that is not escaped, in free text too (2.2.5)."""
+    at = line.find("%", 2)
+    while at > 2 and line[at - 1] == "\\":
+        at = line.find("%", at + 1)
+    return at if at >= 0 else len(line)
+
+
 def _lex_field(line: str, offset: int, lexemes: list[Lexeme]) -> None:
-    lexemes.append((Kind.FIELD, line[:2], offset))
-    offset += 2
-    value, comment = line[2:], ""
-    if value and value == value.strip() and "%" not in value:  # as most are
-        lexemes.append((Kind.VALUE, value, offset))
-        return
-    # A % that is not escaped begins a comment, in free-text fields such as N: too (2.2.5).
-    at = value.find("%")
-    while at > 0 and value[at - 1] == "\\":
-        at = value.find("%", at + 1)
-    if at >= 0:
-        value, comment = value[:at], value[at:]
-    body = value.strip()
-    before = len(value) - len(value.lstrip()) if body else len(value)
+    end = _comment(line)
+    value = field_value(line)
+    start = line.index(value, 2) if value else end
     for kind, text in (
-        (Kind.SPACE, value[:before]),
-        (Kind.VALUE, body),
-        (Kind.SPACE, value[before + len(body) :]),
-        (Kind.COMMENT, comment),
+        (Kind.FIELD, line[:2]),
+        (Kind.SPACE, line[2:start]),
+        (Kind.VALUE, value),
+        (Kind.SPACE, line[start + len(value) : end]),
+        (Kind.COMMENT, line[end:]),
     ):
         if text:
             lexemes.append((kind, text, offset))

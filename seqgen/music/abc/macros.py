@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex_line
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, kind_of_line, lex_runs, pieces_of
 
 __all__ = ["expand_line"]
 
@@ -14,15 +14,15 @@ _MAX_EXPANSION = 64
 _NOTES = "CDEFGABcdefgab"
 
 
-def expand_line(lexemes: list[Lexeme], macros: Mapping[str, str]) -> list[Lexeme]:
+def expand_line(source: str, start: int, macros: Mapping[str, str]) -> list[Lexeme]:
     """A line's lexemes with macros expanded; those of an expansion stand where its target stood.
+
+    The line begins at ``start``.
 
     A target with the letter ``n`` holds for any note, and ``h`` to ``z`` in its replacement for the
     notes around it: ``n`` the note itself, ``o`` the next higher, ``m`` the next lower. An
     expansion is not expanded again, and is bounded at 64 times the line.
     """
-    source = "".join(text for _, text, _ in lexemes)
-    start = lexemes[0][2] if lexemes else 0
     pattern = re.compile(
         "|".join(
             re.escape(target).replace("n", "(?:[A-Ga-g][,']*)") if _is_transposing(target)
@@ -50,20 +50,31 @@ def expand_line(lexemes: list[Lexeme], macros: Mapping[str, str]) -> list[Lexeme
         if length > limit:
             break
     if not pieces:
-        return lexemes
+        return lex_runs(source, start)
     pieces.append(source[position:])
     begins.append(length)
     origins.append(position)
     steps.append(1)
-    expanded: list[Lexeme] = []
-    lex_line("".join(pieces), Context.BODY, 0, expanded, notes=True)
     moved: list[Lexeme] = []
-    for kind, text, offset in expanded:
+    for kind, text, offset in _lex("".join(pieces)):
         index = bisect_right(begins, offset) - 1
         at = origins[index] + steps[index] * (offset - begins[index])
-        if kind is not Kind.NEWLINE:
-            moved.append((kind, text, start + at))
+        moved.append((kind, text, start + at))
     return moved
+
+
+def _lex(line: str) -> Iterator[Lexeme]:
+    """The lexemes of an expanded line, with each note apart, since each has a place of its own."""
+    if kind_of_line(line, Context.BODY)[0] is not Kind.MUSIC:
+        return
+    for kind, text, offset in lex_runs(line, 0):
+        if kind is not Kind.NOTES:
+            yield kind, text, offset
+            continue
+        for piece, at, apart in pieces_of(text):
+            if apart:
+                yield Kind.SPACE, " ", offset + at - 1
+            yield Kind.BROKEN if piece[0] in "<>" else kind, piece, offset + at
 
 
 def _is_transposing(target: str) -> bool:

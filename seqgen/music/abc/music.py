@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
 from seqgen.music.abc.bars import Report, parse_bar_line, parse_passes
-from seqgen.music.abc.fields import parse_key, parse_meter, parse_tempo, parse_unit, parse_voice
+from seqgen.music.abc.chords import length_at, read_chord, read_graces
+from seqgen.music.abc.fields import parse_key, parse_meter, parse_tempo, parse_unit
 from seqgen.music.abc.header import (
     FieldLine,
     Header,
     accents,
     attempt,
     field_at,
-    merge_voice,
     read_macro,
     read_symbol,
     report_unknown,
 )
-from seqgen.music.abc.lexer import Kind, Lexeme, notes_of
+from seqgen.music.abc.lexer import Kind, Lexeme, lex_runs
 from seqgen.music.abc.lyrics import align_lyrics, align_symbols
 from seqgen.music.abc.macros import expand_line
+from seqgen.music.abc.microtones import after_microtone
 from seqgen.music.abc.notation import DECORATIONS
-from seqgen.music.abc.values import parse_length, parse_tuplet
-from seqgen.music.abc.voice import VoiceBuilder
+from seqgen.music.abc.overlays import bar_by_bar
+from seqgen.music.abc.values import parse_tuplet
+from seqgen.music.abc.voices import Voices
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import (
     BarLine,
-    Chord,
     Directive,
     Field,
     Graces,
     KeyChange,
-    LineBreak,
-    Meter,
     MeterChange,
-    Note,
-    PartMark,
     TempoChange,
     UnitChange,
     Voice,
@@ -47,9 +43,7 @@ __all__ = ["MAX_NOTES", "MusicReader"]
 MAX_NOTES = 1_000_000
 """Notes and rests of a voice; and of a tune, grace notes and further notes of chords."""
 
-_MAX_VOICES = 64
 _MAX_VERSES = 64
-_BAR_LINES: dict[str, tuple[BarLine, tuple[int, ...]]] = {}
 _UNKNOWN = {
     '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
     "^": "an accidental must stand directly before a note",
@@ -64,60 +58,50 @@ class MusicReader:
     """Reads one tune's music.
 
     Args:
-        lexemes: of the whole tune.
-        header: its header; its symbols and macros change as the music is read.
+        header: of the tune; its symbols and macros change as the music is read.
+        start: where the tune begins; end: where it ends.
         report: where diagnostics go.
     """
 
-    def __init__(self, lexemes: list[Lexeme], header: Header, report: Report) -> None:
-        self._lexemes = lexemes
+    def __init__(self, header: Header, start: int, end: int, report: Report) -> None:
         self._header = header
         self._report = report
-        self._end = lexemes[-1][2] + len(lexemes[-1][1]) if lexemes else 0
-        self._voices: dict[str, VoiceBuilder] = {}
-        self._part: str | None = None
-        self._voice = self._begin()
+        self._start = start
+        self._voices = Voices(header, end, report)
+        self._voice = self._voices.begin()
         self._words: list[str] = []
         self._verse = self._aligned = 0
         self._continued = False
         self._notes = 0
 
-    def read(self, index: int) -> tuple[tuple[Voice, ...], tuple[str, ...]]:
-        """Read from the lexeme at ``index`` to the end.
+    def read(self, lines: list[Lexeme], index: int) -> tuple[tuple[Voice, ...], tuple[str, ...]]:
+        """Read from the line at ``index`` to the last.
 
         Returns:
             The voices that hold anything, and the ``W:`` lines.
         """
-        lexemes = self._lexemes
-        while index < len(lexemes):
-            kind, text, offset = lexemes[index]
-            if kind is Kind.FIELD:
-                line = field_at(lexemes, index)
+        overlaid = bar_by_bar(lines, self._header.macros, self._report)
+        while index < len(lines):
+            kind, text, offset = lines[index]
+            index += 1
+            if kind is Kind.MUSIC:
+                self._line(text, offset, overlaid.get(index - 1))
+                if self._too_many(offset + len(text)):
+                    break
+            elif kind is Kind.FIELD:
+                line = field_at(lines, index - 1)
                 self._field(line)
                 index = line.next
             elif kind is Kind.DIRECTIVE:
                 self._directive(text[2:].strip(), offset)
-                index += 1
-            elif kind in (Kind.NEWLINE, Kind.COMMENT, Kind.TEXT):
-                index += 1
-            else:
-                index = self._line(index)
-                if self._too_many(index):
-                    break
-        if not any(builder.notes for builder in self._voices.values()):
-            self._warn(
-                "no-music",
-                "this tune holds no music; a blank line ends a tune, so none may follow K:",
-                lexemes[0][2],
-                len(lexemes[0][1]),
-            )
-        voices = [builder.finish(self._end) for builder in self._voices.values()]
-        return tuple(filter(_says_anything, voices)) or (voices[0],), tuple(self._words)
+        if not self._voice.notes and not self._voices.have_notes():
+            message = "this tune holds no music; a blank line ends a tune, so none may follow K:"
+            self._warn("no-music", message, self._start, len("X:"))
+        return self._voices.finish(), tuple(self._words)
 
-    def _too_many(self, index: int) -> bool:
+    def _too_many(self, offset: int) -> bool:
         if max(self._notes, self._voice.notes) <= MAX_NOTES:
             return False
-        _, _, offset = self._lexemes[min(index, len(self._lexemes)) - 1]
         message = f"this tune has more than {MAX_NOTES:,} notes; split it"
         self._report("too-long", Severity.ERROR, message, offset, 1)
         return True
@@ -127,52 +111,40 @@ class MusicReader:
 
     # -- lines
 
-    def _line(self, index: int) -> int:
-        """Read a line of music; the index after its end."""
-        voice = self._voice
+    def _line(self, text: str, offset: int, lexemes: list[Lexeme] | None) -> None:
+        """Read a line of music; its lexemes are given where overlays of several bars stand."""
+        if lexemes == []:
+            return
         if not self._continued:
-            voice.begin_line()
+            self._voice.bars.begin_line()
             self._verse = self._aligned = 0
-        lexemes = self._lexemes
-        if self._header.macros:
-            end = index
-            while end < len(lexemes) and lexemes[end][0] is not Kind.NEWLINE:
-                end += 1
-            self._music(expand_line(lexemes[index:end], self._header.macros), 0)
-            index = end + 1
-        else:
-            index = self._music(lexemes, index)
+        if lexemes is None:
+            macros = self._header.macros
+            lexemes = expand_line(text, offset, macros) if macros else lex_runs(text, offset)
+        self._music(lexemes)
         voice = self._voice
         voice.joined = False
-        if not self._continued and voice.notes and not voice.ends_line():
-            voice.items.append(LineBreak())
-        return index
+        if not self._continued and voice.notes:
+            voice.bars.break_line()
 
-    def _music(self, lexemes: list[Lexeme], index: int) -> int:
-        """Read lexemes up to the line's end; the index after it."""
+    def _music(self, lexemes: list[Lexeme]) -> None:
         voice = self._voice
         handlers = _HANDLERS
         notes_kind, space_kind, bar_kind = Kind.NOTES, Kind.SPACE, Kind.BAR
         continued = False
-        end = len(lexemes)
+        index, end = 0, len(lexemes)
         while index < end:
             kind, text, offset = lexemes[index]
             index += 1
             if kind is notes_kind:
                 continued = False
                 voice.add_notes(text, offset)
-            elif kind is space_kind:
-                voice.joined = False
             elif kind is bar_kind:
                 continued = False
-                found = _BAR_LINES.get(text)
-                if found is None:
-                    found = parse_bar_line(text)
-                    if len(_BAR_LINES) < 1 << 12:
-                        _BAR_LINES[text] = found
-                voice.bar(found[0], offset, found[1])
-            elif kind is Kind.NEWLINE:
-                break
+                line, passes, blanks = parse_bar_line(text)
+                voice.bar(line, offset + blanks, passes)
+            elif kind is space_kind:
+                voice.joined = False
             elif kind is Kind.CONTINUATION:
                 continued = True
             else:
@@ -182,19 +154,12 @@ class MusicReader:
                     index = handler(self, lexemes, index - 1)
                     voice = self._voice
         self._continued = continued
-        return index
 
     # -- events
 
-    def _rest(self, lexemes: list[Lexeme], index: int) -> int:
-        _, text, offset = lexemes[index]
-        index, length, _ = self._length(lexemes, index + 1)
-        self._voice.rest(length, text == "z", offset)
-        return index
-
     def _bar_rest(self, lexemes: list[Lexeme], index: int) -> int:
         _, text, offset = lexemes[index]
-        index, length, at = self._length(lexemes, index + 1)
+        index, length, at = length_at(lexemes, index + 1)
         bars = int(length) if length.isdigit() and len(length) <= 4 else 0
         if not length:
             bars = 1
@@ -205,99 +170,36 @@ class MusicReader:
         self._voice.bar_rest(bars, text == "Z", offset)
         return index
 
-    def _length(self, lexemes: list[Lexeme], index: int) -> tuple[int, str, int]:
-        if index < len(lexemes):
-            kind, text, offset = lexemes[index]
-            if kind is Kind.LENGTH:
-                return index + 1, text, offset
-        return index, "", 0
-
-    def _notes_until(
-        self, lexemes: list[Lexeme], index: int, closing: Kind
-    ) -> tuple[list[Note], int | None]:
-        """The notes of a chord that began before ``index``, and the index after its end.
-
-        The index is None if the chord is not closed on its bar and line.
-        """
-        voice = self._voice
-        notes: list[Note] = []
-        while index < len(lexemes):
-            kind, text, offset = lexemes[index]
-            index += 1
-            if kind is closing:
-                return notes, index
-            if kind is Kind.NOTES:
-                notes += [voice.written(each, offset + at) for each, at, _ in notes_of(text)]
-            elif kind is Kind.TIE and notes:
-                notes[-1] = notes[-1]._replace(tie=True)
-            elif kind in (Kind.BAR, Kind.NEWLINE, Kind.CHORD_OPEN, Kind.GRACE_OPEN):
-                break
-            elif kind is Kind.CHORD_SYMBOL:
-                voice.wait().chord_symbols.append(text[1:-1])
-            elif kind not in (Kind.SPACE, Kind.SHORTHAND, Kind.DECORATION, Kind.SLUR_OPEN,
-                              Kind.SLUR_CLOSE, Kind.ANNOTATION, Kind.IGNORED):  # fmt: skip
-                self._warn("chord", f"{text} has no meaning in a chord and is ignored",
-                           offset, len(text))  # fmt: skip
-        return notes, None
-
     def _chord(self, lexemes: list[Lexeme], index: int) -> int:
         kind, _, offset = lexemes[index]
         closing = Kind.CHORD_CLOSE if kind is Kind.CHORD_OPEN else Kind.CHORD_MARK
-        notes, after = self._notes_until(lexemes, index + 1, closing)
-        if after is None and kind is Kind.CHORD_MARK:
+        chord = read_chord(lexemes, index + 1, closing, self._voice, self._report)
+        if chord is None and kind is Kind.CHORD_MARK:
             return self._stray(lexemes, index)
-        if after is None:
+        if chord is None:
             message = "this [ begins a chord that is not closed; expected ] in its bar"
             self._report("chord", Severity.ERROR, message, offset, 1)
             return index + 1
-        after, length, at = self._length(lexemes, after)
-        if not notes:
+        notes, length, after = chord
+        if notes:
+            self._notes += len(notes) - 1
+            self._voice.chord(notes, length, offset)
+        else:
             self._warn("chord", "this chord holds no note and is ignored", offset, 1)
-            return after
-        self._notes += len(notes) - 1
-        self._voice.chord(notes, self._factor(length, at), offset)
         return after
-
-    def _factor(self, length: str, offset: int) -> Fraction:
-        if length:
-            try:
-                return parse_length(length)
-            except ValueError as error:
-                self._report("length", Severity.ERROR, f"{error}", offset, len(length))
-        return Fraction(1)
 
     def _graces(self, lexemes: list[Lexeme], index: int) -> int:
         _, text, offset = lexemes[index]
-        events: list[Note | Chord] = []
-        position = index + 1
-        while position < len(lexemes):
-            kind, inner, at = lexemes[position]
-            position += 1
-            if kind is Kind.GRACE_CLOSE:
-                self._notes += len(events)
-                if events:
-                    self._voice.wait().graces = Graces(tuple(events), len(text) > 1)
-                return position
-            if kind is Kind.NOTES:
-                events += [self._voice.written(each, at + on) for each, on, _ in notes_of(inner)]
-            elif kind is Kind.CHORD_OPEN:
-                notes, after = self._notes_until(lexemes, position, Kind.CHORD_CLOSE)
-                if after is None:
-                    break
-                position, length, where = self._length(lexemes, after)
-                if notes:
-                    factor = self._factor(length, where)
-                    duration = notes[0].duration * factor
-                    scaled = tuple(each._replace(duration=duration) for each in notes)
-                    events.append(Chord(scaled, duration))
-            elif kind in (Kind.BAR, Kind.NEWLINE, Kind.GRACE_OPEN):
-                break
-            elif kind in (Kind.UNKNOWN, Kind.REST):
-                self._warn("grace", f"{inner} has no meaning among grace notes and is ignored",
-                           at, len(inner))  # fmt: skip
-        message = "this { begins grace notes that are not closed; expected } in its bar"
-        self._report("grace", Severity.ERROR, message, offset, len(text))
-        return index + 1
+        graces = read_graces(lexemes, index + 1, self._voice, self._report)
+        if graces is None:
+            message = "this { begins grace notes that are not closed; expected } in its bar"
+            self._report("grace", Severity.ERROR, message, offset, len(text))
+            return index + 1
+        events, after = graces
+        self._notes += len(events)
+        if events:
+            self._voice.wait().graces = Graces(events, len(text) > 1)
+        return after
 
     # -- marks
 
@@ -311,7 +213,7 @@ class MusicReader:
     def _tuplet(self, lexemes: list[Lexeme], index: int) -> int:
         _, text, offset = lexemes[index]
         try:
-            group = parse_tuplet(text, self._voice.meter.compound)
+            group = parse_tuplet(text, self._voice.bars.meter.compound)
         except ValueError as error:
             self._report("tuplet", Severity.ERROR, f"{error}", offset, len(text))
         else:
@@ -371,18 +273,20 @@ class MusicReader:
         return index + 1
 
     def _overlay(self, lexemes: list[Lexeme], index: int) -> int:
-        self._voice.overlay(lexemes[index][2])
+        _, text, offset = lexemes[index]
+        if not self._voice.overlay():
+            message = "this & has no notes of its bar before it to lay others over, and is ignored"
+            self._warn("overlay", message, offset, len(text))
         return index + 1
 
     def _spacer(self, lexemes: list[Lexeme], index: int) -> int:
         self._voice.spacer(lexemes[index][2])
-        index, _, _ = self._length(lexemes, index + 1)
+        index, _, _ = length_at(lexemes, index + 1)
         return index
 
     def _line_break(self, lexemes: list[Lexeme], index: int) -> int:
         self._voice.joined = False
-        if not self._voice.ends_line():
-            self._voice.items.append(LineBreak())
+        self._voice.bars.break_line()
         return index + 1
 
     def _stray(self, lexemes: list[Lexeme], index: int) -> int:
@@ -390,6 +294,8 @@ class MusicReader:
         code = "stray"
         if text == ":" and self._voice.open_repeat(offset):
             return index + 1
+        if kind is Kind.UNKNOWN and (after := after_microtone(lexemes, index, self._report)):
+            return after
         if kind is Kind.LENGTH:
             message = f"the length {text[:12]} must stand directly after a note, and is ignored"
         elif kind is Kind.UNKNOWN:
@@ -407,7 +313,7 @@ class MusicReader:
         start = offset + 3 + len(value) - len(value.lstrip())
         self._field(FieldLine(text[1], value.strip(), start, 0))
         if text[1] == "V":
-            self._voice.begin_line()
+            self._voice.bars.begin_line()
         return index + 1
 
     def _field(self, line: FieldLine) -> None:
@@ -419,32 +325,32 @@ class MusicReader:
                 key, clef, unknown = found
                 report_unknown(unknown, report, offset, len(value))
                 if key is not None:
-                    voice.set_key(key)
+                    voice.reader.set_key(key)
                 if clef is not None:
                     voice.set_clef(clef)
                 voice.change(KeyChange(key, clef), offset)
         elif name == "M":
             meter = attempt(parse_meter, value, "meter", report, offset)
             if meter is not None:
-                voice.meter = meter
+                voice.bars.meter = meter
                 voice.change(MeterChange(meter), offset)
         elif name == "L":
             unit = attempt(parse_unit, value, "unit", report, offset)
             if unit is not None:
-                voice.set_unit(unit)
+                voice.reader.set_unit(unit)
                 voice.change(UnitChange(unit), offset)
         elif name == "Q":
             tempo = attempt(
-                lambda text: parse_tempo(text, voice.unit), value, "tempo", report, offset
+                lambda text: parse_tempo(text, voice.reader.unit), value, "tempo", report, offset
             )
             if tempo is not None:
                 voice.change(TempoChange(tempo), offset)
         elif name == "V":
-            self._switch(value, offset)
+            switched = self._voices.switch(value, offset)
+            if switched is not None:
+                self._voice, self._verse = switched, 0
         elif name == "P":
-            self._part = value
-            for builder in self._voices.values():
-                builder.change(PartMark(value), offset)
+            self._voices.mark_part(value, offset)
         elif name in ("w", "s"):
             self._align(name, value, offset)
         elif name == "W":
@@ -466,78 +372,19 @@ class MusicReader:
             self._warn("lyrics", message, offset, max(1, len(value)))
         elif name == "w":
             self._verse += 1
-            align_lyrics(accents(value), self._verse, self._voice.line_layers())
+            align_lyrics(accents(value), self._verse, self._voice.bars.line_layers())
         else:
-            align_symbols(value, self._voice.line_layers())
+            align_symbols(value, self._voice.bars.line_layers())
 
     def _directive(self, text: str, offset: int) -> None:
-        words = text.split()
-        if len(words) == 2 and words[0] == "propagate-accidentals":
-            self._voice.set_propagation(words[1])
-        if words:
-            self._voice.change(Directive(text), offset)
-
-    def _switch(self, value: str, offset: int) -> None:
-        """Go on in the voice that a ``V:`` names, which may be new."""
-        parsed = attempt(parse_voice, value, "voice", self._report, offset)
-        if parsed is None:
-            return
-        unnamed = self._voices.get("")
-        if unnamed is not None and (unnamed.notes or unnamed.items):
-            # Music before the first V: is voice 1's, as abc2midi has it too.
-            del self._voices[""]
-            unnamed.id = "1"
-            self._voices["1"] = unnamed
-        known = self._voices.get(parsed.id)
-        if known is None and len(self._voices) >= _MAX_VOICES:
-            message = f"this tune has more than {_MAX_VOICES} voices"
-            self._report("too-long", Severity.ERROR, message, offset, len(value))
-            return
-        if known is None:
-            known = self._begin(parsed.id)
-        if parsed.name is not None:
-            known.name = parsed.name
-        if parsed.clef is not None:
-            known.set_clef(parsed.clef)
-        self._header.voices[parsed.id] = merge_voice(self._header.voices.get(parsed.id), parsed)
-        self._voice = known
-        self._verse = 0
-
-    def _begin(self, voice_id: str = "") -> VoiceBuilder:
-        """A new voice, with what the header says of it."""
-        header = self._header
-        first = next(iter(self._voices.values()), None)
-        marks = first is not None and all(isinstance(item, PartMark) for item in first.items)
-        if first is not None and first.id == "" and not first.notes and marks:
-            del self._voices[""]  # nothing was written before the first V:
-        if voice_id == "" and header.voices:
-            voice_id = next(iter(header.voices))
-        meter: Meter = header.meter
-        builder = VoiceBuilder(voice_id, header.key, meter, header.unit, self._report)
-        said = header.voices.get(voice_id)
-        builder.set_clef(said.clef if said and said.clef else header.clef)
-        builder.name = said.name or "" if said else ""
-        for directive in header.directives:
-            words = directive.text.split()
-            if len(words) == 2 and words[0] == "propagate-accidentals":
-                builder.set_propagation(words[1])
-        if self._part is not None:
-            builder.change(PartMark(self._part), self._end)
-        self._voices[voice_id] = builder
-        return builder
-
-
-def _says_anything(voice: Voice) -> bool:
-    """Whether a voice holds more than the part that it was begun in."""
-    return any(
-        bar.overlays or bar.ending or any(not isinstance(item, PartMark) for item in bar.items)
-        for bar in voice.bars
-    )
+        if text.strip():
+            directive = Directive(text)
+            self._voice.follow(directive)
+            self._voice.change(directive, offset)
 
 
 # Of the class: a reader that held its own methods would live until the garbage collector runs.
 _HANDLERS: dict[Kind, Callable[[MusicReader, list[Lexeme], int], int]] = {
-    Kind.REST: MusicReader._rest,
     Kind.BAR_REST: MusicReader._bar_rest,
     Kind.ENDING: MusicReader._ending,
     Kind.TUPLET: MusicReader._tuplet,

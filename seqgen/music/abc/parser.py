@@ -13,7 +13,7 @@ from os import PathLike
 
 from seqgen.errors import InputError
 from seqgen.music.abc.header import Defaults, read_header
-from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex_line, lines
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, kind_of_line, lines
 from seqgen.music.abc.music import MusicReader
 from seqgen.music.abc.reporter import Reporter
 from seqgen.music.diagnostics import Diagnostic, Severity
@@ -23,8 +23,6 @@ __all__ = ["MAX_LINE", "ParsedTune", "parse", "parse_tune"]
 
 MAX_LINE = 1 << 16
 """Characters of a line; longer ones are no music."""
-
-_TUNE = (Kind.FIELD, "X:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +51,22 @@ class ParsedTune:
 
 @dataclass(slots=True)
 class _Block:
-    """The lexemes of one tune, or of what stands before the first."""
+    """The lines of one tune, or of what stands before the first.
+
+    Args:
+        offset: where it begins; line: its first line's number, from 1.
+        is_tune: whether an ``X:`` began it.
+        lines: each line that is not empty, as one lexeme.
+        long_lines: where those begin that are too long.
+        end: where the block ends.
+    """
 
     offset: int
     line: int
-    lexemes: list[Lexeme] = field(default_factory=list)
+    is_tune: bool
+    lines: list[Lexeme] = field(default_factory=list)
     long_lines: list[int] = field(default_factory=list)
-
-    @property
-    def is_tune(self) -> bool:
-        """Whether an ``X:`` began it."""
-        return bool(self.lexemes) and self.lexemes[0][1] == "X:"
+    end: int = 0
 
 
 def parse(text: str) -> Iterator[ParsedTune]:
@@ -74,9 +77,9 @@ def parse(text: str) -> Iterator[ParsedTune]:
     defaults = Defaults()
     for block in _blocks(text):
         if block.is_tune:
-            yield _parse_block(block, defaults)
-        else:
-            defaults = Defaults.read(block.lexemes)
+            yield _parse_block(text, block, defaults)
+        elif block.lines:
+            defaults = Defaults.read(block.lines)
 
 
 def parse_tune(text: str, *, path: str | PathLike[str] | None = None) -> Tune:
@@ -98,33 +101,33 @@ def _blocks(text: str) -> Iterator[_Block]:
     """The file's header, if any, then each tune from its ``X:`` to the blank line that ends it."""
     context = Context.FILE
     offset, number = 0, 1
-    block: _Block | None = _Block(0, 1)
+    block: _Block | None = _Block(0, 1, False)
     for line, end in lines(text):
-        lexemes: list[Lexeme] = []
         if len(line) > MAX_LINE:
+            kind = Kind.COMMENT
             if block is not None:
                 block.long_lines.append(offset)
         else:
-            context = lex_line(line, context, offset, lexemes, notes=True)
-        if lexemes and lexemes[0][:2] == _TUNE:
+            kind, context = kind_of_line(line, context)
+        if kind is Kind.FIELD and line[0] == "X":
             if block is not None:
                 yield block
-            block = _Block(offset, number)
+            block = _Block(offset, number, True)
         elif block is not None and context is Context.FILE and (block.is_tune or not line.strip()):
             yield block
             block = None
         if block is not None:
-            block.lexemes += lexemes
-            if end:
-                block.lexemes.append((Kind.NEWLINE, end, offset + len(line)))
+            if line:
+                block.lines.append((kind, line, offset))
+            block.end = offset + len(line) + len(end)
         offset += len(line) + len(end)
         number += 1
     if block is not None:
         yield block
 
 
-def _parse_block(block: _Block, defaults: Defaults) -> ParsedTune:
-    reporter = Reporter(block.lexemes, block.offset, block.line)
+def _parse_block(text: str, block: _Block, defaults: Defaults) -> ParsedTune:
+    reporter = Reporter(text, block.offset, block.end, block.line)
     for offset in block.long_lines:
         reporter.report(
             "line-length",
@@ -133,10 +136,11 @@ def _parse_block(block: _Block, defaults: Defaults) -> ParsedTune:
             offset,
             1,
         )
-    header = read_header(block.lexemes, defaults, reporter.report)
+    header = read_header(block.lines, defaults, reporter.report)
     tune = None
     if header.body is not None:
-        voices, words = MusicReader(block.lexemes, header, reporter.report).read(header.body)
+        reader = MusicReader(header, block.offset, block.end, reporter.report)
+        voices, words = reader.read(block.lines, header.body)
         tune = header.tune(voices, words, block.offset, block.line)
     diagnostics = reporter.sorted()
     refused = any(each.severity is Severity.ERROR for each in diagnostics)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 
-from seqgen.music.abc.lexer import Kind, Lexeme
+from seqgen.music.abc.lexer import lines
 from seqgen.music.diagnostics import Diagnostic, Severity
 
 __all__ = ["Reporter"]
@@ -15,13 +14,14 @@ class Reporter:
     """The diagnostics of one tune.
 
     Args:
-        lexemes: of the tune.
-        offset: of the tune in the text; line: of its first line, from 1.
+        text: that holds the tune.
+        offset: where the tune begins in it; end: where it ends; line: of its first line, from 1.
     """
 
-    def __init__(self, lexemes: Sequence[Lexeme], offset: int, line: int) -> None:
-        self._lexemes = lexemes
+    def __init__(self, text: str, offset: int, end: int, line: int) -> None:
+        self._text = text
         self._offset = offset
+        self._end = end
         self._line = line
         self._found: list[tuple[int, str, Severity, str, int]] = []
 
@@ -34,7 +34,9 @@ class Reporter:
         if not self._found:
             return ()
         starts = [self._offset]
-        starts += [at + len(end) for kind, end, at in self._lexemes if kind is Kind.NEWLINE]
+        for text, end in lines(self._text[self._offset : self._end]):
+            if end:
+                starts.append(starts[-1] + len(text) + len(end))
         diagnostics = []
         for offset, code, severity, message, length in sorted(
             self._found, key=lambda each: each[0]

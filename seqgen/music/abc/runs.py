@@ -8,24 +8,44 @@ share their notes.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
-from seqgen.music.score import Note
+from seqgen.music.abc.values import Steps
+from seqgen.music.score import Event
 
-__all__ = ["RUNS", "Runs", "Table", "Tables"]
+__all__ = ["RUNS", "Made", "Runs", "Table", "Tables"]
 
 Key: TypeAlias = str | tuple[str, int, int, int, int]
 """The text of a run; of a note in a tuplet also that one's numbers and the note's place in it."""
 
-Table: TypeAlias = dict[Key, tuple[tuple[Note, ...], int]]
-"""The notes of each run and their length together in steps."""
-
-Tables: TypeAlias = dict[tuple[tuple[str, int], ...], tuple[Table, Table]]
-"""By the accidentals of a bar: the runs that stand apart from what is before, and those joined."""
-
 Setting: TypeAlias = tuple[tuple[tuple[str, int], ...], int, int, int, str]
 """Key signature, unit note length (numerator, denominator), the clef's octave, and which notes an
 accidental holds for."""
+
+
+class Made(NamedTuple):
+    """What a run stands for: its notes and rests, their length, and the table after it."""
+
+    events: tuple[Event, ...]
+    steps: Steps
+    after: Table
+
+
+class Table(NamedTuple):
+    """The runs that are known where a bar has had these accidentals.
+
+    Args:
+        alters: semitones by the notes that an accidental of the bar still holds for.
+        runs: those that stand apart from the note before, and those joined to it.
+    """
+
+    alters: Mapping[str, int]
+    runs: tuple[dict[Key, Made], dict[Key, Made]]
+
+
+Tables: TypeAlias = dict[tuple[tuple[str, int], ...], Table]
+"""The tables of one setting by their accidentals."""
 
 _LONGEST = 32  # characters of a run; longer ones seldom come again
 
@@ -49,21 +69,22 @@ class Runs:
             self._count = self._kept = 0
         return self._settings.setdefault(setting, {})
 
-    def table(self, tables: Tables, alters: tuple[tuple[str, int], ...]) -> tuple[Table, Table]:
-        """The pair of tables for a bar with these accidentals."""
-        found = tables.get(alters)
+    def table(self, tables: Tables, alters: Mapping[str, int]) -> Table:
+        """The table for a bar with these accidentals."""
+        key = tuple(sorted(alters.items()))
+        found = tables.get(key)
         if found is None:
-            found = ({}, {})
+            found = Table(alters, ({}, {}))
             if self._count <= self._most_tables:
                 self._count += 1
-                tables[alters] = found
+                tables[key] = found
         return found
 
-    def keep(self, table: Table, key: Key, notes: tuple[Note, ...], steps: int) -> None:
+    def keep(self, table: dict[Key, Made], key: Key, made: Made) -> None:
         """Remember what a run stands for."""
         if self._kept <= self._most_runs and len(key) <= _LONGEST:
             self._kept += 1
-            table[key] = notes, steps
+            table[key] = made
 
 
 RUNS = Runs()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
-from seqgen.music.musicxml.notations import VoiceState, append
+from seqgen.music.musicxml.notations import AT_END, VoiceState, append, jump_sound
 from seqgen.music.musicxml.notes import place, write_event
 from seqgen.music.musicxml.values import (
     CLEFS,
@@ -110,23 +110,32 @@ def write_tempo(measure: Element, tempo: Tempo) -> None:
 
 
 def write_music(
-    measure: Element, bar: Bar, carried: Sequence[Item], state: VoiceState, following: Event | None
+    measure: Element,
+    bar: Bar,
+    carried: Sequence[Item],
+    state: VoiceState,
+    following: Sequence[Event | None],
 ) -> None:
     """Everything between a measure's bar lines; overlays after a ``<backup>``.
 
     Args:
         carried: what stood in bars before that hold no music.
-        following: the voice's next event after this bar.
+        following: the next event after this bar; and in the next bar, that of each overlay.
     """
-    _write_layer(measure, [*carried, *bar.items], state, 1, following)
+    state.measure += 1
+    _write_layer(measure, [*carried, *bar.items], state, 1, following[0])
     duration = bar.duration
     for number, layer in enumerate(bar.overlays, 2):
         if duration:
             append(append(measure, "backup"), "duration", duration * 4 * state.divisions)
         events = [each for each in layer if isinstance(each, Note | Chord | Rest)]
         duration = sum((each.duration for each in events), Fraction(0))
-        own = VoiceState(state.divisions, False, state.octave)
-        _write_layer(measure, layer, own, number, None)
+        own = state.over.setdefault(number, VoiceState(state.divisions, False))
+        own.octave = state.octave
+        after = following[number - 1] if number <= len(following) else None
+        _write_layer(measure, layer, own, number, after)
+    for number in range(len(bar.overlays) + 2, len(state.over) + 2):
+        del state.over[number]
 
 
 def _write_layer(
@@ -136,14 +145,16 @@ def _write_layer(
     index = 0
     for item in _marks_first(items):
         if isinstance(item, Note | Chord | Rest):
-            _write_before(measure, item.attached)
+            _write_before(measure, item.attached, state)
             after = placed[index + 1].event if index + 1 < len(placed) else following
             write_event(measure, placed[index], state, voice, after)
             index += 1
         elif isinstance(item, Spacer):
-            _write_before(measure, item.attached)
+            _write_before(measure, item.attached, state)
         else:
             _write_change(measure, item, state)
+    measure.extend(state.at_end)
+    state.at_end.clear()
 
 
 def _marks_first(items: Sequence[Item]) -> list[Item]:
@@ -186,28 +197,41 @@ def _write_direction(measure: Element, tag: str, text: str | None, placement: st
     append(append(direction, "direction-type"), tag, text)
 
 
-def _write_before(measure: Element, attached: Attached) -> None:
+def _write_before(measure: Element, attached: Attached, state: VoiceState) -> None:
     """What stands over or under an event and belongs to its moment."""
     for text in attached.chord_symbols:
         harmony = parse_harmony(text)
         if harmony is None:
-            _write_direction(measure, "words", text, "above")
+            _write_words(measure, "words", text, text, "above", state)
             continue
         _write_harmony(append(measure, "harmony"), harmony)
     for text in attached.annotations:
-        _write_direction(measure, "words", text[1:], _PLACEMENTS.get(text[:1], "above"))
+        placement = _PLACEMENTS.get(text[:1], "above")
+        _write_words(measure, "words", text[1:], text[1:], placement, state)
     for name in attached.decorations:
         if name in DYNAMICS:
             direction = append(measure, "direction", placement="below")
             append(append(append(direction, "direction-type"), "dynamics"), name)
         elif name.lower() in ("segno", "coda"):
-            _write_direction(measure, name.lower(), None, "above")
+            _write_words(measure, name.lower(), None, name, "above", state)
         elif name in WORDS:
-            _write_direction(measure, "words", WORDS[name], "above")
+            _write_words(measure, "words", WORDS[name], name, "above", state)
         elif name in ("<(", "crescendo(", ">(", "diminuendo("):
             _write_wedge(measure, "crescendo" if name[0] in "<c" else "diminuendo")
         elif name in ("<)", "crescendo)", ">)", "diminuendo)"):
             _write_wedge(measure, "stop")
+
+
+def _write_words(
+    measure: Element, tag: str, text: str | None, name: str, placement: str, state: VoiceState
+) -> None:
+    """Words or a sign, and what they mean; that of the bar's end, such as D.C., waits for it."""
+    sound = jump_sound(name, state)
+    direction = Element("direction", placement=placement)
+    append(append(direction, "direction-type"), tag, text)
+    if sound:
+        append(direction, "sound", **sound)
+    (measure if AT_END.isdisjoint(sound) else state.at_end).append(direction)
 
 
 def _write_harmony(parent: Element, harmony: Harmony) -> None:

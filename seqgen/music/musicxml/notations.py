@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement
 
+from seqgen.music.jump_marks import Jump, mark_of
 from seqgen.music.musicxml.values import ARTICULATIONS, ORNAMENTS, TECHNICAL
 from seqgen.music.score import Attached
 
 __all__ = [
+    "AT_END",
     "VoiceState",
     "append",
     "close_slurs",
+    "jump_sound",
     "open_slurs",
     "write_lyrics",
     "write_marks",
 ]
+
+AT_END = frozenset({"dacapo", "dalsegno", "fine", "tocoda"})
+"""What ``<sound>`` says of marks that are obeyed at the end of their measure."""
 
 _MAX_SLURS = 16
 
@@ -40,6 +47,10 @@ class VoiceState:
         slurs: numbers of the open ones, in order.
         tied: pitches that the event before is tied to.
         hyphens: verses whose last syllable goes on.
+        at_end: what stands at the end of the measure, such as D.C.
+        leaves_at_coda: whether the next coda sign is where one leaves for another.
+        over: of each overlay that the last bar had, by its number.
+        measure: how many were begun; segni: the one that each segno begins.
     """
 
     divisions: int
@@ -48,6 +59,34 @@ class VoiceState:
     slurs: list[int] = field(default_factory=list)
     tied: frozenset[int] = frozenset()
     hyphens: set[int] = field(default_factory=set)
+    at_end: list[Element] = field(default_factory=list)
+    leaves_at_coda: bool = False
+    over: dict[int, VoiceState] = field(default_factory=dict)
+    measure: int = 0
+    segni: list[int] = field(default_factory=list)
+
+
+def jump_sound(text: str, state: VoiceState) -> dict[str, str]:
+    """What ``<sound>`` says of a D.C., segno, coda or Fine; nothing for other words.
+
+    A D.S. goes to the last segno before its bar; segni are told apart by numbers.
+    """
+    mark = mark_of(text)
+    if mark is None:
+        return {}
+    if isinstance(mark, Jump):
+        if mark.to == "capo":
+            return {"dacapo": "yes"}
+        number = bisect_left(state.segni, state.measure) or len(state.segni)
+        return {"dalsegno": f"{number}"} if number else {}
+    if mark == "segno":
+        state.segni.append(state.measure)
+        return {"segno": f"{len(state.segni)}"}
+    if mark == "fine":
+        return {"fine": "yes"}
+    leaves = mark == "to coda" or state.leaves_at_coda
+    state.leaves_at_coda = False
+    return {"tocoda" if leaves else "coda": "coda"}
 
 
 def open_slurs(notations: Element, attached: Attached, state: VoiceState) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from math import lcm
 from xml.etree.ElementTree import Element, indent, tostring
 
 from seqgen.music.abc.canonical import canonical
 from seqgen.music.abc.header import accents
+from seqgen.music.jump_marks import leaves_at_sign, signs_with_their_bars
 from seqgen.music.musicxml.measures import (
     clef_octave,
     write_clef,
@@ -157,9 +157,10 @@ class _Part:
         self._parted = 0
 
     def write(self) -> None:
-        bars = _with_single_rests(_without_empty_end(self._voice.bars))
+        bars = _with_single_rests(_without_empty_end(signs_with_their_bars(self._voice.bars)))
         firsts = _following_events(bars)
         endings = _ending_ends(bars)
+        self._state.leaves_at_coda = leaves_at_sign(bars)
         carried: list[Item] = []
         new_line = False
         opened = False
@@ -241,7 +242,7 @@ def _without_empty_end(bars: Sequence[Bar]) -> Sequence[Bar]:
     """The bars, marks after the last bar line (such as D.C.) moved before it."""
     if len(bars) < 2 or bars[-1].events or bars[-1].overlays:
         return bars
-    return [*bars[:-2], replace(bars[-2], items=(*bars[-2].items, *bars[-1].items))]
+    return [*bars[:-2], bars[-2]._replace(items=(*bars[-2].items, *bars[-1].items))]
 
 
 def _with_single_rests(bars: Sequence[Bar]) -> list[Bar]:
@@ -256,19 +257,24 @@ def _with_single_rests(bars: Sequence[Bar]) -> list[Bar]:
         one = rest._replace(duration=rest.duration / rest.bars, bars=1)
         plain = BarLine("thin")
         items = tuple(one if item is rest else item for item in bar.items)
-        single.append(replace(bar, right=plain, items=items))
+        single.append(bar._replace(right=plain, items=items))
         single += [Bar(plain, plain, (one,))] * (rest.bars - 2)
         single.append(Bar(plain, bar.right, (one,)))
     return single
 
 
-def _following_events(bars: Sequence[Bar]) -> list[Event | None]:
-    """For each bar the first event of those after it."""
-    following: list[Event | None] = []
+def _following_events(bars: Sequence[Bar]) -> list[list[Event | None]]:
+    """For each bar the first event of those after it, then of each overlay of the next."""
+    following: list[list[Event | None]] = []
     first: Event | None = None
+    over: list[Event | None] = []
     for bar in reversed(bars):
-        following.append(first)
+        following.append([first, *over])
         first = next(iter(bar.events), first)
+        over = [
+            next((each for each in layer if isinstance(each, Note | Chord | Rest)), None)
+            for layer in bar.overlays
+        ]
     return following[::-1]
 
 

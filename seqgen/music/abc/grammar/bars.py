@@ -47,7 +47,7 @@ def _read(text: str) -> tuple[bool, bool, bool, int]:
     """Whether a bar line ends a section, closes and opens a repeat, and its ending's number."""
     if text[0] == "[" and text[1:].isdigit():
         return False, False, False, int(text[1:])
-    line, passes = parse_bar_line(text)
+    line, passes, _ = parse_bar_line(text)
     return line.style != "thin", line.closes > 0, line.opens > 0, passes[0] if passes else 0
 
 

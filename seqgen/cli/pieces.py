@@ -1,0 +1,61 @@
+"""What a model of MIDI has drawn, in the form that is wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seqgen.cli.destination import SUMMARY
+
+if TYPE_CHECKING:
+    from seqgen.music.performance import Performance
+
+__all__ = ["render"]
+
+
+def render(text: str, form: str) -> bytes:
+    """A piece in a form.
+
+    Args:
+        text: its events.
+        form: ``mid``; ``abc``, which keeps the melody alone; ``txt``, its events; or SUMMARY.
+    Raises:
+        InputError: there is no melody to write as ABC, since only drums play.
+    """
+    if form == "txt":
+        return text.encode()
+    from seqgen.music import midi
+    from seqgen.music.remi.writer import perform
+
+    performance = perform(text)
+    if form == SUMMARY:
+        return _summary(performance, text.count("Bar_None")).encode()
+    data = midi.write(performance)
+    if form == "mid":
+        return data
+    from seqgen.music.abc.writer import write_tune
+    from seqgen.music.melody import read_melody
+
+    return "\n".join(write_tune(tune) for tune in read_melody(data)).encode()
+
+
+def _summary(performance: Performance, bars: int) -> str:
+    """Bars, metres, length and tempo in a line, then a line a program."""
+    from seqgen.music.audio import onsets_in_seconds
+    from seqgen.music.performance import DRUM_CHANNEL
+
+    seconds = round(float(onsets_in_seconds(performance, [performance.duration])[0]))
+    metres = ", ".join(dict.fromkeys(f"{meter}" for _, meter in performance.meters))
+    tempos = [round(qpm) for _, qpm in performance.tempos]
+    tempo = f"{min(tempos)}" if len(set(tempos)) == 1 else f"{min(tempos)} to {max(tempos)}"
+    length = f"{seconds // 60}:{seconds % 60:02d}"
+    lines = [f"{bars} bar{'s' * (bars != 1)} of {metres}, {length}, {tempo} quarter notes a minute"]
+    for track in performance.tracks:
+        count = len(track.notes)
+        pitches = [note.pitch for note in track.notes]
+        drums = track.channel == DRUM_CHANNEL
+        lines.append(
+            ("drums" if drums else f"program {track.programs[0][1]}")
+            + f": {count} note{'s' * (count != 1)}"
+            + ("" if drums else f", MIDI pitches {min(pitches)} to {max(pitches)}")
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,114 @@
+"""What is written before a note and waits for it: marks, a broken rhythm, a tuplet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from seqgen.music.score import PLAIN, Attached, Chord, Event, Graces, Note, Rest, Tuplet
+
+__all__ = ["Broken", "Group", "Pending", "with_attached", "with_duration", "with_slur_closed"]
+
+_CLOSED_SLUR = Attached(slurs_close=1)
+_OPEN_SLURS = tuple(Attached(slurs_open=count) for count in range(4))
+
+
+@dataclass(slots=True)
+class Pending:
+    """Marks that stand before a note."""
+
+    decorations: list[str]
+    chord_symbols: list[str]
+    annotations: list[str]
+    graces: Graces | None = None
+    slurs: int = 0
+
+    def attached(self) -> Attached:
+        """All of them, as they hang on the note."""
+        if not (self.decorations or self.chord_symbols or self.annotations or self.graces):
+            known = self.slurs < len(_OPEN_SLURS)
+            return _OPEN_SLURS[self.slurs] if known else Attached(slurs_open=self.slurs)
+        return Attached(
+            tuple(self.decorations),
+            tuple(self.chord_symbols),
+            tuple(self.annotations),
+            self.graces,
+            self.slurs,
+        )
+
+
+@dataclass(slots=True)
+class Broken:
+    """A broken rhythm before its second note (4.4); ``index`` is that of its first."""
+
+    index: int
+    marks: str
+    offset: int
+
+    def shares(self, duration: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+        """What two notes of a duration get, and what the first has then gained."""
+        return _shares(duration.numerator, duration.denominator, self.marks)
+
+
+@dataclass(slots=True)
+class Group:
+    """A tuplet that still takes notes: ``actual`` in the time of ``normal`` (4.13)."""
+
+    actual: int
+    normal: int
+    notes: int
+    offset: int
+    position: int = 0
+
+    def shorten(self, duration: Fraction) -> Fraction:
+        """The sounding duration of a note in the group."""
+        return _product(duration.numerator, duration.denominator, self.normal, self.actual)
+
+    def member(self) -> Tuplet:
+        """What the next note says of the group."""
+        return Tuplet(self.actual, self.normal, self.notes, self.position)
+
+
+# A collection needs few of these products. They are looked up by integers: Fractions hash and
+# multiply slowly.
+@lru_cache(maxsize=1 << 12)
+def _product(numerator: int, denominator: int, by: int, over: int) -> Fraction:
+    return Fraction(numerator * by, denominator * over)
+
+
+@lru_cache(maxsize=1 << 12)
+def _shares(numerator: int, denominator: int, marks: str) -> tuple[Fraction, Fraction, Fraction]:
+    duration = Fraction(numerator, denominator)
+    shorter = duration / 2 ** len(marks)
+    longer = 2 * duration - shorter
+    if marks[0] == "<":
+        longer, shorter = shorter, longer
+    return longer, shorter, longer - duration
+
+
+def with_duration(event: Event, duration: Fraction) -> Event:
+    """The event with another duration; a chord's notes share it."""
+    # A named tuple's own _replace takes several times as long.
+    if isinstance(event, Note):
+        pitch, accidental, _, tie, joined, tuplet, attached = event
+        return Note(pitch, accidental, duration, tie, joined, tuplet, attached)
+    if isinstance(event, Chord):
+        notes = tuple([note._replace(duration=duration) for note in event.notes])
+        return event._replace(notes=notes, duration=duration)
+    return Rest(duration, *event[1:])
+
+
+def with_attached(event: Event, attached: Attached) -> Event:
+    """The event with other marks."""
+    if isinstance(event, Note):
+        pitch, accidental, duration, tie, joined, tuplet, _ = event
+        return Note(pitch, accidental, duration, tie, joined, tuplet, attached)
+    return event._replace(attached=attached)
+
+
+def with_slur_closed(attached: Attached) -> Attached:
+    """Marks with one more slur that ends here."""
+    if attached is PLAIN:
+        return _CLOSED_SLUR
+    return attached._replace(slurs_close=attached.slurs_close + 1)

@@ -1,0 +1,163 @@
+"""What computes a run's updates fastest on this machine: tried once, and remembered.
+
+Which of TensorFlow's own operations (oneDNN's on most processors) and its compiler XLA is faster,
+and whether narrow products pay, depends on the processor and on the shapes. A long run tries all
+four for a few updates at its beginning. The answer is kept in the user's cache folder for seqgen, a
+file for each machine and shape, and the first answer stands: so the same command with the same seed
+gives the same bytes again. For the same reason whether a run is long depends on the command alone.
+A short run, which a compiler's start would cost more than it gives, takes what is mostly best.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import tensorflow as tf
+
+from seqgen import __version__
+from seqgen.config import Compute, ModelConfig, Precision, TrainingConfig, to_json
+from seqgen.errors import SeqgenError
+from seqgen.files import cache_folder, read_bytes, require_folder, write_once
+from seqgen.models import parameters
+from seqgen.training.batches import Batches
+from seqgen.training.runtime import native_precision, processor
+from seqgen.training.trainer import Trainer
+
+__all__ = ["Choice", "choose", "is_long", "usual"]
+
+LONG_SECONDS = 150.0
+LONG_FLOPS = 2e13  # about as long on two cores
+FASTEST_OF = 4  # updates of each candidate, after the one that compiles it
+BUSY = 0.3  # share of the time without the processor from which on times tell nothing
+MUCH_SLOWER = 1.5  # a candidate so much slower at its first update needs no other
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """How updates are computed; see TrainingConfig."""
+
+    compute: Compute
+    precision: Precision
+
+
+def usual(compute: Compute | None = None) -> Choice:
+    """What is mostly fastest, all in all or with one of both: XLA's narrow products are slow."""
+    return Choice("xla", "float32") if compute == "xla" else Choice("plain", native_precision())
+
+
+def is_long(model: ModelConfig, config: TrainingConfig, budget_seconds: float | None) -> bool:
+    """Whether measuring pays, for a run of a budget or, without one, of ``config.steps``."""
+    if budget_seconds is not None:
+        return budget_seconds >= LONG_SECONDS
+    # Two operations a weight forwards and four back.
+    return 6.0 * parameters.count(model) * config.tokens_per_update * config.steps >= LONG_FLOPS
+
+
+def choose(model: ModelConfig, config: TrainingConfig, batches: Batches) -> Choice:
+    """The choice remembered for this machine and these shapes; else it is measured now.
+
+    Where nothing can be remembered nothing is measured either: two runs might disagree.
+    """
+    key = json.dumps(_key(model, config), sort_keys=True)
+    name = hashlib.sha256(key.encode()).hexdigest()[:32]
+    path = cache_folder() / "compute" / f"{name}.json"
+    try:
+        require_folder(path)
+        remembered = _recall(path)
+        if remembered is None and (seconds := _measure(model, config, batches)):
+            remembered = _remember(path, key, seconds)
+        return remembered or usual()
+    except (SeqgenError, OSError):
+        return usual()
+
+
+def _key(model: ModelConfig, config: TrainingConfig) -> dict[str, object]:
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "tensorflow": tf.__version__,
+        "seqgen": __version__,
+        "model": to_json(model),
+        "batch_size": config.batch_size,
+        "seq_length": config.seq_length,
+        "accumulate": config.accumulate,
+        "dropout": config.dropout > 0,
+    }
+
+
+def _recall(path: Path) -> Choice | None:
+    """The choice in a file; None if there is no such file, or it holds something else."""
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(read_bytes(path, max_bytes=1 << 16))
+        choice = Choice(values["compute"], values["precision"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    known = choice.compute in get_args(Compute) and choice.precision in get_args(Precision)
+    return choice if known else None
+
+
+def _remember(path: Path, key: str, seconds: dict[Choice, float]) -> Choice:
+    choice = min(seconds, key=lambda candidate: seconds[candidate])
+    values = dataclasses.asdict(choice) | {
+        "milliseconds": {
+            f"{c.compute} {c.precision}": round(1e3 * s, 2) for c, s in seconds.items()
+        },
+        "for": json.loads(key),
+    }
+    if path.exists() and _recall(path) is None:
+        path.unlink()  # it is damaged
+    write_once(path, json.dumps(values, indent=1).encode())
+    return _recall(path) or choice  # another run may have been first
+
+
+def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> dict[Choice, float]:
+    """Seconds of an update by each candidate; of the usual one alone on a busy machine."""
+    clock = time.perf_counter(), time.process_time()
+    precisions = ("float32",) if native_precision() == "float32" else get_args(Precision)
+    seconds: dict[Choice, float] = {}
+    for compute, precision in itertools.product(get_args(Compute), precisions):
+        choice = Choice(compute, precision)
+        update = _updater(model, dataclasses.replace(config, **dataclasses.asdict(choice)), batches)
+        try:
+            update(0)
+            fastest = update(1)
+            if fastest < MUCH_SLOWER * min(seconds.values(), default=fastest):
+                fastest = min(fastest, *(update(step) for step in range(2, FASTEST_OF + 1)))
+        except (tf.errors.OpError, MemoryError):
+            continue  # XLA can't compile this here, or not in the memory there is
+        seconds[choice] = fastest
+    if usual() in seconds and _share_waited(*clock) > BUSY:
+        return {usual(): seconds[usual()]}
+    return seconds
+
+
+def _share_waited(wall_began: float, worked_before: float) -> float:
+    """The share of the time since then in which other programs had the processor: all else equal,
+    at least one thread is at work at any time."""
+    worked = time.process_time() - worked_before
+    return 1.0 - worked / (time.perf_counter() - wall_began)
+
+
+def _updater(
+    model: ModelConfig, config: TrainingConfig, batches: Batches
+) -> Callable[[int], float]:
+    trainer = Trainer(model, config)
+
+    def update(step: int) -> float:
+        begin = time.perf_counter()
+        trainer.update(batches[step], step)
+        return time.perf_counter() - begin
+
+    return update

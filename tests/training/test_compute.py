@@ -1,0 +1,198 @@
+"""What computes a run's updates: measured once, remembered, and recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqgen import checkpoint
+from seqgen.config import ModelConfig, TrainingConfig
+from seqgen.training.plan import Wishes, plan_training
+from tests.support import make_config
+from tests.training.test_run import finish, interrupt, plan, resume
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+SLOW, FAST = 0.2, 0.1
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder, on a machine with bfloat16 products."""
+    from seqgen.training import compute
+
+    folder = tmp_path / "cache"
+    monkeypatch.setattr(compute, "cache_folder", lambda: folder)
+    monkeypatch.setattr(compute, "native_precision", lambda: "bfloat16")
+    return folder
+
+
+def machine(
+    monkeypatch: pytest.MonkeyPatch,
+    fastest: tuple[str, str],
+    *,
+    without: str = "",
+    waited: float = 0.0,
+) -> list[tuple[str, str]]:
+    """Lets one candidate be fast; gives the updates that were timed."""
+    import tensorflow as tf
+
+    from seqgen.training import compute
+
+    timed = []
+
+    def updater(_model: object, config: TrainingConfig, _batches: object) -> Callable[[int], float]:
+        candidate = (config.compute, config.precision)
+
+        def update(_step: int) -> float:
+            if config.compute == without:
+                raise tf.errors.UnimplementedError(None, None, "no such operation")
+            timed.append(candidate)
+            return FAST if candidate == fastest else SLOW
+
+        return update
+
+    monkeypatch.setattr(compute, "_updater", updater)
+    monkeypatch.setattr(compute, "_share_waited", lambda *_: waited)
+    return timed
+
+
+def choose(batch_size: int = 4, hidden: int | None = None) -> tuple[str, str]:
+    from seqgen.training.compute import choose
+
+    model = make_config("transformer", hidden or 11)
+    config = recipe(batch_size=batch_size)
+    choice = choose(model, config, None)  # type: ignore[arg-type]
+    return choice.compute, choice.precision
+
+
+def recipe(**wishes: Any) -> TrainingConfig:
+    return plan_training(Wishes(**wishes), tokens=0, precision="float32", steps=1000, evaluations=1)
+
+
+@pytest.mark.parametrize(
+    "fastest",
+    [("plain", "float32"), ("plain", "bfloat16"), ("xla", "float32"), ("xla", "bfloat16")],
+)
+def test_the_fastest_is_chosen_and_remembered(
+    fastest: tuple[str, str], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = machine(monkeypatch, fastest)
+    assert choose() == fastest
+    assert len(set(timed)) == 4
+    # Now another would win, but the same command has to give the same bytes.
+    timed = machine(monkeypatch, ("xla" if fastest[0] == "plain" else "plain", "float32"))
+    assert choose() == fastest
+    assert timed == []
+    assert choose(batch_size=8) != fastest  # another shape is another question
+    files = list(cache.rglob("*"))
+    assert len([file for file in files if file.is_file()]) == 2
+    assert set(json.loads(next(cache.rglob("*.json")).read_bytes())["milliseconds"]) == {
+        "plain float32",
+        "plain bfloat16",
+        "xla float32",
+        "xla bfloat16",
+    }
+
+
+def test_a_candidate_far_behind_is_tried_but_once(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = machine(monkeypatch, ("plain", "float32"))
+    choose()
+    assert timed.count(("plain", "float32")) > 3
+    assert timed.count(("xla", "float32")) == 2  # it is compiled, and then timed
+
+
+def test_on_a_busy_machine_times_tell_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, ("xla", "float32"), waited=0.7)
+    assert choose() == ("plain", "bfloat16")
+    machine(monkeypatch, ("xla", "float32"))
+    assert choose() == ("plain", "bfloat16")  # remembered too
+
+
+def test_two_runs_at_once_agree(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seqgen.training import compute
+
+    answers: Iterator[str] = iter(["plain", "xla"] * 4)
+
+    def measure(*_: object) -> dict[compute.Choice, float]:
+        return {compute.Choice(next(answers), "float32"): FAST}  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compute, "_measure", measure)
+    with ThreadPoolExecutor(8) as pool:
+        chosen = set(pool.map(lambda _: choose(), range(8)))
+    assert len(chosen) == 1
+
+
+def test_a_damaged_answer_is_asked_for_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, ("xla", "float32"))
+    choose()
+    path = next(cache.rglob("*.json"))
+    for damaged in (b"", b"[]", b'{"compute": "xla", "precision": "int4"}'):
+        path.write_bytes(damaged)
+        machine(monkeypatch, ("plain", "float32"))
+        assert choose() == ("plain", "float32")
+
+
+def test_without_a_cache_or_a_compiler_the_usual_is_taken(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, ("xla", "float32"), without="xla")
+    assert choose()[0] == "plain"
+    machine(monkeypatch, ("xla", "float32"), without="plain")
+    assert choose(batch_size=5) == ("xla", "float32")
+    (cache / "compute").rename(cache / "old")
+    (cache / "compute").write_text("a file is in the way")
+    timed = machine(monkeypatch, ("xla", "float32"))
+    assert choose() == ("plain", "bfloat16")
+    assert timed == []
+
+
+def test_only_a_long_run_measures() -> None:
+    from seqgen.training.compute import is_long
+
+    model = ModelConfig("transformer", 65, 4, 192, 192, 6, 256)
+    assert is_long(model, recipe(), 180.0)
+    assert not is_long(model, recipe(), 60.0)
+    config = recipe(arch="transformer", hidden=192, batch_size=8, seq_length=256)
+    assert is_long(model, config, None)
+    assert not is_long(make_config("lstm", 11), config, None)
+
+
+@pytest.mark.parametrize("wish", [None, "plain", "xla"])
+def test_a_plan_asks_for_long_runs_unless_told(
+    wish: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqgen.training import compute
+
+    monkeypatch.setattr(compute, "LONG_FLOPS", 0.0)
+    monkeypatch.setattr(compute, "choose", lambda *_: compute.Choice("xla", "bfloat16"))
+    run = plan(tmp_path / "model.safetensors", compute=wish)
+    expected = compute.usual(wish) if wish else compute.Choice("xla", "bfloat16")  # type: ignore[arg-type]
+    assert (run.config.compute, run.config.precision) == (expected.compute, expected.precision)
+
+
+def test_a_compiled_run_is_resumed_as_it_was_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqgen.training import compute
+
+    monkeypatch.setattr(compute, "native_precision", lambda: "float32")
+    options = {"arch": "rnn", "steps": 8, "hidden": 8, "compute": "xla"}
+    whole, cut, plain = (tmp_path / f"{name}.safetensors" for name in ("whole", "cut", "plain"))
+    finish(plan(whole, **options))
+    interrupt(plan(cut, **options), at=3)
+    again = resume(cut)
+    assert again.config.compute == "xla"
+    finish(again)
+    finish(plan(plain, **options | {"compute": "plain"}))
+    expected, got, other = (checkpoint.load(path).weights for path in (whole, cut, plain))
+    assert all((got[name] == weight).all() for name, weight in expected.items())
+    for name, weight in expected.items():  # the same, dropout and all, in another order
+        assert other[name] == pytest.approx(weight, abs=1e-4), name
