@@ -167,6 +167,7 @@ class TrainingConfig:
         ema: decay of the moving average of the weights that is evaluated and saved; None: no
             average.
         accumulate: batches whose gradients are averaged for an update.
+        augment: whether each tune is in a key drawn anew in every epoch.
         compute: what runs an update: TensorFlow's own operations one by one (``plain``), or all of
             them compiled into one by its compiler (``xla``).
     """
@@ -187,6 +188,7 @@ class TrainingConfig:
     clip_value: float | None = None
     ema: float | None = None
     accumulate: int = 1
+    augment: bool = False
     compute: Compute = "plain"
 
     @property
@@ -217,6 +219,7 @@ class TrainingConfig:
         _whole("checkpoint-every", self.checkpoint_every, 1, 1 << 40)
         _whole("patience", self.patience, 1, 1 << 40)
         _whole("seed", self.seed, 0, (1 << 63) - 1)
+        _require(isinstance(self.augment, bool), "augment is true or false")
         _require(self.precision in get_args(Precision), "precision is float32 or bfloat16")
         _require(self.compute in get_args(Compute), "compute is plain or xla")
 

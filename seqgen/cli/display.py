@@ -184,13 +184,14 @@ def _introduce(event: Started, finish: float) -> str:
     batches = f"{config.accumulate} batches of " if config.accumulate > 1 else ""
     how = "compiled by XLA" if config.compute == "xla" else "in plain operations"
     go_on = f", going on after step {event.step}" if event.step else ""
+    keys = ", tunes in other keys each time" if config.augment else ""
     ends = "" if math.isnan(finish) else f"; ends at about {clock_time(finish)}"
     return (
         f"{model.arch} {model.layers} x {model.hidden} ({event.parameters:,} weights, {heads}"
         f"{model.vocabulary} different tokens, dropout {config.dropout:g}, updates {how}, "
         f"{config.precision} products); {config.steps:,} steps "
         f"of {batches}{config.batch_size} x {config.seq_length} tokens, "
-        f"{config.steps / event.steps_per_epoch:.1f} times through the corpus{go_on}{ends}"
+        f"{config.steps / event.steps_per_epoch:.1f} times through the corpus{keys}{go_on}{ends}"
     )
 
 

@@ -163,11 +163,13 @@ def _teach(
     log_dir: Path | None,
     timing: Timing,
 ) -> Run:
+    from seqgen.corpus.stripping import stripped_by
+
     path, card = start.path, start.card
     if not sources:
         raise UsageError(f"{path} is a finished model: name the CORPUS to teach it, or use --force")
     network = {"arch", "layers", "hidden", "seq_length", "tie_embeddings", "logit_softcap"}
-    if fixed := (network | {"tokens", "vocab_size"}) & set(options):
+    if fixed := (network | {"tokens", "vocab_size", "strip"}) & set(options):
         raise UsageError(
             f"{path} is a finished model, whose network is what it is: drop {spell(fixed)}, or "
             "train anew with --force"
@@ -181,6 +183,8 @@ def _teach(
             )
         options = options | division
     options = options | {"arch": card.model.arch, "seq_length": card.model.context}
+    if stripped := stripped_by(card.corpus):
+        options["strip"] = stripped
     return _plan(sources, path, options, checkpoint_every, log_dir, timing, start=start)
 
 
@@ -211,6 +215,10 @@ def _plan(
         raise InputError(
             f"{start.path} writes {start.card.kind}, but the corpus holds {training.kind}"
         )
+    if training.kind != "abc" and "augment" in options:
+        raise UsageError(
+            f"--augment and --no-augment are for tunes, and the corpus holds {training.kind}"
+        )
     require_folder(path)
     _require_log_dir(log_dir)
     tokenizer = start.card.tokenizer if start else learn(training, options)
@@ -230,15 +238,18 @@ def _plan(
         "validation_characters": held_back.characters,
     }
     if training.kind == "abc":
+        from seqgen.corpus.stripping import with_heading
         from seqgen.music.compass import compass
 
-        description["compass"] = compass(document.text for document in training.documents)
+        description["compass"] = compass(with_heading(d.text) for d in training.documents)
+    if "strip" in options:
+        description["strip"] = options["strip"]
     if "validation" not in options:
         description["division"] = {
             "val_fraction": options.get("val_fraction", VAL_FRACTION),
             "seed": options.get("seed", 0),
         }
-    needed = ("validation", "val_fraction", "seed", "encoding")
+    needed = ("validation", "val_fraction", "seed", "encoding", "strip")
     resumable: dict[str, Any] = {name: options[name] for name in needed if name in options}
     resumable["sources"] = sources
     run = Run.plan(
@@ -266,17 +277,15 @@ def _require_log_dir(log_dir: Path | None) -> None:
 
 def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:
     """The training part and the validation part."""
-    from seqgen.corpus import readers
     from seqgen.corpus.documents import LARGE
     from seqgen.corpus.split import split
 
-    encoding = options.get("encoding", "utf-8")
-    corpus = readers.load(sources, encoding=encoding)
+    corpus = _read(sources, options)
     validation = options.get("validation")
     if validation is None:
         fraction = options.get("val_fraction", VAL_FRACTION)
         return split(corpus, fraction=fraction, seed=options.get("seed", 0))
-    held_back = readers.load([validation], encoding=encoding)
+    held_back = _read([validation], options)
     if held_back.kind != corpus.kind:
         raise InputError(
             f"holds {held_back.kind}, but the corpus holds {corpus.kind}; measure with more of the "
@@ -290,6 +299,15 @@ def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:
             path=validation,
         )
     return corpus, held_back
+
+
+def _read(sources: list[str], options: dict[str, Any]) -> Corpus:
+    from seqgen.corpus import readers
+    from seqgen.corpus.stripping import strip_corpus, stripped_by
+
+    corpus = readers.load(sources, encoding=options.get("encoding", "utf-8"))
+    stripped = stripped_by(options)
+    return corpus if stripped is None else strip_corpus(corpus, stripped)
 
 
 def _survey(sources: list[str]) -> tuple[str, list[Path]]:

@@ -73,6 +73,7 @@ def _holds_tunes(name: str) -> bool:
 
 def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     from seqgen import checkpoint
+    from seqgen.corpus.stripping import LEFT_OUT, stripped_by
     from seqgen.models.parameters import count
 
     card = saved.card
@@ -84,6 +85,8 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     quality = "not evaluated yet"
     if metrics:
         quality = f"{checkpoint.quality(metrics)} at step {metrics['step']}"
+        if stripped := stripped_by(corpus):
+            quality += f", {LEFT_OUT[stripped]} neither counted nor predicted"
     options = (
         f"{recipe.get('steps')} steps of {recipe.get('batch_size')} x {recipe.get('seq_length')}, "
         f"learning rate {recipe.get('learning_rate')}, "
@@ -93,10 +96,14 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
             options += f"{name.replace('_', ' ')} {recipe[name]}, "
     options += f"dropout {recipe.get('dropout')}, seed {recipe.get('seed')}, "
     options += f"computed by {recipe.get('compute', 'plain')} {recipe.get('precision')}"
+    if recipe.get("augment"):
+        options += ", tunes in other keys too"
     learnt = (
         f"{corpus.get('name')}: {corpus.get('documents')} documents, "
         f"{corpus.get('characters')} {'events' if card.kind == 'midi' else 'characters'}"
     )
+    if stripped := stripped_by(corpus):
+        learnt += f", without {LEFT_OUT[stripped]}"
     rows: list[tuple[str, Any]] = [
         ("file", f"{saved.path} ({saved.path.stat().st_size / 1e6:.1f} MB)"),
         ("writes", WRITES[card.kind]),

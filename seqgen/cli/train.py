@@ -31,6 +31,11 @@ class Arch(enum.StrEnum):
     transformer = "transformer"
 
 
+class Strip(enum.StrEnum):
+    numbers = "numbers"
+    titles = "titles"
+
+
 class Tokens(enum.StrEnum):
     auto = "auto"
     char = "char"
@@ -150,6 +155,21 @@ def train(
             help="Share of activations dropped between layers.", show_default="by the corpus"
         ),
     ] = None,
+    augment: Annotated[
+        bool | None,
+        typer.Option(
+            "--augment/--no-augment",
+            help="Learn each tune in other keys too, within the corpus's keys and compass.",
+            show_default="where tunes come by 12 times or more",
+        ),
+    ] = None,
+    strip: Annotated[
+        Strip | None,
+        typer.Option(
+            help="Learn tunes without their numbers (X:), or titles and numbers (T: and X:).",
+            show_default="nothing",
+        ),
+    ] = None,
     layers: Layers = None,
     hidden: Annotated[
         int | None, typer.Option(min=1, help="Width of the network.", show_default="by the corpus")
@@ -244,6 +264,8 @@ def train(
         "ema": ema,
         "accumulate": accumulate,
         "dropout": dropout,
+        "augment": augment,
+        "strip": strip.value if strip else None,
         "layers": layers,
         "hidden": hidden,
         "tie_embeddings": tie_embeddings or None,
@@ -297,6 +319,7 @@ def train_to_end(run: Run, display: Display) -> None:
         typer.Exit: after a run that was interrupted, with 128 + the signal.
     """
     from seqgen.cli.display import Display
+    from seqgen.corpus.stripping import LEFT_OUT, stripped_by
     from seqgen.training.events import Ended
 
     ended: Ended | None = None
@@ -315,6 +338,11 @@ def train_to_end(run: Run, display: Display) -> None:
             say(f"Stopped at step {ended.step}; go on with: seqgen train --resume -o {model}")
         raise typer.Exit(128 + caught[0])
     if not display.silent:
+        if stripped := stripped_by(run.description):
+            say(
+                f"In these figures {LEFT_OUT[stripped]} count neither as loss nor as characters: "
+                "compare them with no model of whole tunes"
+            )
         say(f"The model is {model}; next: seqgen sample -m {model}")
 
 

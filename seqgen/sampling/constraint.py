@@ -68,6 +68,7 @@ class Constraint:
         plain: whether only the part of the grammar that is drawn counts; see ``Grammar``.
         compass: MIDI pitches that no drawn note may leave, where the conditions set no range; a
             prompt may.
+        heading: what tunes begin with that the model does not write.
     Raises:
         UsageError: the vocabulary lacks characters that every such tune needs.
     """
@@ -79,6 +80,7 @@ class Constraint:
         *,
         plain: bool = True,
         compass: tuple[int, int] | None = None,
+        heading: str = "",
     ) -> None:
         self._tokenizer = tokenizer
         alphabet = frozenset(piece for piece in tokenizer.pieces if len(piece) == 1)
@@ -107,7 +109,7 @@ class Constraint:
         self._generation = 0
         self._most_masks = max(256, _MASK_BYTES // (5 * tokenizer.size))
         self._least: dict[State, int | None] = {}
-        if self.least(self.grammar.start()) is None:
+        if self.least(self.begin(heading)) is None:
             raise UsageError(
                 "this model's vocabulary can't spell such a tune; it lacks "
                 f"{_missing(conditions, alphabet)}"

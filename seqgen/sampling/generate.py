@@ -49,6 +49,7 @@ def continuation(
     *,
     seed: int,
     number: int,
+    heading: str = "",
     constraint: Grammatical | None = None,
     observe: Callable[[str, float], None] | None = None,
 ) -> Iterator[str]:
@@ -56,6 +57,7 @@ def continuation(
 
     Args:
         prompt: the document's beginning; may be empty. It is not repeated.
+        heading: what stands before the prompt, but is not for the model to read.
         seed, number: decide the draws; ``number`` counts the samples of one seed from 0, so each
             can be drawn again alone.
         constraint: holds the draws to valid tunes; None leaves them free. What it forbids loses its
@@ -70,7 +72,7 @@ def continuation(
         ``config.max_tokens`` tokens.
     """
     rng = np.random.default_rng([seed, number])
-    guide = None if constraint is None else _Guide(constraint, prompt, config.max_tokens)
+    guide = None if constraint is None else _Guide(constraint, heading + prompt, config.max_tokens)
     ids = np.concatenate([[BOUNDARY], tokenizer.encode(prompt)]).astype(np.int32)
     logits, state = decoder.prefill(ids[None], decoder.start(1))
     stream = StreamDecoder(tokenizer, errors="replace")

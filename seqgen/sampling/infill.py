@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqgen.config import SamplingConfig
+from seqgen.corpus.stripping import Strip, split_heading
 from seqgen.errors import InputError, SeqgenError
 from seqgen.models.decoders import Decoder
 from seqgen.music.abc.grammar import State
@@ -63,21 +64,25 @@ class Gaps:
         *,
         seed: int,
         number: int,
+        strip: Strip | None = None,
     ) -> str:
         """The whole tune, every open bar filled.
 
+        Args:
+            strip: what the model has not learnt of a tune's first lines.
         Raises:
             InputError: what the tune holds already is not valid: the place and the reason.
             SeqgenError: no bar was found that fits.
         """
         rng = np.random.default_rng([seed, number])
         text = self._pieces[0]
+        unread = len(text) - len(split_heading(text, strip)[-1])
         filled: list[str] = []
         for index, following in enumerate(self._pieces[1:], 1):
             state = self._read(constraint, text, filled)
             last = index == len(self._pieces) - 1
             gap = _Gap(decoder, tokenizer, constraint, config, state, following, last)
-            bar = gap.draw(text, rng)
+            bar = gap.draw(text[unread:], rng)
             if bar is None:
                 raise SeqgenError(
                     f"{self._path}: no bar was found that fits in open bar {index}, before "

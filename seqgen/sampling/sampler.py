@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from seqgen.checkpoint import Card, Checkpoint
 from seqgen.config import SamplingConfig
-from seqgen.errors import UsageError
+from seqgen.corpus.stripping import split_heading, stripped_by, with_heading
+from seqgen.errors import InputError, UsageError
 from seqgen.models import decoders
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions
 from seqgen.sampling.constraint import Constraint
@@ -48,6 +50,8 @@ class Sampler:
     ) -> None:
         self.saved, self.config, self.seed = saved, config, seed
         self._gaps, self._observe = gaps, observe
+        self._strip = stripped_by(saved.card.corpus) if saved.card.kind == "abc" else None
+        self._title = conditions.title if conditions is not None else ""
         self._constraint: Constraint | None = None
         self._grammar: Grammatical | None = None
         if saved.card.kind == "midi":
@@ -63,11 +67,20 @@ class Sampler:
             if conditions != VALID or gaps is not None or observe is not None:
                 raise UsageError("this model writes text, which has no metre, key or bars")
         elif conditions is not None:
-            if conditions.title and not prompt:
+            if self._strip == "titles":
+                # The heading says it, and the vocabulary need not spell it.
+                own = split_heading(prompt, self._strip)[1]
+                if conditions.title and own not in ("", f"T:{conditions.title}\n"):
+                    raise UsageError("the prompt has another title than --title asks for")
+                conditions = replace(conditions, title="")
+            elif conditions.title and not prompt:
                 # The title is whatever it is, so the network may as well read it as given.
                 prompt = f"X:1\nT:{conditions.title}\n"
             self._constraint = Constraint(
-                saved.card.tokenizer, conditions, compass=_compass(saved.card)
+                saved.card.tokenizer,
+                conditions,
+                compass=_compass(saved.card),
+                heading=self._heading("", 0)[0],
             )
             self._grammar = self._constraint
         self.prompt = prompt
@@ -79,20 +92,34 @@ class Sampler:
         if self._gaps is not None and self._constraint is not None:
             yield self._gaps.fill(
                 self._decoder, tokenizer, self._constraint, self.config,
-                seed=self.seed, number=number,
+                seed=self.seed, number=number, strip=self._strip,
             )  # fmt: skip
             return
+        heading, prompt = self._heading(self.prompt, number)
         pieces = continuation(
-            self._decoder, tokenizer, self.prompt, self.config,
+            self._decoder, tokenizer, prompt, self.config, heading=heading,
             seed=self.seed, number=number, constraint=self._grammar, observe=self._observe,
         )  # fmt: skip
         # A prompt that can't be gone on from is no output: the first piece is drawn before it.
-        first = next(pieces, "")
-        if self.prompt:
-            yield self.prompt
+        try:
+            first = next(pieces, "")
+        except InputError as error:
+            added = (heading + prompt).count("\n") - self.prompt.count("\n")
+            line = None if error.line is None else error.line - added
+            raise InputError(error.message, line=line, column=error.column) from error
+        if heading + prompt:
+            yield heading + prompt
         if first:
             yield first
         yield from pieces
+
+    def _heading(self, prompt: str, number: int) -> tuple[str, str]:
+        """What a tune begins with that the model does not write, and the rest of the prompt."""
+        if self._strip is None:
+            return "", prompt
+        whole = with_heading(prompt, self._strip, number=number + 1, title=self._title)
+        *heading, rest = split_heading(whole, self._strip)
+        return "".join(heading), rest
 
     def text(self, number: int) -> str:
         """Sample ``number`` as a whole, ending in a newline."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from seqgen.music.abc.lexer import lex
+from seqgen.music.abc.lexer import Context, lex
 
 __all__ = ["split", "vocabulary"]
 
@@ -20,8 +20,8 @@ RARE = 5
 
 
 def split(text: str) -> Iterable[str]:
-    """The lexemes of an ABC text."""
-    return (piece for _, piece, _ in lex(text))
+    """The lexemes of a tune, whose first lines may be missing."""
+    return (piece for _, piece, _ in lex(text, Context.HEADER))
 
 
 def vocabulary(texts: Iterable[str]) -> list[str]:

@@ -13,11 +13,15 @@ in one of two ways:
     carried     lane i of the batch reads on where it stopped in the step before, so a recurrent
                 state can be carried over (truncated backpropagation through time)
     shuffled    windows are taken in random order
+
+Documents may read otherwise in each epoch, as tunes do that are moved to other keys. An epoch has
+as many steps all the same, or a step would not know its epoch: the ring goes round a little
+further, or not quite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +60,7 @@ class Batches:
         batch_size, seq_length: shape of a batch.
         seed: decides the order.
         carried: see the module.
+        variants: the documents as they read in an epoch, counted from 0; None: always as given.
     """
 
     def __init__(
@@ -66,9 +71,10 @@ class Batches:
         seq_length: int,
         seed: int,
         carried: bool,
+        variants: Callable[[int], Sequence[IntArray]] | None = None,
     ) -> None:
-        self._tokens = documents if isinstance(documents, Encoded) else Encoded.join(documents)
-        self._document_ends = self._tokens.ends
+        self._lay_out(documents)
+        self._variants = variants
         self.batch_size, self.seq_length = batch_size, seq_length
         self.seed, self.carried = seed, carried
         self.tokens = self._tokens.tokens + len(documents)
@@ -89,7 +95,13 @@ class Batches:
         ids, targets = self._read(first[:, None] + np.arange(self.seq_length))
         return Batch(ids, targets, fresh=within == 0 or not self.carried)
 
+    def _lay_out(self, documents: Sequence[IntArray]) -> None:
+        self._tokens = documents if isinstance(documents, Encoded) else Encoded.join(documents)
+        self._document_ends = self._tokens.ends
+
     def _enter(self, epoch: int) -> None:
+        if self._variants is not None:
+            self._lay_out(self._variants(epoch))
         rng = np.random.default_rng([self.seed, 1, epoch])
         phase = int(rng.integers(CHAPTER_TOKENS))
         starts: list[int] = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from seqgen.config import Architecture, Compute, ModelConfig, Precision, TrainingConfig
+from seqgen.corpus.documents import Kind
 from seqgen.errors import InputError
 
 __all__ = ["Wishes", "plan_model", "plan_training"]
@@ -20,6 +21,7 @@ SMALL_CORPUS_TOKENS = 400_000
 LARGEST_CORPUS_TOKENS = 1 << 62
 PATIENCE = 4
 CLIP_NORM = 1.0
+AUGMENT_EPOCHS = 12  # as often must the same tunes come by for other keys to pay; docs/tunes.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Wishes:
     clip_value: float | None = None
     ema: float | None = None
     accumulate: int = 1
+    augment: bool | None = None
     compute: Compute | None = None
     tie_embeddings: bool = False
     logit_softcap: float | None = None
@@ -49,7 +52,9 @@ class Wishes:
         """Raises UsageError for what no corpus could make right."""
         for tokens in (LARGEST_CORPUS_TOKENS, SMALL_CORPUS_TOKENS - 1):
             steps = self.steps or 1
-            plan_training(self, tokens=tokens, precision="float32", steps=steps, evaluations=1)
+            plan_training(
+                self, kind="abc", tokens=tokens, precision="float32", steps=steps, evaluations=1
+            )
             plan_model(self, vocabulary=2, tokens=tokens)
 
     def check_window(self, tokens: int) -> None:
@@ -141,6 +146,7 @@ def _heads(hidden: int) -> int:
 def plan_training(
     wishes: Wishes,
     *,
+    kind: Kind,
     tokens: int,
     precision: Precision,
     steps: int,
@@ -151,10 +157,13 @@ def plan_training(
     defaults = _defaults(wishes, tokens)
     unlimited = wishes.clip_norm is None and wishes.clip_value is None
     evaluate_every = max(1, math.ceil(steps / evaluations))
+    batch_size = _either(wishes.batch_size, defaults.batch_size)
+    seq_length = _window(wishes, tokens)
+    learnt = steps * wishes.accumulate * batch_size * seq_length
     return TrainingConfig(
         steps=steps,
-        batch_size=_either(wishes.batch_size, defaults.batch_size),
-        seq_length=_window(wishes, tokens),
+        batch_size=batch_size,
+        seq_length=seq_length,
         learning_rate=_either(wishes.learning_rate, defaults.learning_rate),
         warmup_steps=min(50, steps // 10),
         weight_decay=defaults.weight_decay,
@@ -162,6 +171,7 @@ def plan_training(
         clip_value=wishes.clip_value,
         ema=wishes.ema,
         accumulate=wishes.accumulate,
+        augment=kind == "abc" and _either(wishes.augment, learnt >= AUGMENT_EPOCHS * tokens),
         dropout=_either(wishes.dropout, _dropout(wishes, tokens)),
         evaluate_every=evaluate_every,
         checkpoint_every=_either(wishes.checkpoint_every, evaluate_every),

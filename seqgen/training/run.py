@@ -137,6 +137,7 @@ class Run:
         def recipe(steps: int, evaluations: int) -> TrainingConfig:
             config = plan_training(
                 wishes,
+                kind=training.kind,
                 tokens=data.tokens,
                 precision=chosen.precision,
                 compute=chosen.compute,
@@ -171,6 +172,8 @@ class Run:
             before = run.costs.evaluation if start else 0.0
             fitting = dataclasses.replace(budget, seconds=budget.seconds - before)
             run.config = run.trainer.config = recipe(*fitting.steps(run.costs))
+            # Whether tunes come in other keys depends on how often they come.
+            run.batches = data.batches(model, run.config)
         return run
 
     @classmethod

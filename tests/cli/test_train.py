@@ -18,6 +18,7 @@ from seqgen import checkpoint
 from seqgen.corpus.documents import LARGE
 
 SMALL = ["--hidden", "16", "--seq-length", "16", "--batch-size", "4"]
+OTHERWISE = ["--augment", "--strip", "numbers"]
 WORDS = "In the beginning the sea was without form and the sound was without end. " * 40
 
 
@@ -143,6 +144,37 @@ def test_byte_pairs_are_learnt_and_kept_with_the_model(tunes: Path) -> None:
     assert "0 problems in 3 tunes" in checked.stderr
 
 
+def test_tunes_without_titles_in_other_keys(tunes: Path) -> None:
+    options = ["--strip", "titles", "--augment", "--steps", "6", "-o", "m.safetensors"]
+    done = seqgen("train", "tunes.abc", *options, *SMALL, cwd=tunes)
+    assert done.returncode == 0, done.stderr
+    assert "through the corpus, tunes in other keys each time\n" in done.stderr
+    assert "titles and numbers count neither as loss nor as characters" in done.stderr
+    card = checkpoint.load(tunes / "m.safetensors").card
+    assert (card.corpus["strip"], card.recipe["augment"]) == ("titles", True)
+    assert "T" not in card.tokenizer.pieces
+    shown = seqgen("show", "m.safetensors", cwd=tunes).stdout
+    assert "without titles and numbers" in shown
+    assert "tunes in other keys too" in shown
+    sample = ["sample", "-m", "m.safetensors", "-n", "2", "--seed", "1", "--format", "abc"]
+    drawn = seqgen(*sample, cwd=tunes)
+    assert drawn.stdout.startswith("X:1\nT:Untitled\n"), drawn.stderr
+    assert "\nX:2\nT:Untitled\n" in drawn.stdout
+
+    refused = seqgen("train", "tunes.abc", "--resume", *options[:2], *options[-2:], cwd=tunes)
+    assert refused.returncode == 2
+    assert "drop --strip" in refused.stderr
+    taught = seqgen(
+        *("train", "tunes.abc", "--resume", "--steps", "2", "--batch-size", "4", "--no-augment"),
+        *options[-2:],
+        cwd=tunes,
+    )
+    assert taught.returncode == 0, taught.stderr
+    again = checkpoint.load(tunes / "m.safetensors").card
+    assert (again.corpus["strip"], again.recipe["augment"]) == ("titles", False)
+    assert again.corpus["validation_digest"] == card.corpus["validation_digest"]
+
+
 @pytest.mark.parametrize(
     ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -152,7 +184,7 @@ def test_a_signal_saves_and_resume_goes_on_from_there(
     model = tunes / "m.safetensors"
     command = [sys.executable, "-m", "seqgen", "train", "tunes.abc", "-o", "m.safetensors"]
     process = subprocess.Popen(
-        [*command, "--steps", "300", "--checkpoint-every", "2", *SMALL],
+        [*command, "--steps", "300", "--checkpoint-every", "2", *OTHERWISE, *SMALL],
         cwd=tunes,
         stderr=subprocess.PIPE,
         text=True,
@@ -186,7 +218,8 @@ def test_a_signal_saves_and_resume_goes_on_from_there(
     assert checkpoint.load(model).card.progress is None
 
     whole = seqgen(
-        "train", "tunes.abc", "--steps", "300", *SMALL, "-o", "whole.safetensors", cwd=tunes
+        *("train", "tunes.abc", "--steps", "300", *OTHERWISE, *SMALL, "-o", "whole.safetensors"),
+        cwd=tunes,
     )
     assert whole.returncode == 0, whole.stderr
     expected = checkpoint.load(tunes / "whole.safetensors").weights
@@ -228,6 +261,8 @@ BAD = [
     (["tunes.abc", "--ema", "1"], 2, "ema must be above 0"),
     (["tunes.abc", "--accumulate", "2000000"], 2, "accumulate must be"),
     (["tunes.abc", "--dropout", "1"], 2, "dropout"),
+    (["words.txt", "--augment"], 2, "--augment and --no-augment are for tunes"),
+    (["words.txt", "--strip", "titles"], 2, "--strip titles is for tunes"),
     (["tunes.abc", "--val-fraction", "0"], 2, "fraction"),
     (["tunes.abc", "--val-fraction", ".1", "--validation", "tunes.abc"], 2, "exclude"),
     (["tunes.abc", "--steps", "3", "--budget", "3s"], 2, "exclude"),

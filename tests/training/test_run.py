@@ -29,7 +29,7 @@ def make_corpus(seed: int, tunes: int) -> Corpus:
     documents = []
     for number in range(tunes):
         body = "|".join(PHRASES[i] for i in rng.integers(0, 4, 3))
-        text = f"X:{number % 10}\nK:C\n{body}|]\n"
+        text = f"X:{number % 10}\nK:{'CF'[number % 2]}\n{body}|]\n"
         documents.append(Document(text, "made", len(text) + 1))
     return Corpus("made", "abc", tuple(documents))
 
@@ -93,7 +93,13 @@ def test_it_learns(arch: Architecture, tmp_path: Path) -> None:
     assert [line["nats_per_char"] for line in lines if "nats_per_char" in line] == scores
 
 
-ALL_OPTIONS = {"batch_size": 4, "accumulate": 2, "ema": 0.9, "clip_value": 0.01}
+ALL_OPTIONS = {
+    "batch_size": 4,
+    "accumulate": 2,
+    "ema": 0.9,
+    "clip_value": 0.01,
+    "augment": True,
+}
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 8}, ALL_OPTIONS], ids=["plain", "all"])

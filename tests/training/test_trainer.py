@@ -20,7 +20,9 @@ VOCABULARY, TIME = 11, 12
 
 def recipe(**wishes: Any) -> TrainingConfig:
     given = {"seq_length": TIME, "dropout": 0.0, "learning_rate": 0.02, **wishes}
-    return plan_training(Wishes(**given), tokens=0, precision="float32", steps=20, evaluations=1)
+    return plan_training(
+        Wishes(**given), kind="text", tokens=0, precision="float32", steps=20, evaluations=1
+    )
 
 
 def make_trainer(arch: Architecture, **wishes: Any):  # type: ignore[no-untyped-def]
