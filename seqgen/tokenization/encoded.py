@@ -50,6 +50,9 @@ FILES_KEPT = 4  # in the cache, the last used
 TEMPORARY_SECONDS = 86400.0  # what is older was left behind by a process that was killed
 # More would cost memory, and one process has to read the text for all of them.
 MAX_WORKERS = 4
+_ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 class Encoded(Sequence[IntArray]):
@@ -219,6 +222,10 @@ class _Workers:
             initializer=_begin_work,
             initargs=(tokenizer, dtype),
         )
+        # A signal to end, while they begin, would be told in a traceback of each.
+        with _signals_held():
+            for _ in range(self._count):
+                self._pool.submit(os.getpid)
 
     def __enter__(self) -> _Workers:
         return self
@@ -249,8 +256,36 @@ class _Workers:
 _worker: dict[str, tuple[Tokenizer, np.dtype[np.unsignedinteger]]] = {}
 
 
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals come when the block has ended; a process begun in it gets none until it says so."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    caught: list[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        # The mask is this thread's; another, of a library, may take the signal for it.
+        handlers = {
+            sign: signal.signal(sign, lambda number, _frame: caught.append(number))
+            for sign in _ENDING
+            if signal.getsignal(sign) != signal.SIG_IGN
+        }
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for sign, handler in handlers.items():
+            signal.signal(sign, handler)
+        for number in caught[:1]:
+            signal.raise_signal(number)
+
+
 def _begin_work(tokenizer: Tokenizer, dtype: np.dtype[np.unsignedinteger]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked for the work ends it
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker["it"] = tokenizer, dtype
 

@@ -152,6 +152,7 @@ class Run:
         # Without steps, they are counted once the run can be tried.
         steps = 1000 if wishes.steps is None else wishes.steps
         trial = recipe(steps, 1)
+        require_memory(model, trial)
         budget_seconds = wishes.budget_seconds if wishes.steps is None else None
         if wishes.compute is None and compute.is_long(model, trial, budget_seconds):
             chosen = compute.choose(model, trial, data.batches(model, trial))

@@ -100,7 +100,12 @@ def run_of(path: Path, **options: Any) -> Any:
 
     saved = checkpoint.load(path)
     config = plan_training(
-        Wishes(steps=100, **options), tokens=1000, precision="float32", steps=100, evaluations=10
+        Wishes(steps=100, **options),
+        kind="abc",
+        tokens=1000,
+        precision="float32",
+        steps=100,
+        evaluations=10,
     )
 
     class Events:
