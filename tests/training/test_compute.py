@@ -72,7 +72,9 @@ def choose(batch_size: int = 4, hidden: int | None = None) -> tuple[str, str]:
 
 
 def recipe(**wishes: Any) -> TrainingConfig:
-    return plan_training(Wishes(**wishes), tokens=0, precision="float32", steps=1000, evaluations=1)
+    return plan_training(
+        Wishes(**wishes), kind="text", tokens=0, precision="float32", steps=1000, evaluations=1
+    )
 
 
 @pytest.mark.parametrize(

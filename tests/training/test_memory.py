@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("tensorflow")
 def recipe() -> TrainingConfig:
     return plan_training(
         Wishes(batch_size=2, seq_length=32),
+        kind="text",
         tokens=1000,
         precision="float32",
         steps=5,

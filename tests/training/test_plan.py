@@ -14,7 +14,9 @@ from tests.support import ARCHITECTURES
 
 def recipe(tokens: int, **wishes: Any) -> TrainingConfig:
     plan = Wishes(**wishes)
-    return plan_training(plan, tokens=tokens, precision="float32", steps=100, evaluations=5)
+    return plan_training(
+        plan, kind="text", tokens=tokens, precision="float32", steps=100, evaluations=5
+    )
 
 
 def network(tokens: int, **wishes: Any) -> ModelConfig:

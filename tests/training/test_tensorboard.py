@@ -50,6 +50,7 @@ def metrics(model: Path) -> dict[str, dict[int, float]]:
     return {
         tag: {line["step"]: line[name] for line in lines if name in line}
         for name, tag in TAGS.items()
+        if "event" not in name  # the corpus is of tunes
     }
 
 
