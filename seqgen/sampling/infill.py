@@ -144,7 +144,7 @@ class _Gap:
                     break
         if not found:
             return None
-        scores = np.array([self._score(ids, bar) for bar in dict.fromkeys(found)])
+        scores = np.array([self._score(left, bar) for bar in dict.fromkeys(found)])
         weights = np.exp(scores - scores.max())
         chosen = rng.choice(len(scores), p=weights / weights.sum())
         return list(dict.fromkeys(found))[int(chosen)]
@@ -181,15 +181,19 @@ class _Gap:
             return False
         return not self._last or self._constraint.grammar.is_final(after)
 
-    def _score(self, ids: np.ndarray, bar: str) -> float:
+    def _score(self, left: str, bar: str) -> float:
         """Natural logarithm of the probability of what follows, after this bar."""
-        middle = self._tokenizer.encode(bar)
-        right = self._tokenizer.encode(self._following)[:_CONTEXT]
+        # Cut as one text: a bar by itself would be read as words.
+        begun = self._tokenizer.encode(left + bar)
+        whole = self._tokenizer.encode(left + bar + self._following)
+        shorter = min(len(begun), len(whole))
+        same = begun[:shorter] == whole[:shorter]
+        at = shorter if same.all() else int(same.argmin())
         logits, network = self._decoder.prefill(
-            np.concatenate([ids, middle]).astype(np.int32)[None], self._decoder.start(1)
+            np.concatenate([[BOUNDARY], whole[:at]]).astype(np.int32)[None], self._decoder.start(1)
         )
         total = 0.0
-        for token in right:
+        for token in whole[at : at + _CONTEXT]:
             total += float(log_softmax(logits[0])[token])
             logits, network = self._decoder.step(np.array([token], np.int32), network)
         return total

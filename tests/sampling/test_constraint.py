@@ -171,3 +171,32 @@ def test_gaps_are_filled_and_fit(tokenizer: Tokenizer) -> None:
         assert filled.startswith(text[: text.index("?")])
     with pytest.raises(InputError, match="no open bar"):
         Gaps(text.replace("?", "G4"), "a.abc")
+
+
+class Recorder(Noise):
+    """Noise that remembers what it was told."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.told: list[list[int]] = []
+
+    def step(self, ids: IntArray, state: int) -> tuple[FloatArray, int]:
+        self.told[-1] += ids.ravel().tolist()
+        return super().step(ids, state)
+
+    def prefill(self, ids: IntArray, state: int) -> tuple[FloatArray, int]:
+        self.told.append([])
+        return super().prefill(ids, state)
+
+
+@pytest.mark.parametrize("scheme", ["char", "abc"])
+def test_what_follows_a_gap_is_judged_in_the_tokens_that_a_whole_tune_has(scheme: Scheme) -> None:
+    tokenizer = Tokenizer.learn(scheme, [TUNES, EXTRA])
+    decoder = Recorder(tokenizer.size)
+    text = "X:1\nT:a\nM:6/8\nL:1/8\nK:G\nGAB d3|?|g2e d3|\nGAB d3|]\n"
+    filled = Gaps(text, "a.abc").fill(
+        decoder, tokenizer, Constraint(tokenizer, Conditions()), SamplingConfig(), seed=2, number=0
+    )
+    whole = [0, *tokenizer.encode(filled).tolist()]
+    begun = len(tokenizer.encode(filled[: filled.index("|g2e")]))
+    assert any(told == whole[: len(told)] for told in decoder.told if len(told) > begun + 8)
