@@ -37,6 +37,7 @@ from seqgen.music.score import Chord, Note, Tune
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import continuation
 from seqgen.sampling.infill import Gaps
+from seqgen.sampling.sampler import LOOP_PENALTY
 from seqgen.tokenization import Tokenizer
 
 METERS = ("2/4", "3/4", "4/4", "6/8", "9/8", "12/8", "5/4", "7/8", "C", "C|")
@@ -101,7 +102,11 @@ def keys() -> list[str]:
 def drawn(model: Model, conditions: Conditions, temperature: float, number: int) -> str:
     """One tune."""
     constraint = _constraint(model, conditions)
-    config = SamplingConfig(temperature=temperature, max_tokens=2000 if model.trained else 400)
+    config = SamplingConfig(
+        loop_penalty=LOOP_PENALTY["abc"],
+        temperature=temperature,
+        max_tokens=2000 if model.trained else 400,
+    )
     pieces = continuation(
         model.decoder, model.tokenizer, "", config, seed=4, number=number, constraint=constraint
     )

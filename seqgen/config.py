@@ -229,6 +229,8 @@ class SamplingConfig:
     """How the next token is drawn; the filters apply in the order of these fields.
 
     Args:
+        loop_penalty: nats off a token that would repeat what has just come three times or more; see
+            ``sampling.loops``.
         temperature: divides the logits; 0 takes the likeliest token always.
         top_k: keep the k likeliest tokens; 0 keeps all.
         top_p: keep the fewest likeliest tokens that hold this probability together.
@@ -237,6 +239,7 @@ class SamplingConfig:
         stop: end before this text.
     """
 
+    loop_penalty: float = 0.0
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
@@ -245,6 +248,7 @@ class SamplingConfig:
     stop: str | None = None
 
     def __post_init__(self) -> None:
+        _real("loop-penalty", self.loop_penalty, 0, 1000)
         _real("temperature", self.temperature, 0, 1000)
         _whole("top-k", self.top_k, 0, MAX_VOCABULARY)
         _real("top-p", self.top_p, 0, 1, open_low=True)

@@ -15,7 +15,7 @@ __all__ = ["demo"]
 FOLDER = Path("demo")
 TUNES = 4
 MAX_TOKENS = 4000
-TEMPERATURE = 0.8
+TEMPERATURE = 0.9
 
 
 def demo(
@@ -48,10 +48,12 @@ def demo(
     from seqgen import checkpoint
     from seqgen.config import SamplingConfig
     from seqgen.files import write_atomically
-    from seqgen.sampling.sampler import Sampler
+    from seqgen.sampling.sampler import LOOP_PENALTY, Sampler
 
     saved = checkpoint.load(model)
-    config = SamplingConfig(temperature=TEMPERATURE, max_tokens=MAX_TOKENS)
+    config = SamplingConfig(
+        loop_penalty=LOOP_PENALTY["abc"], temperature=TEMPERATURE, max_tokens=MAX_TOKENS
+    )
     sampler = Sampler(saved, config, prompt="", seed=seed)
     for number in range(TUNES):
         text, midi = playable(sampler, number, TUNES)

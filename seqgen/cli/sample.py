@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,6 +51,13 @@ def sample(
     min_p: Annotated[
         float, typer.Option(help="Drop tokens less likely than this share of the likeliest.")
     ] = 0.0,
+    loop_penalty: Annotated[
+        float | None,
+        typer.Option(
+            help="Nats off what would repeat a bar or phrase that has just come three times; 0 "
+            "lets it go on.  [default: 4 for ABC, else 0]"
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Same seed, same bytes.  [default: a new one]")
     ] = None,
@@ -148,7 +156,7 @@ def sample(
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.explanation import Explanation
     from seqgen.sampling.infill import Gaps
-    from seqgen.sampling.sampler import VALID, Sampler
+    from seqgen.sampling.sampler import LOOP_PENALTY, VALID, Sampler
 
     text = _prompt(prompt, stdin)
     low, high = parse_range(note_range) if note_range else WHOLE_RANGE
@@ -159,11 +167,16 @@ def sample(
         raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
     gaps = Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill else None
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
-    config = SamplingConfig(temperature, top_k, top_p, min_p, max_tokens or 1, stop)
+    config = SamplingConfig(
+        loop_penalty or 0.0, temperature, top_k, top_p, min_p, max_tokens or 1, stop
+    )
     saved = checkpoint.load(find(model))
-    if max_tokens is None:
-        max_tokens = DEFAULT_MAX_TOKENS[saved.card.kind]
-    config = SamplingConfig(temperature, top_k, top_p, min_p, max_tokens, stop)
+    kind = saved.card.kind
+    config = replace(
+        config,
+        loop_penalty=LOOP_PENALTY[kind] if loop_penalty is None else loop_penalty,
+        max_tokens=max_tokens or DEFAULT_MAX_TOKENS[kind],
+    )
     target = destination.choose(output, form.value if form else None, saved.card.kind, force=force)
     if seed is None:
         import secrets

@@ -1,8 +1,9 @@
 """From logits to the distribution that the next token is drawn from.
 
 Each filter takes float64 log-probabilities, (vocabulary,), and sets what it removes to minus
-infinity. They apply in this order: temperature, top-k, top-p, min-p; the distribution is
-renormalised before each one that looks at probabilities.
+infinity. They apply in this order: temperature, top-k, top-p, min-p, after the penalty of ``loops``
+and the mask of the grammar; the distribution is renormalised before each one that looks at
+probabilities.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from seqgen.config import SamplingConfig
 from seqgen.errors import UsageError
 from seqgen.models.decoders import Decoder
 from seqgen.sampling.filters import FloatArray, distribution, log_softmax
+from seqgen.sampling.loops import Loops
 from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
 __all__ = ["Grammatical", "Standing", "continuation", "draw"]
@@ -77,8 +78,10 @@ def continuation(
     logits, state = decoder.prefill(ids[None], decoder.start(1))
     stream = StreamDecoder(tokenizer, errors="replace")
     stop = _Stop(config.stop)
+    loops = Loops(config.loop_penalty, ids.tolist()) if config.loop_penalty else None
     for _ in range(config.max_tokens):
-        scores = logits[0] if guide is None else guide.hold(logits[0], rng)
+        scores = logits[0] if loops is None else loops.hold(logits[0])
+        scores = scores if guide is None else guide.hold(scores, rng)
         token = draw(distribution(scores, config), rng)
         while guide is not None and not guide.fits(token):
             # As if it had been forbidden at once, without asking of every token that is not drawn.
@@ -90,6 +93,8 @@ def continuation(
             guide.advance(token)
         if token == BOUNDARY:
             break
+        if loops is not None:
+            loops.add(token)
         if text := stop.feed(stream.feed(token)):
             yield text
         if stop.met:

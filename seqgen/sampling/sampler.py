@@ -15,7 +15,10 @@ from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import Grammatical, continuation
 from seqgen.sampling.infill import Gaps
 
-__all__ = ["VALID", "Sampler"]
+__all__ = ["LOOP_PENALTY", "VALID", "Sampler"]
+
+LOOP_PENALTY = {"abc": 4.0, "midi": 0.0, "text": 0.0}
+"""What keeps a model of each kind from going round in circles; prose has lists and refrains."""
 
 VALID = Conditions()
 """Any valid tune."""
