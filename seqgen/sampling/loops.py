@@ -4,7 +4,7 @@ A model that has written the same bar a few times finds it likelier each time, a
 for ever (Holtzman et al. 2020). What would repeat the last stretch of tokens once more loses
 probability, the more the oftener that stretch has just come. No tune of the Irish collection or of
 Ryan's has the same bar more than four times in a row: three come freely, a fourth is unlikely. Of a
-hundred tunes that a model of the former drew at temperature 0.8, twenty-one had a bar five times or
+hundred tunes that a model of the former drew at temperature 0.8, ten had a bar five times or
 more without this, and three with 4 nats.
 """
 
