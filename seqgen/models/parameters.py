@@ -110,7 +110,9 @@ def _initial(
         if name.endswith(("attention.output", "mlp.down", "output.kernel")):
             return np.zeros(shape)
         if name.endswith("attention.convolution"):
-            return np.eye(*shape[:1], 1) * np.ones(shape)  # all from the position itself
+            kernel = np.zeros(shape)
+            kernel[0] = 1.0  # all from the position itself
+            return kernel
         if name == "embedding":
             return rng.normal(0.0, 1.0 / config.hidden if config.tie_embeddings else 1.0, shape)
         return rng.normal(0.0, shape[0] ** -0.5, shape)

@@ -48,7 +48,9 @@ def _rms_norm(x: FloatArray) -> FloatArray:
 
 def _convolve(x: FloatArray, kernel: FloatArray, recent: FloatArray) -> FloatArray:
     """The newest position of the convolution, (batch, hidden); x becomes the latest of recent."""
-    y = x * kernel[0] + np.einsum("lbh,lh->bh", recent, kernel[1:])
+    y: FloatArray = x * kernel[0]
+    for tap, earlier in zip(kernel[1:], recent, strict=True):
+        y += earlier * tap
     recent[1:] = recent[:-1]
     recent[0] = x
     return y
@@ -71,11 +73,9 @@ class TransformerDecoder:
         config = self.config
         shape = (config.layers, batch, config.heads, config.context, self.width)
         recent = (config.layers, max(0, config.convolution - 1), batch, config.hidden)
-        return State(
-            *(np.zeros(each, np.float32) for each in (shape, shape, recent)),
-            position=0,
-            first=np.zeros(batch, np.int32),
-        )
+        keys, values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        first = np.zeros(batch, np.int32)
+        return State(keys, values, np.zeros(recent, np.float32), position=0, first=first)
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
