@@ -98,9 +98,9 @@ _DEFAULTS: dict[Architecture, tuple[_Defaults, ...]] = {
         _Defaults(ALL, ALL, 1, 512, 64, 16, 6e-3, 0.0, 12e3),
     ),
     "transformer": (
-        _Defaults(ALL, 40, 3, 128, 64, 8, 0.02, 0.1, 28e3),
-        _Defaults(SMALL, 100, 4, 128, 128, 8, 0.02, 0.1, 30e3),
+        _Defaults(SMALL, 40, 3, 128, 128, 8, 0.02, 0.1, 38e3),
         _Defaults(SMALL, ALL, 4, 128, 256, 8, 0.02, 0.1, 36e3),
+        _Defaults(ALL, 40, 3, 128, 64, 8, 0.02, 0.1, 28e3),
         _Defaults(ALL, 150, 4, 128, 128, 8, 0.02, 0.1, 30e3),
         _Defaults(ALL, 600, 4, 192, 128, 8, 0.02, 0.1, 17e3),
         _Defaults(ALL, ALL, 4, 192, 256, 8, 0.02, 0.1, 20e3),
