@@ -38,7 +38,9 @@ def slow(logits: list[float], prompt: list[int], drawn: list[int], config: Sampl
         if i >= FIRST_PIECE:
             logits[i] += bias.get(tokenizer.pieces[i - FIRST_PIECE], 0.0)
         past = prompt + drawn
-        last = past if config.repeat_last_n < 0 else past[len(past) - config.repeat_last_n :]
+        last = (
+            past if config.repeat_last_n < 0 else past[max(0, len(past) - config.repeat_last_n) :]
+        )
         if i in (last if config.repeat_last_n else []):
             negative = logits[i] < 0
             penalty = config.repetition_penalty
