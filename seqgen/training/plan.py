@@ -43,6 +43,7 @@ class Wishes:
     compute: Compute | None = None
     tie_embeddings: bool = False
     logit_softcap: float | None = None
+    convolution: int | None = None
     steps: int | None = None
     budget_seconds: float = 300.0
     checkpoint_every: int | None = None
@@ -103,6 +104,7 @@ MOST_FASTER = 3.0  # a small network reads that much faster than the usual one: 
 T = TypeVar("T")
 EMBEDDING = 64  # recurrent networks': their first input product is a table, so width is nearly free
 HEAD_WIDTH = 32
+CONVOLUTION = 2
 
 
 def _defaults(wishes: Wishes, tokens: int) -> _Defaults:
@@ -128,6 +130,7 @@ def plan_model(wishes: Wishes, *, vocabulary: int, tokens: int) -> ModelConfig:
         context=_window(wishes, tokens),
         tie_embeddings=wishes.tie_embeddings,
         logit_softcap=wishes.logit_softcap,
+        convolution=_either(wishes.convolution, CONVOLUTION if transformer else 0),
     )
 
 
