@@ -145,11 +145,10 @@ def typical_p(logits: FloatArray, p: float) -> None:
     entropy: what is surprisingly likely goes as well as what is surprisingly unlikely.
     """
     if p < 1.0:
-        shares = softmax(logits)
-        # A removed token has infinite information and no part in the entropy.
         information = -log_softmax(logits)
-        known = np.where(shares > 0.0, information, 0.0)
-        entropy = (shares * known).sum(-1, keepdims=True)
+        shares = np.exp(-information)
+        # A removed token has infinite information and no part in the entropy.
+        entropy = (shares * np.where(shares > 0.0, information, 0.0)).sum(-1, keepdims=True)
         order = np.argsort(np.abs(information - entropy), kind="stable")
         _keep_first(logits, order, shares, p)
 
