@@ -19,14 +19,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from seqgen import checkpoint
-from seqgen.config import SamplingConfig
+from seqgen.config import DEFAULT_SAMPLING, SamplingConfig
 from seqgen.errors import SeqgenError
 from seqgen.models import decoders, parameters
 from seqgen.models.decoders import Decoder
@@ -37,7 +37,6 @@ from seqgen.music.score import Chord, Note, Tune
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import continuation
 from seqgen.sampling.infill import Gaps
-from seqgen.sampling.sampler import LOOP_PENALTY
 from seqgen.tokenization import Tokenizer
 
 METERS = ("2/4", "3/4", "4/4", "6/8", "9/8", "12/8", "5/4", "7/8", "C", "C|")
@@ -102,8 +101,8 @@ def keys() -> list[str]:
 def drawn(model: Model, conditions: Conditions, temperature: float, number: int) -> str:
     """One tune."""
     constraint = _constraint(model, conditions)
-    config = SamplingConfig(
-        loop_penalty=LOOP_PENALTY["abc"],
+    config = replace(
+        DEFAULT_SAMPLING["abc"],
         temperature=temperature,
         max_tokens=2000 if model.trained else 400,
     )

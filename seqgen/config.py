@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = [
+    "DEFAULT_SAMPLING",
     "Architecture",
     "Compute",
     "ModelConfig",
@@ -234,30 +235,70 @@ class TrainingConfig:
 class SamplingConfig:
     """How the next token is drawn; the filters apply in the order of these fields.
 
+    ``sampling.filters`` defines each, ``docs/sampling.md`` says how they work together.
+
     Args:
+        logit_bias: tokens, by their text, and what is added to their logits; minus infinity bans
+            one. ``sampling.penalties.END`` is the end of the document.
+        repetition_penalty: divides the positive logits of tokens that have come, and multiplies
+            the negative ones; 1 leaves them.
+        repeat_last_n: for how many tokens back ``repetition_penalty`` looks, the prompt included;
+            -1 for all, 0 for none.
+        presence_penalty: nats off a token that has been drawn before.
+        frequency_penalty: nats off for each time that it has been drawn before.
         loop_penalty: nats off a token that would repeat what has just come three times or more; see
             ``sampling.loops``.
         temperature: divides the logits; 0 takes the likeliest token always.
+        final_temperature: what the temperature is at the end of the piece, after going there in a
+            straight line; None keeps it.
         top_k: keep the k likeliest tokens; 0 keeps all.
         top_p: keep the fewest likeliest tokens that hold this probability together.
         min_p: keep tokens at least this share as likely as the likeliest.
+        typical_p: keep the fewest tokens that hold this probability together among those whose
+            information is nearest to the expected.
         max_tokens: tokens drawn at most.
-        stop: end before this text.
+        stop: end before the first of these texts.
     """
 
+    logit_bias: tuple[tuple[str, float], ...] = ()
+    repetition_penalty: float = 1.0
+    repeat_last_n: int = 64
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
     loop_penalty: float = 0.0
     temperature: float = 1.0
+    final_temperature: float | None = None
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
+    typical_p: float = 1.0
     max_tokens: int = 2000
-    stop: str | None = None
+    stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for token, value in self.logit_bias:
+            _require(token != "", "logit-bias needs a token before its =")
+            if value != -math.inf:
+                _real(f"logit-bias of {token!r}", value, -100, 100)
+        _real("repetition-penalty", self.repetition_penalty, 0, 100, open_low=True)
+        _whole("repeat-last-n", self.repeat_last_n, -1, MAX_CONTEXT)
+        _real("presence-penalty", self.presence_penalty, -100, 100)
+        _real("frequency-penalty", self.frequency_penalty, -100, 100)
         _real("loop-penalty", self.loop_penalty, 0, 1000)
-        _real("temperature", self.temperature, 0, 1000)
+        for temperature in (self.temperature, self.final_temperature):
+            if temperature is not None:
+                _real("temperature", temperature, 0, 1000)
         _whole("top-k", self.top_k, 0, MAX_VOCABULARY)
         _real("top-p", self.top_p, 0, 1, open_low=True)
         _real("min-p", self.min_p, 0, 1)
+        _real("typical-p", self.typical_p, 0, 1, open_low=True)
         _whole("max-tokens", self.max_tokens, 1, 1 << 40)
-        _require(self.stop is None or self.stop != "", "the stop text must not be empty")
+        _require(all(self.stop), "the stop text must not be empty")
+
+
+DEFAULT_SAMPLING = {
+    "abc": SamplingConfig(loop_penalty=4.0, max_tokens=4000),
+    "midi": SamplingConfig(max_tokens=4000),
+    "text": SamplingConfig(max_tokens=500),
+}
+"""How each kind of model is sampled unless asked otherwise; prose has lists and refrains."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,6 @@ __all__ = ["demo"]
 
 FOLDER = Path("demo")
 TUNES = 4
-MAX_TOKENS = 4000
 TEMPERATURE = 0.9
 
 
@@ -31,8 +31,8 @@ def demo(
     began = time.perf_counter() - time.process_time()
 
     from seqgen.cli.display import Display
+    from seqgen.cli.pieces import playable
     from seqgen.cli.runs import Timing, begin
-    from seqgen.cli.sample import playable
     from seqgen.cli.train import train_to_end
 
     seconds = parse_duration(budget)
@@ -46,14 +46,12 @@ def demo(
     train_to_end(run, display)
 
     from seqgen import checkpoint
-    from seqgen.config import SamplingConfig
+    from seqgen.config import DEFAULT_SAMPLING
     from seqgen.files import write_atomically
-    from seqgen.sampling.sampler import LOOP_PENALTY, Sampler
+    from seqgen.sampling.sampler import Sampler
 
     saved = checkpoint.load(model)
-    config = SamplingConfig(
-        loop_penalty=LOOP_PENALTY["abc"], temperature=TEMPERATURE, max_tokens=MAX_TOKENS
-    )
+    config = replace(DEFAULT_SAMPLING["abc"], temperature=TEMPERATURE)
     sampler = Sampler(saved, config, prompt="", seed=seed)
     for number in range(TUNES):
         text, midi = playable(sampler, number, TUNES)

@@ -1,19 +1,24 @@
-"""What a model of MIDI has drawn, in the form that is wanted."""
+"""What a model has drawn, in the form that is wanted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seqgen.cli.console import detail
 from seqgen.cli.destination import SUMMARY
+from seqgen.errors import InputError, SeqgenError
 
 if TYPE_CHECKING:
     from seqgen.music.performance import Performance
+    from seqgen.sampling.sampler import Sampler
 
-__all__ = ["render"]
+__all__ = ["playable", "render"]
+
+REDRAWS = 20  # of a tune that can't be played, before giving up
 
 
 def render(text: str, form: str) -> bytes:
-    """A piece in a form.
+    """A piece of MIDI in a form.
 
     Args:
         text: its events.
@@ -36,6 +41,35 @@ def render(text: str, form: str) -> bytes:
     from seqgen.music.melody import read_melody
 
     return "\n".join(write_tune(tune) for tune in read_melody(data)).encode()
+
+
+def playable(sampler: Sampler, number: int, count: int) -> tuple[str, bytes]:
+    """A tune, as ABC and MIDI, that can be played.
+
+    One that can't is drawn again under a number beyond the ``count`` asked for.
+
+    Raises:
+        SeqgenError: none of many can.
+    """
+    from seqgen.music import midi
+    from seqgen.music.abc.parser import parse_tune
+    from seqgen.music.performance import perform
+
+    refused: SeqgenError | None = None
+    for attempt in range(REDRAWS):
+        text = sampler.text(number + attempt * count)
+        try:
+            performance = perform(parse_tune(text))
+            if not any(track.notes for track in performance.tracks):
+                raise InputError("this tune has no notes")
+            return text, midi.write(performance)
+        except InputError as error:
+            refused = error
+            detail(f"drawn again: {error}")
+    raise SeqgenError(
+        f"none of {REDRAWS} tunes could be played, the last because: {refused}; a lower "
+        "--temperature or a longer trained model helps"
+    )
 
 
 def _summary(performance: Performance, bars: int) -> str:

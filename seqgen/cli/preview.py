@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seqgen.cli.console import printable
@@ -19,7 +20,6 @@ __all__ = ["SHOW_SECONDS", "Preview"]
 
 SHOW_SECONDS = 0.15  # that drawing usually takes, to be counted into a budget
 MOST_SECONDS = 0.4
-MAX_TOKENS = 4000  # as `seqgen sample`: near its limit a tune would be hurried to an end
 TEMPERATURE = 0.8
 LINES, CHARACTERS = 16, 800  # are more than any panel shows
 
@@ -61,12 +61,13 @@ class Preview:
         Of a tune the fields before its notes are left out, but for its title, metre and key, which
         are what it is called.
         """
-        from seqgen.config import SamplingConfig
+        from seqgen.config import DEFAULT_SAMPLING
         from seqgen.models import decoders
         from seqgen.sampling.generate import continuation
 
         end = self._clock() + MOST_SECONDS
-        config = SamplingConfig(temperature=TEMPERATURE, max_tokens=MAX_TOKENS)
+        # As long as `seqgen sample` draws: near its limit a tune would be hurried to an end.
+        config = replace(DEFAULT_SAMPLING[self._kind], temperature=TEMPERATURE)
         text = ""
         for piece in continuation(
             decoders.build(self._model, weights), self._tokenizer, "", config,

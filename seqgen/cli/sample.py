@@ -10,19 +10,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen.cli.console import Debug, Verbose, detail, printable, say
+from seqgen.cli.drawing import (
+    FrequencyPenalty,
+    LogitBias,
+    LoopPenalty,
+    MinP,
+    PresencePenalty,
+    RepeatLastN,
+    RepetitionPenalty,
+    Temperature,
+    TopK,
+    TopP,
+    TypicalP,
+    biases,
+    temperatures,
+)
 from seqgen.cli.models import Model, find
-from seqgen.errors import InputError, SeqgenError, UsageError
+from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
     from seqgen.sampling.sampler import Sampler
 
-__all__ = ["playable", "sample"]
+__all__ = ["sample"]
 
 MAX_PROMPT_BYTES = 16 << 20
-DEFAULT_MAX_TOKENS = {"abc": 4000, "text": 500, "midi": 4000}
 CONTROLS = "Tunes"
 KEEP = "; a terminal can't show MIDI: add --seed {} -o song.mid to keep this piece"
-REDRAWS = 20  # of a tune that can't be played, before giving up
 
 
 class Form(enum.StrEnum):
@@ -40,36 +53,25 @@ def sample(
     ] = None,
     model: Model = None,
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="How many.")] = 1,
-    temperature: Annotated[
-        float,
-        typer.Option("--temperature", "--temp", help="Below 1 safer, above 1 wilder, 0 greedy."),
-    ] = 1.0,
-    top_k: Annotated[int, typer.Option(help="Keep the k likeliest tokens; 0 keeps all.")] = 0,
-    top_p: Annotated[
-        float, typer.Option(help="Keep the likeliest tokens that make up this probability.")
-    ] = 1.0,
-    min_p: Annotated[
-        float, typer.Option(help="Drop tokens less likely than this share of the likeliest.")
-    ] = 0.0,
-    loop_penalty: Annotated[
-        float | None,
-        typer.Option(
-            help="Nats off what would repeat a bar or phrase that has just come three times; 0 "
-            "lets it go on.  [default: 4 for ABC, else 0]"
-        ),
-    ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Same seed, same bytes.  [default: a new one]")
+        int | None, typer.Option(min=0, help="Same seed, same bytes.", show_default="a new one")
     ] = None,
     prompt: Annotated[
         str | None, typer.Option("--prompt", "-p", metavar="TEXT", help="Go on from this.")
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option(min=1, help="Tokens at most.  [default: 4000 for music, 500 for text]"),
+        typer.Option(
+            "--max-tokens",
+            "--max-new-tokens",
+            min=1,
+            help="Tokens at most.",
+            show_default="4000 for music, 500 for text",
+        ),
     ] = None,
     stop: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="End before this text appears.")
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="End before this text appears. Repeatable."),
     ] = None,
     output: Annotated[
         str | None,
@@ -77,7 +79,7 @@ def sample(
     ] = None,
     form: Annotated[
         Form | None,
-        typer.Option("--format", help="[default: by where the output goes]"),
+        typer.Option("--format", help="What is written.", show_default="by where it goes"),
     ] = None,
     meter: Annotated[
         str, typer.Option(metavar="6/8", help="Of the tune.", rich_help_panel=CONTROLS)
@@ -106,7 +108,8 @@ def sample(
         typer.Option(
             "--range",
             metavar="G,-b'",
-            help="Lowest and highest note.  [default: the corpus's]",
+            help="Lowest and highest note.",
+            show_default="the corpus's",
             rich_help_panel=CONTROLS,
         ),
     ] = "",
@@ -138,6 +141,17 @@ def sample(
             rich_help_panel=CONTROLS,
         ),
     ] = False,
+    logit_bias: LogitBias = None,
+    repetition_penalty: RepetitionPenalty = 1.0,
+    repeat_last_n: RepeatLastN = 64,
+    presence_penalty: PresencePenalty = 0.0,
+    frequency_penalty: FrequencyPenalty = 0.0,
+    loop_penalty: LoopPenalty = None,
+    temperature: Temperature = "1",
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    min_p: MinP = 0.0,
+    typical_p: TypicalP = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr.")] = False,
     _verbose: Verbose = False,
@@ -148,40 +162,56 @@ def sample(
     Redirected to a file, a tune is written as what the file's name says, MIDI if it says nothing;
     to a pipe or a terminal goes ABC notation or text, as it is made. What a model of MIDI draws
     goes to files and pipes as MIDI.
+
+    The filters below apply in the order in which they stand; what a valid tune forbids is taken
+    out before --temperature. docs/sampling.md says what each does.
     """
     from seqgen import checkpoint
     from seqgen.cli import destination
-    from seqgen.config import SamplingConfig
+    from seqgen.config import DEFAULT_SAMPLING, SamplingConfig
     from seqgen.files import read_text, write_atomically
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.explanation import Explanation
     from seqgen.sampling.infill import Gaps
-    from seqgen.sampling.sampler import LOOP_PENALTY, VALID, Sampler
+    from seqgen.sampling.sampler import VALID, Sampler
 
     text = _prompt(prompt, stdin)
     low, high = parse_range(note_range) if note_range else WHOLE_RANGE
     conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
     if unconstrained and (conditions != VALID or infill is not None or explain):
         raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")
+    first, last = temperatures(temperature)
     if infill is not None and (text or conditions != VALID or explain):
         raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
+    if infill is not None and (last is not None or max_tokens is not None or stop):
+        raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")
     gaps = Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill else None
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
     config = SamplingConfig(
-        loop_penalty or 0.0, temperature, top_k, top_p, min_p, max_tokens or 1, stop
+        logit_bias=biases(logit_bias),
+        repetition_penalty=repetition_penalty,
+        repeat_last_n=repeat_last_n,
+        presence_penalty=presence_penalty,
+        frequency_penalty=frequency_penalty,
+        loop_penalty=loop_penalty or 0.0,
+        temperature=first,
+        final_temperature=last,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        typical_p=typical_p,
+        max_tokens=max_tokens or 1,
+        stop=tuple(stop or ()),
     )
     saved = checkpoint.load(find(model))
-    kind = saved.card.kind
+    usual = DEFAULT_SAMPLING[saved.card.kind]
     config = replace(
         config,
-        loop_penalty=LOOP_PENALTY[kind] if loop_penalty is None else loop_penalty,
-        max_tokens=max_tokens or DEFAULT_MAX_TOKENS[kind],
+        loop_penalty=usual.loop_penalty if loop_penalty is None else loop_penalty,
+        max_tokens=max_tokens or usual.max_tokens,
     )
     target = destination.choose(output, form.value if form else None, saved.card.kind, force=force)
-    if seed is None:
-        import secrets
-
-        seed = secrets.randbelow(1 << 32)
+    seed = _new_seed() if seed is None else seed
     if not quiet:
         detail(f"model {saved.path}")
         say(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
@@ -220,6 +250,12 @@ def sample(
             write_atomically(target.path, data)
     for line in explanation.lines() if explanation else ():
         say(printable(line))
+
+
+def _new_seed() -> int:
+    import secrets
+
+    return secrets.randbelow(1 << 32)
 
 
 def _prompt(prompt: str | None, stdin: str | None) -> str:
@@ -266,34 +302,7 @@ def _payload(sampler: Sampler, number: int, count: int, form: str) -> bytes:
 
         return render(sampler.text(number), form)
     if form == "mid":
+        from seqgen.cli.pieces import playable
+
         return playable(sampler, number, count)[1]
     return sampler.text(number).encode("utf-8", "surrogateescape")
-
-
-def playable(sampler: Sampler, number: int, count: int) -> tuple[str, bytes]:
-    """A tune, as ABC and MIDI, that can be played.
-
-    One that can't is drawn again under a number beyond the ``count`` asked for.
-
-    Raises:
-        SeqgenError: none of many can.
-    """
-    from seqgen.music import midi
-    from seqgen.music.abc.parser import parse_tune
-    from seqgen.music.performance import perform
-
-    refused: SeqgenError | None = None
-    for attempt in range(REDRAWS):
-        text = sampler.text(number + attempt * count)
-        try:
-            performance = perform(parse_tune(text))
-            if not any(track.notes for track in performance.tracks):
-                raise InputError("this tune has no notes")
-            return text, midi.write(performance)
-        except InputError as error:
-            refused = error
-            detail(f"drawn again: {error}")
-    raise SeqgenError(
-        f"none of {REDRAWS} tunes could be played, the last because: {refused}; a lower "
-        "--temperature or a longer trained model helps"
-    )

@@ -1,9 +1,15 @@
 """From logits to the distribution that the next token is drawn from.
 
-Each filter takes float64 log-probabilities, (vocabulary,), and sets what it removes to minus
-infinity. They apply in this order: temperature, top-k, top-p, min-p, after the penalty of ``loops``
-and the mask of the grammar; the distribution is renormalised before each one that looks at
-probabilities.
+Each filter changes float64 logits, (…, vocabulary), in place: before the last axis may stand a
+batch. What it removes is set to minus infinity, and what another has removed stays removed. They
+apply in this order, which is Hugging Face's:
+
+    logit bias, repetition, presence and frequency penalty              (`penalties` keeps count)
+    loop penalty                                                        (`loops`)
+    the mask of the grammar, so that nothing revives what it forbids    (`generate`)
+    temperature, top-k, top-p, min-p, typical-p                         (`distribution`)
+
+Each that looks at probabilities looks at those that the filters before it have left.
 """
 
 from __future__ import annotations
@@ -13,60 +19,168 @@ from numpy.typing import NDArray
 
 from seqgen.config import SamplingConfig
 
-__all__ = ["distribution", "log_softmax", "min_p", "temperature", "top_k", "top_p"]
+__all__ = [
+    "FloatArray",
+    "distribution",
+    "frequency_penalty",
+    "log_softmax",
+    "logit_bias",
+    "min_p",
+    "presence_penalty",
+    "repetition_penalty",
+    "softmax",
+    "temperature",
+    "temperature_at",
+    "top_k",
+    "top_p",
+    "typical_p",
+]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_LEAST_TEMPERATURE = 1e-300  # no logit that is divided by it overflows
 
 
 def log_softmax(logits: NDArray[np.floating]) -> FloatArray:
-    """Natural logarithms of the probabilities, (vocabulary,) float64."""
-    shifted = logits.astype(np.float64) - logits.max()
-    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
+    """Natural logarithms of the probabilities, (…, vocabulary) float64."""
+    shifted = logits.astype(np.float64) - logits.max(-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
 
 
-def temperature(logs: FloatArray, value: float) -> FloatArray:
-    """Divide by the temperature: below 1 sharpens, above 1 flattens, 0 keeps the likeliest only."""
-    if value == 0.0:
-        kept = np.full_like(logs, -np.inf)
-        kept[np.argmax(logs)] = 0.0
-        return kept
+def softmax(logits: FloatArray, out: FloatArray | None = None) -> FloatArray:
+    """The probabilities, (…, vocabulary), in ``out`` if it is given."""
+    shares: FloatArray = np.subtract(logits, logits.max(-1, keepdims=True), out=out)
+    np.exp(shares, out=shares)
+    shares /= shares.sum(-1, keepdims=True)
+    return shares
+
+
+def logit_bias(logits: FloatArray, ids: IntArray, bias: FloatArray) -> None:
+    """Add to the logits of some tokens (OpenAI, vLLM); minus infinity bans them.
+
+    Args:
+        ids: distinct, (tokens,).
+        bias: below infinity, (tokens,).
+    """
+    logits[..., ids] += bias
+
+
+def repetition_penalty(logits: FloatArray, seen: NDArray[np.bool_], penalty: float) -> None:
+    """Make tokens that have come less likely (CTRL: Keskar et al. 2019; Hugging Face, llama.cpp).
+
+    Positive logits are divided and negative ones multiplied: the paper divides both, which would
+    make the latter likelier.
+
+    Args:
+        seen: whether a token stands in the context, (…, vocabulary).
+    """
+    np.divide(logits, penalty, out=logits, where=seen & (logits > 0))
+    np.multiply(logits, penalty, out=logits, where=seen & (logits < 0))
+
+
+def presence_penalty(logits: FloatArray, counts: IntArray, penalty: float) -> None:
+    """Take a penalty off every token that has been drawn (OpenAI, vLLM).
+
+    Args:
+        counts: how often each has been drawn, (…, vocabulary).
+    """
+    np.subtract(logits, penalty, out=logits, where=counts > 0)
+
+
+def frequency_penalty(logits: FloatArray, counts: IntArray, penalty: float) -> None:
+    """Take a penalty off each token for every time that it has been drawn (OpenAI, vLLM)."""
+    logits -= penalty * counts
+
+
+def temperature(logits: FloatArray, value: float) -> None:
+    """Divide by the temperature: below 1 sharpens, above 1 flattens, 0 keeps the likeliest only.
+
+    Of several likeliest 0 keeps the one with the lowest id (Hugging Face, llama.cpp, vLLM).
+    """
     # Shifted first, so that a tiny temperature can't overflow the likeliest token.
-    return np.asarray((logs - logs.max()) / value)
+    logits -= logits.max(-1, keepdims=True)
+    if value == 0.0:
+        likeliest = logits.argmax(-1, keepdims=True)
+        logits[...] = -np.inf
+        np.put_along_axis(logits, likeliest, 0.0, -1)
+    else:
+        logits /= max(value, _LEAST_TEMPERATURE)
 
 
-def top_k(logs: FloatArray, k: int) -> FloatArray:
+def temperature_at(config: SamplingConfig, drawn: int, length: int) -> float:
+    """The temperature after ``drawn`` tokens of a piece that is expected to have ``length``."""
+    if config.final_temperature is None:
+        return config.temperature
+    share = min(1.0, drawn / max(1, length - 1))
+    return config.temperature * (1.0 - share) + config.final_temperature * share
+
+
+def top_k(logits: FloatArray, k: int) -> None:
     """Keep the k likeliest tokens (Fan et al. 2018); of equals, those with the lowest ids."""
-    if k >= len(logs):
-        return logs
-    kept = np.full_like(logs, -np.inf)
-    best = np.argsort(-logs, kind="stable")[:k]
-    kept[best] = logs[best]
-    return kept
+    if k >= logits.shape[-1]:
+        return
+    least = np.partition(logits, -k)[..., -k, None]
+    above, equal = logits > least, logits == least
+    room = k - above.sum(-1, keepdims=True)
+    _keep(logits, above | (equal & (equal.cumsum(-1) <= room)))
 
 
-def top_p(logs: FloatArray, p: float) -> FloatArray:
+def top_p(logits: FloatArray, p: float) -> None:
     """Keep the fewest likeliest tokens whose probabilities sum to p (Holtzman et al. 2020)."""
-    order = np.argsort(-logs, kind="stable")
-    before = np.cumsum(np.exp(logs[order])) - np.exp(logs[order])
-    # The likeliest token always stays: nothing comes before it.
-    kept = np.full_like(logs, -np.inf)
-    best = order[before < p]
-    kept[best] = logs[best]
-    return kept
+    if p < 1.0:
+        _keep_first(logits, np.argsort(-logits, kind="stable"), softmax(logits), p)
 
 
-def min_p(logs: FloatArray, share: float) -> FloatArray:
+def min_p(logits: FloatArray, share: float) -> None:
     """Keep tokens at least ``share`` as likely as the likeliest (Nguyen et al. 2024)."""
-    return np.where(logs < logs.max() + np.log(share), -np.inf, logs)
+    if share > 0.0:
+        _keep(logits, logits >= logits.max(-1, keepdims=True) + np.log(share))
 
 
-def distribution(logits: NDArray[np.floating], config: SamplingConfig) -> FloatArray:
-    """The probabilities of the next token, (vocabulary,) float64, after every filter."""
-    logs = log_softmax(temperature(logits.astype(np.float64), config.temperature))
+def typical_p(logits: FloatArray, p: float) -> None:
+    """Keep the fewest tokens with the most typical information that sum to p (Meister et al. 2023).
+
+    A token's information, -log P, is the more typical the nearer it is to its expected value, the
+    entropy: what is surprisingly likely goes as well as what is surprisingly unlikely.
+    """
+    if p < 1.0:
+        information = -log_softmax(logits)
+        shares = np.exp(-information)
+        # A removed token has infinite information and no part in the entropy.
+        entropy = (shares * np.where(shares > 0.0, information, 0.0)).sum(-1, keepdims=True)
+        order = np.argsort(np.abs(information - entropy), kind="stable")
+        _keep_first(logits, order, shares, p)
+
+
+def _keep(logits: FloatArray, kept: NDArray[np.bool_]) -> None:
+    np.copyto(logits, -np.inf, where=~kept)
+
+
+def _keep_first(logits: FloatArray, order: IntArray, shares: FloatArray, p: float) -> None:
+    """Keep the fewest tokens, in an order, whose shares sum to p; the first always."""
+    ranked = np.take_along_axis(shares, order, -1)
+    before = ranked.cumsum(-1) - ranked
+    kept = np.empty(logits.shape, np.bool_)
+    np.put_along_axis(kept, order, before < p, -1)
+    _keep(logits, kept)
+
+
+def distribution(
+    logits: NDArray[np.floating], config: SamplingConfig, value: float | None = None
+) -> FloatArray:
+    """The probabilities of the next token, (…, vocabulary) float64, after temperature and below.
+
+    Args:
+        logits: after the penalties and the grammar's mask; at least one of a row is finite. They
+            are left as they are.
+        value: the temperature of now; by default the first.
+    """
+    left = logits.astype(np.float64)
+    temperature(left, config.temperature if value is None else value)
     if config.top_k:
-        logs = log_softmax(top_k(logs, config.top_k))
-    if config.top_p < 1.0:
-        logs = log_softmax(top_p(logs, config.top_p))
-    if config.min_p > 0.0:
-        logs = log_softmax(min_p(logs, config.min_p))
-    return np.exp(logs)
+        top_k(left, config.top_k)
+    top_p(left, config.top_p)
+    min_p(left, config.min_p)
+    typical_p(left, config.typical_p)
+    return softmax(left, out=left)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from seqgen.config import SamplingConfig
 from seqgen.errors import UsageError
 from seqgen.models.decoders import Decoder
-from seqgen.sampling.filters import FloatArray, distribution, log_softmax
-from seqgen.sampling.loops import Loops
+from seqgen.sampling.filters import FloatArray, distribution, log_softmax, temperature_at
+from seqgen.sampling.penalties import Penalties
 from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
 __all__ = ["Grammatical", "Standing", "continuation", "draw"]
@@ -51,6 +51,7 @@ def continuation(
     seed: int,
     number: int,
     heading: str = "",
+    length: int | None = None,
     constraint: Grammatical | None = None,
     observe: Callable[[str, float], None] | None = None,
 ) -> Iterator[str]:
@@ -59,17 +60,20 @@ def continuation(
     Args:
         prompt: the document's beginning; may be empty. It is not repeated.
         heading: what stands before the prompt, but is not for the model to read.
+        length: tokens that are expected to be drawn, over which the temperature goes from its first
+            value to its last; None for ``config.max_tokens``, which it is at most.
         seed, number: decide the draws; ``number`` counts the samples of one seed from 0, so each
             can be drawn again alone.
         constraint: holds the draws to valid tunes; None leaves them free. What it forbids loses its
-            probability before the filters of ``config`` apply.
+            probability after the penalties of ``config``, and before what looks at probabilities.
         observe: called with each token's text and the share of probability that the constraint
             took from the others, at temperature 1.
     Raises:
         InputError: no valid tune begins with the prompt.
-        UsageError: no valid tune is as short as ``config.max_tokens``.
+        UsageError: no valid tune is as short as ``config.max_tokens``; or a text that
+            ``config.logit_bias`` names is no token.
     Yields:
-        Text, never empty. It stops at the document's end, before ``config.stop``, or after
+        Text, never empty. It stops at the document's end, before one of ``config.stop``, or after
         ``config.max_tokens`` tokens.
     """
     rng = np.random.default_rng([seed, number])
@@ -78,28 +82,30 @@ def continuation(
     logits, state = decoder.prefill(ids[None], decoder.start(1))
     stream = StreamDecoder(tokenizer, errors="replace")
     stop = _Stop(config.stop)
-    loops = Loops(config.loop_penalty, ids.tolist()) if config.loop_penalty else None
-    for _ in range(config.max_tokens):
-        scores = logits[0] if loops is None else loops.hold(logits[0])
+    penalties = Penalties(config, tokenizer, ids[None, 1:])
+    length = min(length or config.max_tokens, config.max_tokens)
+    for drawn in range(config.max_tokens):
+        temperature = temperature_at(config, drawn, length)
+        scores = penalties.apply(logits)[0]
         scores = scores if guide is None else guide.hold(scores, rng)
-        token = draw(distribution(scores, config), rng)
+        token = draw(distribution(scores, config, temperature), rng)
         while guide is not None and not guide.fits(token):
             # As if it had been forbidden at once, without asking of every token that is not drawn.
             scores = guide.forbid(token, scores)
-            token = draw(distribution(scores, config), rng)
+            token = draw(distribution(scores, config, temperature), rng)
         if guide is not None:
             if observe is not None:
                 observe(tokenizer.decode([token]), guide.removed(logits[0]))
             guide.advance(token)
         if token == BOUNDARY:
             break
-        if loops is not None:
-            loops.add(token)
         if text := stop.feed(stream.feed(token)):
             yield text
         if stop.met:
             return
-        logits, state = decoder.step(np.array([token], np.int32), state)
+        chosen = np.array([token], np.int32)
+        penalties.add(chosen)
+        logits, state = decoder.step(chosen, state)
     if text := stop.feed(stream.finish()) + stop.finish():
         yield text
 
@@ -183,25 +189,29 @@ class _Guide:
 
 
 class _Stop:
-    """Lets text through, holding back what could be the beginning of the stop text."""
+    """Lets text through up to the first stop text, holding back what could be one's beginning.
 
-    def __init__(self, stop: str | None) -> None:
-        self._stop = stop
+    The first is the one that is complete first as the characters come, and of several that end
+    together the longest: how the text was cut into tokens makes no difference.
+    """
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        self._stops = stops
         self._held = ""
         self.met = False
 
     def feed(self, text: str) -> str:
-        if self._stop is None:
+        if not self._stops:
             return text
         self._held += text
-        at = self._held.find(self._stop)
-        if at >= 0:
+        found = [(at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        if found:
             self.met = True
-            ready, self._held = self._held[:at], ""
+            ready, self._held = self._held[: min(found)[1]], ""
             return ready
-        # The longest end of what is held that begins the stop text is not decided yet.
-        cut = max(0, len(self._held) - len(self._stop) + 1)
-        while not self._stop.startswith(self._held[cut:]):
+        # The longest end of what is held that begins a stop text is not decided yet.
+        cut = max(0, len(self._held) - max(map(len, self._stops)) + 1)
+        while not any(stop.startswith(self._held[cut:]) for stop in self._stops):
             cut += 1
         ready, self._held = self._held[:cut], self._held[cut:]
         return ready

@@ -19,6 +19,7 @@ from seqgen.music.abc.grammar.state import Music
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.filters import distribution, log_softmax
 from seqgen.sampling.generate import draw
+from seqgen.sampling.penalties import Penalties
 from seqgen.tokenization import BOUNDARY, Tokenizer
 
 __all__ = ["GAP", "Gaps"]
@@ -152,6 +153,7 @@ class _Gap:
     def _candidate(self, ids: np.ndarray, rng: np.random.Generator) -> str | None:
         """One bar drawn from left to right; None if it ended in nothing that fits."""
         logits, network = self._decoder.prefill(ids[None], self._decoder.start(1))
+        penalties = Penalties(self._config, self._tokenizer, ids[None, 1:])
         state, bar = self._state, ""
         for _ in range(_LONGEST):
             if bar and self._fits(state):
@@ -159,11 +161,15 @@ class _Gap:
             allowed = self._constraint.allowed(state) & self._open
             if not allowed.any():
                 return None
-            held = np.where(allowed, logits[0], -np.inf)
+            held = np.where(allowed, penalties.apply(logits)[0], -np.inf)
+            if held.max() == -np.inf:
+                return None
             token = draw(distribution(held, self._config), rng)
             state = self._constraint.advance(state, token)
             bar += self._tokenizer.pieces[token - len(self._open) + len(self._tokenizer.pieces)]
-            logits, network = self._decoder.step(np.array([token], np.int32), network)
+            chosen = np.array([token], np.int32)
+            penalties.add(chosen)
+            logits, network = self._decoder.step(chosen, network)
         return None
 
     def _fits(self, state: State) -> bool:

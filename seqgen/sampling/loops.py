@@ -46,14 +46,12 @@ class Loops:
         self._recent[1:] = self._recent[:-1].copy()
         self._recent[0] = token
 
-    def hold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The logits, (vocabulary,), less the penalty for tokens that would go on with a loop."""
+    def hold(self, logits: NDArray[np.floating]) -> None:
+        """Take the penalty off the logits, (vocabulary,), of what would go on with a loop."""
         looping = np.flatnonzero(self._runs >= self._least)
         if not len(looping):
-            return logits
+            return
         times = self._runs[looping] / self._periods[looping] - (_FREE - 2)
-        held = logits.copy()
+        tokens = self._recent[looping]
         # Of several stretches that a token would repeat, the one that has come most counts.
-        for token, most in zip(self._recent[looping], times, strict=True):
-            held[token] = min(held[token], logits[token] - self._penalty * most)
-        return held
+        np.minimum.at(logits, tokens, logits[tokens] - self._penalty * times)

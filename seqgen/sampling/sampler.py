@@ -14,11 +14,9 @@ from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import Grammatical, continuation
 from seqgen.sampling.infill import Gaps
+from seqgen.sampling.penalties import biases
 
-__all__ = ["LOOP_PENALTY", "VALID", "Sampler"]
-
-LOOP_PENALTY = {"abc": 4.0, "midi": 0.0, "text": 0.0}
-"""What keeps a model of each kind from going round in circles; prose has lists and refrains."""
+__all__ = ["VALID", "Sampler"]
 
 VALID = Conditions()
 """Any valid tune."""
@@ -37,7 +35,7 @@ class Sampler:
         observe: told of every token drawn under the grammar; see ``continuation``.
     Raises:
         UsageError: the model writes text or MIDI, and more than a valid tune is asked of it; or its
-            vocabulary can't spell such a tune.
+            vocabulary can't spell such a tune, or lacks a token that is to have a bias.
     """
 
     def __init__(
@@ -53,6 +51,8 @@ class Sampler:
     ) -> None:
         self.saved, self.config, self.seed = saved, config, seed
         self._gaps, self._observe = gaps, observe
+        self._length = _mean_length(saved.card)
+        biases(config.logit_bias, saved.card.tokenizer)  # a wrong one is known before any output
         self._strip = stripped_by(saved.card.corpus) if saved.card.kind == "abc" else None
         self._title = conditions.title if conditions is not None else ""
         self._constraint: Constraint | None = None
@@ -62,7 +62,7 @@ class Sampler:
                 raise UsageError(
                     "this model writes MIDI, always valid; options for tunes are for models of ABC"
                 )
-            if config.stop is not None:
+            if config.stop:
                 raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
             self._grammar = _events(saved)
             prompt = "".join(f"{word}\n" for word in prompt.split())
@@ -100,7 +100,7 @@ class Sampler:
             return
         heading, prompt = self._heading(self.prompt, number)
         pieces = continuation(
-            self._decoder, tokenizer, prompt, self.config, heading=heading,
+            self._decoder, tokenizer, prompt, self.config, heading=heading, length=self._length,
             seed=self.seed, number=number, constraint=self._grammar, observe=self._observe,
         )  # fmt: skip
         # A prompt that can't be gone on from is no output: the first piece is drawn before it.
@@ -141,4 +141,15 @@ def _compass(card: Card) -> tuple[int, int] | None:
     match card.corpus.get("compass"):
         case [int(low), int(high)] if WHOLE_RANGE[0] <= low <= high <= WHOLE_RANGE[1]:
             return low, high
+    return None
+
+
+def _mean_length(card: Card) -> int | None:
+    """Tokens of a document that a model has learnt from, on average; None if it does not know."""
+    match card.corpus:
+        case {"documents": int(documents), "characters": int(size)} if documents > 0 < size:
+            # Characters a token, as far as the held-out part was evaluated.
+            nats = card.metrics.get("nats_per_token", 0.0)
+            share = card.metrics.get("nats_per_char", nats) / nats if nats > 0.0 else 1.0
+            return max(1, round(share * size / documents))
     return None

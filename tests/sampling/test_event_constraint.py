@@ -124,7 +124,7 @@ def test_a_model_of_midi_takes_no_wishes_for_abc(make_model: MakeModel) -> None:
         with pytest.raises(UsageError, match="writes MIDI, always valid; options for tunes"):
             Sampler(saved, config, prompt="", seed=0, conditions=conditions)
     with pytest.raises(UsageError, match="drop --stop"):
-        Sampler(saved, SamplingConfig(stop="x"), prompt="", seed=0)
+        Sampler(saved, SamplingConfig(stop=("x",)), prompt="", seed=0)
     text = Sampler(saved, config, prompt="Bar_None TimeSig_2/4", seed=0).text(0)
     assert text.startswith("Bar_None\nTimeSig_2/4\nPosition_0\n")
     assert perform(text).tracks

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from seqgen.config import SamplingConfig
 from seqgen.models.decoders.decoder import FloatArray, IntArray
 from seqgen.sampling.generate import continuation
-from seqgen.tokenization import Tokenizer
+from seqgen.tokenization import Scheme, Tokenizer
 
 GREEDY = SamplingConfig(temperature=0)
 
@@ -71,21 +71,47 @@ def test_max_tokens() -> None:
 @pytest.mark.parametrize(
     ("script", "stop", "expected"),
     [
-        ("abcdef", "cd", "ab"),
-        ("abcdef", "a", ""),
-        ("abcdef", "x", "abcdef"),
-        ("aabaabaac", "aabaac", "aab"),  # a false start that shares its end with the true one
-        ("abcab", "abd", "abcab"),  # held back at the end, and let go
+        ("abcdef", ("cd",), "ab"),
+        ("abcdef", ("a",), ""),
+        ("abcdef", ("x",), "abcdef"),
+        ("aabaabaac", ("aabaac",), "aab"),  # a false start that shares its end with the true one
+        ("abcab", ("abd",), "abcab"),  # held back at the end, and let go
+        ("abcdef", ("ef", "cd"), "ab"),
+        ("abcdef", ("abcde", "bc"), "a"),  # complete first, though begun later
+        ("abcdef", ("bc", "abc"), ""),  # complete together
     ],
 )
-def test_stop(script: str, stop: str, expected: str) -> None:
+def test_stop(script: str, stop: tuple[str, ...], expected: str) -> None:
     assert "".join(spell(script, SamplingConfig(temperature=0, stop=stop))) == expected
 
 
-@given(st.text(alphabet="ab", max_size=20), st.text(alphabet="ab", min_size=1, max_size=4))
-def test_stop_is_cut_exactly(script: str, stop: str) -> None:
-    got = "".join(spell(script, SamplingConfig(temperature=0, stop=stop)))
-    assert got == script.split(stop, 1)[0]
+def until(script: str, stops: tuple[str, ...]) -> str:
+    """What stands before the first stop text, a character at a time."""
+    for end in range(len(script) + 1):
+        found = [stop for stop in stops if script[:end].endswith(stop)]
+        if found:
+            return script[: end - max(map(len, found))]
+    return script
+
+
+stops = st.lists(st.text(alphabet="abé", min_size=1, max_size=4), max_size=3).map(tuple)
+
+
+@given(st.text(alphabet="abé", max_size=20), stops, st.sampled_from(["char", "bpe"]))
+def test_stop_is_cut_exactly_however_the_text_is_cut_into_tokens(
+    script: str, stop: tuple[str, ...], scheme: Scheme
+) -> None:
+    # The one spells é in two half bytes, the other has tokens of several characters.
+    own = Tokenizer.learn(scheme, ["ab" * 9 + " aab" * 9 + " abba" * 9], size=None)
+    config = SamplingConfig(temperature=0, stop=stop)
+    pieces = list(continuation(Scripted(own, script), own, "", config, seed=0, number=0))
+    assert "".join(pieces) == until(script, stop)
+
+
+def test_what_can_no_longer_begin_a_stop_text_is_let_through_at_once() -> None:
+    pieces = spell("aabac", SamplingConfig(temperature=0, stop=("aac", "b!")))
+    # "b!" is still open after the b, as is "aac" after each a.
+    assert pieces == ["aa", "b", "ac"]
 
 
 def counts(samples: Iterable[str]) -> dict[str, int]:
