@@ -33,12 +33,15 @@ class State:
 
     Attributes:
         keys, values: (layers, batch, heads, context, head width) float32, a ring over time.
+        recent: what the convolutions of the next positions need of the last, the latest last,
+            (layers, batch, taps - 1, hidden) float32.
         position: tokens seen so far.
         first: position of each sequence's last boundary token, (batch,); attention starts there.
     """
 
     keys: FloatArray
     values: FloatArray
+    recent: FloatArray
     position: int
     first: IntArray
 
@@ -46,6 +49,30 @@ class State:
 def _rms_norm(x: FloatArray) -> FloatArray:
     mean_square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
     return np.asarray(x / np.sqrt(mean_square + NORM_EPSILON), np.float32)
+
+
+def _convolve(
+    x: FloatArray, kernel: FloatArray, recent: FloatArray, age: NDArray[np.integer]
+) -> FloatArray:
+    """The convolution at every position, (batch, time, hidden).
+
+    Args:
+        x: of that shape.
+        kernel: (taps, hidden), that of the position itself first.
+        recent: the positions before x, (batch, taps - 1, hidden); it becomes those before the next.
+        age: positions of the document before each, (batch, time); what lies before it is zero.
+    """
+    taps, time = len(kernel), x.shape[1]
+    whole = np.concatenate([recent, x], axis=1)
+    y: FloatArray = x * kernel[0]
+    for tap in range(1, taps):
+        earlier = whole[:, taps - 1 - tap : taps - 1 - tap + time] * kernel[tap]
+        begun = age >= tap
+        if not begun.all():
+            earlier *= begun[..., None]
+        y += earlier
+    recent[:] = whole[:, time:]
+    return y
 
 
 class TransformerDecoder:
@@ -64,9 +91,10 @@ class TransformerDecoder:
         """An empty window."""
         config = self.config
         shape = (config.layers, batch, config.heads, config.context, self.width)
-        return State(
-            np.zeros(shape, np.float32), np.zeros(shape, np.float32), 0, np.zeros(batch, np.int32)
-        )
+        recent = (config.layers, batch, max(0, config.convolution - 1), config.hidden)
+        keys, values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        first = np.zeros(batch, np.int32)
+        return State(keys, values, np.zeros(recent, np.float32), position=0, first=first)
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
@@ -84,7 +112,7 @@ class TransformerDecoder:
             keys[:, :, slot], values[:, :, slot] = key[:, :, 0], value[:, :, 0]
             return _attention(query, keys[:, :, :used], values[:, :, :used], hidden)
 
-        x = self._blocks(ids[:, None], time, attend)
+        x = self._blocks(ids[:, None], state, (time - state.first)[:, None], attend)
         state.position += 1
         return self._logits(x), state
 
@@ -124,15 +152,19 @@ class TransformerDecoder:
                 ring[:, :, kept % context] = new[:, :, -len(kept) :]
             return _attention(query, whole[0], whole[1], hidden)
 
-        x = self._blocks(ids, begin, attend)
+        x = self._blocks(ids, state, now - first, attend)
         state.position += time
         return x
 
-    def _blocks(self, ids: IntArray, begin: int, attend: Attend) -> FloatArray:
-        """The residual stream after tokens at the positions from ``begin`` on.
+    def _blocks(
+        self, ids: IntArray, state: State, age: NDArray[np.integer], attend: Attend
+    ) -> FloatArray:
+        """The residual stream after the tokens from the state's position on.
 
         Args:
             ids: (batch, time).
+            state: its convolutions are advanced.
+            age: positions of the document before each, (batch, time).
             attend: from a layer's number and its queries, keys and values, all (batch, heads, time,
                 head width), to what each query found, of the same shape.
         Returns:
@@ -140,13 +172,19 @@ class TransformerDecoder:
         """
         config, weights, width = self.config, self.weights, self.width
         batch, time = ids.shape
+        begin = state.position
         angle = np.arange(begin, begin + time, dtype=np.float32)[:, None] * self.angles
         cos, sin = np.cos(angle), np.sin(angle)  # (time, head width / 2)
         half = width // 2
         x = self.embedding[ids.reshape(-1)]  # (batch * time, hidden)
         for layer in range(config.layers):
             block = f"block.{layer}"
-            qkv = _rms_norm(x) @ weights[f"{block}.attention.query_key_value"]
+            y = _rms_norm(x)
+            if config.convolution:
+                kernel = weights[f"{block}.attention.convolution"]
+                y = _convolve(y.reshape(batch, time, -1), kernel, state.recent[layer], age)
+                y = y.reshape(batch * time, -1)
+            qkv = y @ weights[f"{block}.attention.query_key_value"]
             qkv = qkv.reshape(batch, time, 3, config.heads, width).transpose(2, 0, 3, 1, 4)
             turned = _rms_norm(qkv[:2])  # queries and keys, (2, batch, heads, time, head width)
             a, b = turned[..., :half], turned[..., half:]
