@@ -85,6 +85,14 @@ def _read(file: BinaryIO, size: int, path: str | os.PathLike[str]) -> bytes:
         raise InputError(f"can't be read: {reason(error)}", path=path) from error
 
 
+def _read_stdin() -> bytes:
+    """What is there of standard input, once there is anything; nothing at its end."""
+    try:
+        return os.read(sys.stdin.fileno(), PIECE_BYTES)
+    except OSError as error:
+        raise InputError(f"can't be read: {reason(error)}", path=STDIN) from error
+
+
 def _too_large(max_bytes: int, path: str | os.PathLike[str]) -> InputError:
     limit = f"{max_bytes >> 20} MiB" if max_bytes >= 1 << 20 else f"{max_bytes} bytes"
     return InputError(f"is larger than the limit of {limit}; split it", path=path)
@@ -115,7 +123,10 @@ def stream_text(
     encoding: str = "utf-8",
     max_bytes: int = MAX_STREAMED_BYTES,
 ) -> Iterator[str]:
-    """Read a regular text file in pieces of bounded size; joined, they are what read_text gives.
+    """Read a text file, or standard input for ``"-"``, in pieces of bounded size.
+
+    Joined, they are what read_text gives. Of standard input, whatever is there is a piece, however
+    little, and there may be any amount.
 
     Raises:
         InputError: as for read_bytes and decode_text.
@@ -123,11 +134,12 @@ def stream_text(
     decoder = codecs.getincrementaldecoder(_codec(encoding, path))()
     beginning = b""
     done_bytes = done_lines = done_characters = 0
-    with _open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size > max_bytes:
+    with contextlib.ExitStack() as stack:
+        file = None if str(path) == STDIN else stack.enter_context(_open_regular(path))
+        if file is not None and os.fstat(file.fileno()).st_size > max_bytes:
             raise _too_large(max_bytes, path)
         while True:
-            data = _read(file, PIECE_BYTES, path)
+            data = _read(file, PIECE_BYTES, path) if file is not None else _read_stdin()
             beginning = beginning or data
             try:
                 text = decoder.decode(data, final=not data)

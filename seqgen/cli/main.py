@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from seqgen import __version__
-from seqgen.cli import check, convert, corpus, demo, play, plot, sample, show, train
+from seqgen.cli import check, convert, corpus, demo, play, plot, sample, score, show, train
 from seqgen.cli.console import Debug, Verbose, debugging, printable, say
 from seqgen.errors import SeqgenError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command(epilog=train.EXAMPLES)(train.train)
 app.command()(sample.sample)
+app.command(epilog=score.EXAMPLES)(score.score)
 app.command()(show.show)
 app.command()(plot.plot)
 app.command()(convert.convert)

@@ -16,7 +16,7 @@ from typing import Literal
 from seqgen.errors import InputError
 from seqgen.files import stream_text
 
-__all__ = ["LARGE", "UNITS", "Corpus", "Document", "FileDocument", "Kind"]
+__all__ = ["LARGE", "UNITS", "Corpus", "Document", "FileDocument", "Kind", "blocks"]
 
 Kind = Literal["abc", "text", "midi"]
 
@@ -52,8 +52,9 @@ class Document:
     characters: int
 
     def blocks(self) -> Iterator[str]:
-        """The text, divided as _blocks says."""
-        return _blocks(self.text[i : i + BLOCK] for i in range(0, len(self.text), BLOCK))
+        """The text, divided as blocks() below says."""
+        pieces = (self.text[i : i + BLOCK] for i in range(0, len(self.text), BLOCK))
+        return blocks(pieces, BLOCK)
 
     def part(self, start: int, stop: int) -> Document:
         """The characters from ``start`` to ``stop`` of a text."""
@@ -102,12 +103,12 @@ class FileDocument:
         return "".join(self._pieces())
 
     def blocks(self) -> Iterator[str]:
-        """The text, divided as _blocks says.
+        """The text, divided as blocks() below says.
 
         Raises:
             InputError: the file is no longer what it was.
         """
-        return _blocks(self._pieces())
+        return blocks(self._pieces(), BLOCK)
 
     def part(self, start: int, stop: int) -> FileDocument:
         """The characters from ``start`` to ``stop``."""
@@ -142,8 +143,9 @@ def _version(path: Path) -> tuple[int, int]:
     return (status.st_size, status.st_mtime_ns)
 
 
-def _blocks(pieces: Iterable[str]) -> Iterator[str]:
-    """A text in blocks of at most BLOCK characters; each but the last ends, if it can, with a line.
+def blocks(pieces: Iterable[str], size: int) -> Iterator[str]:
+    """A text in blocks of at most ``size`` characters; each but the last ends, if it can, with a
+    line.
 
     More exactly, with all of the line ends that follow each other: no token of characters or byte
     pairs reaches over such a place, nor hangs on what stands beyond it, so that the blocks' tokens
@@ -152,9 +154,9 @@ def _blocks(pieces: Iterable[str]) -> Iterator[str]:
     held = ""
     for piece in pieces:
         held += piece
-        while len(held) > BLOCK:
-            inside = len(held[: BLOCK + 1].rstrip("\n"))
-            cut = held.rfind("\n", 0, inside) + 1 or BLOCK
+        while len(held) > size:
+            inside = len(held[: size + 1].rstrip("\n"))
+            cut = held.rfind("\n", 0, inside) + 1 or size
             yield held[:cut]
             held = held[cut:]
     if held:

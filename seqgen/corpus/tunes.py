@@ -7,9 +7,15 @@ stand an optional file header and free text, which are no part of any tune.
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Iterable, Iterator
 
-__all__ = ["field", "find_tunes"]
+from seqgen.errors import InputError
+
+__all__ = ["field", "find_tunes", "stream_tunes"]
+
+LONGEST = 1 << 24  # characters of a stretch that tunes are looked for in, as they come
 
 # From an X: line to the next one, an empty line or the end.
 _TUNE = re.compile(r"^X:.*(?:\n(?!X:|[ \t]*$).*)*", re.MULTILINE)
@@ -49,7 +55,7 @@ def find_tunes(text: str, *, suffix: str = "") -> list[str]:
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    tunes = [block.rstrip() + "\n" for block in _TUNE.findall(text)]
+    tunes = [tune for _, tune in _blocks(text)]
     proper = sum(len(tune) for tune in tunes if _TUNE_HEADER.match(tune))
     if proper == 0 or (suffix.lower() != ".abc" and 2 * proper < len(text.strip())):
         return []
@@ -57,6 +63,50 @@ def find_tunes(text: str, *, suffix: str = "") -> list[str]:
     if inherited:
         tunes = [_inherit(tune, inherited) for tune in tunes]
     return tunes
+
+
+def stream_tunes(
+    pieces: Iterable[str], *, path: str | None = None
+) -> Iterator[list[tuple[int, str]]]:
+    """The tunes of an ABC text that comes in pieces, those of each piece as soon as they are whole.
+
+    They are what find_tunes finds in the whole, if it finds any, with the line that each begins in.
+
+    Raises:
+        InputError: there is no end of a tune for too long.
+    """
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    held, line = "", 1
+    inherited: list[re.Match[str]] | None = None
+    for piece in _ended(pieces):
+        held += newlines.decode(piece or "", final=piece is None)
+        cut = len(held) if piece is None else max(held.rfind("\nX:"), held.rfind("\n\n")) + 1
+        if cut == 0:
+            if len(held) > LONGEST:
+                raise InputError(
+                    "is no ABC, or a tune in it is too long; try --by line", path=path, line=line
+                )
+            continue
+        ready, held = held[:cut], held[cut:]
+        if inherited is None:
+            inherited = list(_INHERITED.finditer(_file_header(ready)))
+        tunes, before = [], 0
+        for at, tune in _blocks(ready):
+            line += ready.count("\n", before, at)
+            before = at
+            tunes.append((line, _inherit(tune, inherited)))
+        line += ready.count("\n", before)
+        yield tunes
+
+
+def _ended(pieces: Iterable[str]) -> Iterator[str | None]:
+    yield from pieces
+    yield None
+
+
+def _blocks(text: str) -> list[tuple[int, str]]:
+    """Where each tune begins, and its text, with one line end at its end."""
+    return [(found.start(), found[0].rstrip() + "\n") for found in _TUNE.finditer(text)]
 
 
 def field(tune: str, letter: str) -> str | None:

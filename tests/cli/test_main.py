@@ -40,6 +40,7 @@ def imported(*arguments: str, cwd: Path) -> set[str]:
         ["corpus", "list"],
         ["convert", "tune.abc", "tune.mid"],
         ["plot", "--help"],
+        ["score", "-q", "tune.abc"],
     ],
     ids=" ".join,
 )

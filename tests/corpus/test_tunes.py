@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.corpus.tunes import field, find_tunes
+from seqgen.corpus import tunes as module
+from seqgen.corpus.tunes import field, find_tunes, stream_tunes
+from seqgen.errors import InputError
 
 TUNE = "X:1\nT:One\nM:4/4\nL:1/8\nK:D\nDEFG ABcd|\n"
 OTHER = "X: 2\nT: Two\nK: Am\nABcd|\n"
@@ -111,3 +115,30 @@ def test_field_takes_the_first_and_drops_its_comment() -> None:
 
     assert field(tune, "T") == "One"
     assert field(tune, "R") is None
+
+
+@given(st.data())
+def test_a_stream_has_the_tunes_of_the_whole(data: st.DataObject) -> None:
+    lines = st.sampled_from(
+        ["X:1", "X:2 two", "K:G", "T:a title", "L:1/16", "M:3/4", "CDE|", "", " ", "prose", "%%x"]
+    )
+    ends = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    text = ends.join(data.draw(st.lists(lines, max_size=25)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    pieces = [text[i:j] for i, j in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    streamed = [each for together in stream_tunes(pieces) for each in together]
+    expected = find_tunes(text, suffix=".abc")
+    if expected:  # it has a tune with a key
+        assert [tune for _, tune in streamed] == expected
+    plain = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    assert [line for line, _ in streamed] == [
+        number for number, line in enumerate(plain, 1) if line.startswith("X:")
+    ]
+
+
+def test_what_never_becomes_a_tune_is_refused() -> None:
+    with (
+        patch.object(module, "LONGEST", 100),
+        pytest.raises(InputError, match=r"x\.abc:1: is no ABC"),
+    ):
+        list(stream_tunes(["no tune\n"] * 50, path="x.abc"))

@@ -30,12 +30,18 @@ class Decoder(Protocol):
             Unnormalised logits of the next token, (batch, vocabulary) float32, and the next state.
         """
 
-    def prefill(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
-        """Advance every sequence by a prompt.
+    def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
+        """Advance every sequence by a stretch of text, as that many steps would, but at once.
 
         Args:
             ids: (batch, time) int32 with time >= 1.
             state: as for step.
         Returns:
-            The logits after the last token, (batch, vocabulary) float32, and the next state.
+            The logits after every token, (batch, time, vocabulary) float32, and the next state.
+        """
+
+    def prefill(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
+        """Advance every sequence by a prompt.
+
+        Args, returns: as for read, but only the logits after the last token, (batch, vocabulary).
         """

@@ -16,6 +16,7 @@ from seqgen.models.decoders.decoder import FloatArray, IntArray
 
 __all__ = ["RecurrentDecoder"]
 
+WINDOW = 256  # tokens of a prompt that are read at once
 State = FloatArray  # of every layer: (layers, vectors, batch, hidden)
 
 
@@ -97,13 +98,55 @@ class RecurrentDecoder:
             if f"{cell}.recurrent_bias" in weights:
                 u += weights[f"{cell}.recurrent_bias"]
             _CELLS[arch](x, u, state[layer])
-        logits = state[-1, 0] @ weights["output.kernel"]
-        logits += weights["output.bias"]
-        return logits, state
+        return self._logits(state[-1, 0]), state
+
+    def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
+        """See Decoder.read."""
+        hidden = self._read(ids, state)
+        return self._logits(hidden.transpose(1, 0, 2)), state
 
     def prefill(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.prefill."""
-        logits = np.zeros((ids.shape[0], self.config.vocabulary), np.float32)
-        for column in ids.T:
-            logits, state = self.step(column, state)
-        return logits, state
+        for begin in range(0, ids.shape[1], WINDOW):
+            hidden = self._read(ids[:, begin : begin + WINDOW], state)
+        return self._logits(hidden[-1]), state
+
+    def _read(self, ids: IntArray, state: State) -> FloatArray:
+        """The last layer after every token, (time, batch, hidden); the state is advanced in place.
+
+        What a layer reads is known for all times before its first step, so one product takes it.
+        """
+        weights, config = self.weights, self.config
+        batch, time = ids.shape
+        forgets = [column if column.any() else None for column in (ids == 0).T]
+        x = self.table[ids.T]  # (time, batch, gates * hidden)
+        u = np.empty_like(x[0])
+        hidden = np.empty((time, batch, config.hidden), np.float32)
+        for layer in range(config.layers):
+            cell = f"{config.arch}.{layer}"
+            if layer > 0:
+                np.matmul(
+                    hidden.reshape(time * batch, -1),
+                    weights[f"{cell}.input_kernel"],
+                    out=x.reshape(time * batch, -1),
+                )
+                x += weights[f"{cell}.bias"]
+            kernel = weights[f"{cell}.recurrent_kernel"]
+            bias = weights.get(f"{cell}.recurrent_bias")
+            own = state[layer]
+            for step in range(time):
+                if (forget := forgets[step]) is not None:
+                    own[:, forget] = 0.0
+                np.matmul(own[0], kernel, out=u)
+                if bias is not None:
+                    u += bias
+                _CELLS[config.arch](x[step], u, own)
+                hidden[step] = own[0]
+        return hidden
+
+    def _logits(self, hidden: FloatArray) -> FloatArray:
+        """Of any number of axes, (…, hidden), to as many, (…, vocabulary)."""
+        rows = hidden.reshape(-1, self.config.hidden)
+        logits = rows @ self.weights["output.kernel"]
+        logits += self.weights["output.bias"]
+        return logits.reshape(*hidden.shape[:-1], -1)

@@ -8,9 +8,11 @@ are stored already turned by their true position, so nothing in the window needs
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
 from seqgen.models.decoders.decoder import FloatArray, IntArray
@@ -20,6 +22,9 @@ from seqgen.models.rotary import rotary_angles
 __all__ = ["TransformerDecoder"]
 
 NORM_EPSILON = np.float32(1e-6)
+WINDOW = 256  # tokens of a prompt that are read at once
+
+Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 @dataclass(slots=True)
@@ -28,9 +33,9 @@ class State:
 
     Attributes:
         keys, values: (layers, batch, heads, context, head width) float32, a ring over time.
+        recent: what the convolutions of the next positions need of the last, the latest last,
+            (layers, batch, taps - 1, hidden) float32.
         position: tokens seen so far.
-        recent: what the convolutions of the next positions need of the last, the latest first,
-            (layers, taps - 1, batch, hidden) float32.
         first: position of each sequence's last boundary token, (batch,); attention starts there.
     """
 
@@ -46,13 +51,27 @@ def _rms_norm(x: FloatArray) -> FloatArray:
     return np.asarray(x / np.sqrt(mean_square + NORM_EPSILON), np.float32)
 
 
-def _convolve(x: FloatArray, kernel: FloatArray, recent: FloatArray) -> FloatArray:
-    """The newest position of the convolution, (batch, hidden); x becomes the latest of recent."""
+def _convolve(
+    x: FloatArray, kernel: FloatArray, recent: FloatArray, age: NDArray[np.integer]
+) -> FloatArray:
+    """The convolution at every position, (batch, time, hidden).
+
+    Args:
+        x: of that shape.
+        kernel: (taps, hidden), that of the position itself first.
+        recent: the positions before x, (batch, taps - 1, hidden); it becomes those before the next.
+        age: positions of the document before each, (batch, time); what lies before it is zero.
+    """
+    taps, time = len(kernel), x.shape[1]
+    whole = np.concatenate([recent, x], axis=1)
     y: FloatArray = x * kernel[0]
-    for tap, earlier in zip(kernel[1:], recent, strict=True):
-        y += earlier * tap
-    recent[1:] = recent[:-1]
-    recent[0] = x
+    for tap in range(1, taps):
+        earlier = whole[:, taps - 1 - tap : taps - 1 - tap + time] * kernel[tap]
+        begun = age >= tap
+        if not begun.all():
+            earlier *= begun[..., None]
+        y += earlier
+    recent[:] = whole[:, time:]
     return y
 
 
@@ -72,62 +91,134 @@ class TransformerDecoder:
         """An empty window."""
         config = self.config
         shape = (config.layers, batch, config.heads, config.context, self.width)
-        recent = (config.layers, max(0, config.convolution - 1), batch, config.hidden)
+        recent = (config.layers, batch, max(0, config.convolution - 1), config.hidden)
         keys, values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         first = np.zeros(batch, np.int32)
         return State(keys, values, np.zeros(recent, np.float32), position=0, first=first)
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
-        config, weights, width = self.config, self.weights, self.width
-        batch, time, context = len(ids), state.position, config.context
+        time, context = state.position, self.config.context
         slot = time % context
         used = min(time + 1, context)
         state.first[ids == 0] = time
-        state.recent[:, :, ids == 0] = 0.0
         # The slots whose position lies before the sequence's document are out of sight.
         positions = time - (time - np.arange(used)) % context  # position held by each slot
         hidden_slots = positions[None, :] < state.first[:, None]  # (batch, used)
-        anything_hidden = bool(hidden_slots.any())
+        hidden = hidden_slots[:, None, None] if hidden_slots.any() else None
 
-        angle = np.float32(time) * self.angles
-        cos, sin = np.cos(angle), np.sin(angle)
+        def attend(layer: int, query: FloatArray, key: FloatArray, value: FloatArray) -> FloatArray:
+            keys, values = state.keys[layer], state.values[layer]
+            keys[:, :, slot], values[:, :, slot] = key[:, :, 0], value[:, :, 0]
+            return _attention(query, keys[:, :, :used], values[:, :, :used], hidden)
+
+        x = self._blocks(ids[:, None], state, (time - state.first)[:, None], attend)
+        state.position += 1
+        return self._logits(x), state
+
+    def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
+        """See Decoder.read."""
+        hidden = self._read(ids, state)
+        return self._logits(hidden).reshape(*ids.shape, -1), state
+
+    def prefill(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
+        """See Decoder.prefill."""
+        for begin in range(0, ids.shape[1], WINDOW):
+            hidden = self._read(ids[:, begin : begin + WINDOW], state)
+        return self._logits(hidden.reshape(len(ids), -1, self.config.hidden)[:, -1]), state
+
+    def _read(self, ids: IntArray, state: State) -> FloatArray:
+        """The residual stream after every token, (batch * time, hidden); the state is advanced."""
+        time = ids.shape[1]
+        begin, context = state.position, self.config.context
+        now = np.arange(begin, begin + time)  # position of each token
+        old = np.arange(max(0, begin - context + 1), begin)  # and of what the first one still sees
+        seen = np.concatenate([old, now])
+        boundaries = np.where(ids == 0, now, -1)
+        boundaries[:, 0] = np.maximum(boundaries[:, 0], state.first)
+        first = np.maximum.accumulate(boundaries, axis=1)  # (batch, time)
+        state.first[:] = first[:, -1]
+        far = (seen > now[:, None]) | (seen <= now[:, None] - context)  # (time, seen)
+        hidden = far[None]
+        if (first > seen[0]).any():
+            hidden = hidden | (seen < first[..., None])
+        hidden = hidden[:, None]  # (batch or 1, 1, time, seen)
+        kept = now[-context:]
+
+        def attend(layer: int, query: FloatArray, key: FloatArray, value: FloatArray) -> FloatArray:
+            whole = []
+            for ring, new in ((state.keys[layer], key), (state.values[layer], value)):
+                whole.append(np.concatenate([ring[:, :, old % context], new], axis=2))
+                ring[:, :, kept % context] = new[:, :, -len(kept) :]
+            return _attention(query, whole[0], whole[1], hidden)
+
+        x = self._blocks(ids, state, now - first, attend)
+        state.position += time
+        return x
+
+    def _blocks(
+        self, ids: IntArray, state: State, age: NDArray[np.integer], attend: Attend
+    ) -> FloatArray:
+        """The residual stream after the tokens from the state's position on.
+
+        Args:
+            ids: (batch, time).
+            state: its convolutions are advanced.
+            age: positions of the document before each, (batch, time).
+            attend: from a layer's number and its queries, keys and values, all (batch, heads, time,
+                head width), to what each query found, of the same shape.
+        Returns:
+            (batch * time, hidden) float32.
+        """
+        config, weights, width = self.config, self.weights, self.width
+        batch, time = ids.shape
+        begin = state.position
+        angle = np.arange(begin, begin + time, dtype=np.float32)[:, None] * self.angles
+        cos, sin = np.cos(angle), np.sin(angle)  # (time, head width / 2)
         half = width // 2
-        x = self.embedding[ids]  # (batch, hidden)
+        x = self.embedding[ids.reshape(-1)]  # (batch * time, hidden)
         for layer in range(config.layers):
             block = f"block.{layer}"
             y = _rms_norm(x)
             if config.convolution:
-                y = _convolve(y, weights[f"{block}.attention.convolution"], state.recent[layer])
+                kernel = weights[f"{block}.attention.convolution"]
+                y = _convolve(y.reshape(batch, time, -1), kernel, state.recent[layer], age)
+                y = y.reshape(batch * time, -1)
             qkv = y @ weights[f"{block}.attention.query_key_value"]
-            qkv = qkv.reshape(batch, 3, config.heads, width)
-            turned = _rms_norm(qkv[:, :2])  # queries and keys, (batch, 2, heads, width)
+            qkv = qkv.reshape(batch, time, 3, config.heads, width).transpose(2, 0, 3, 1, 4)
+            turned = _rms_norm(qkv[:2])  # queries and keys, (2, batch, heads, time, head width)
             a, b = turned[..., :half], turned[..., half:]
             turned = np.concatenate([a * cos - b * sin, a * sin + b * cos], -1)
-            keys, values = state.keys[layer], state.values[layer]
-            keys[:, :, slot] = turned[:, 1]
-            values[:, :, slot] = qkv[:, 2]
-            query = turned[:, 0, :, :, None] * np.float32(width**-0.5)
-            scores = np.matmul(keys[:, :, :used], query)[..., 0]  # (batch, heads, used)
-            if anything_hidden:
-                scores = np.where(hidden_slots[:, None], np.float32(-1e9), scores)
-            scores -= scores.max(-1, keepdims=True)
-            np.exp(scores, out=scores)
-            scores /= scores.sum(-1, keepdims=True)
-            mixed = np.matmul(scores[:, :, None], values[:, :, :used])
-            x = x + mixed.reshape(batch, -1) @ weights[f"{block}.attention.output"]
+            mixed = attend(layer, turned[0], turned[1], qkv[2]).transpose(0, 2, 1, 3)
+            x = x + mixed.reshape(batch * time, -1) @ weights[f"{block}.attention.output"]
             inner = np.maximum(_rms_norm(x) @ weights[f"{block}.mlp.up"], np.float32(0.0))
             x = x + (inner * inner) @ weights[f"{block}.mlp.down"]
-        state.position += 1
-        logits = _rms_norm(x) @ self.output
-        if config.logit_softcap is not None:
-            cap = np.float32(config.logit_softcap)
-            logits = cap * np.tanh(logits / cap)
-        return logits, state
+        return np.asarray(x, np.float32)
 
-    def prefill(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
-        """See Decoder.prefill."""
-        logits = np.zeros((ids.shape[0], self.config.vocabulary), np.float32)
-        for column in ids.T:
-            logits, state = self.step(column, state)
-        return logits, state
+    def _logits(self, x: FloatArray) -> FloatArray:
+        """(rows, hidden) to (rows, vocabulary)."""
+        logits = _rms_norm(x) @ self.output
+        if self.config.logit_softcap is not None:
+            cap = np.float32(self.config.logit_softcap)
+            logits = cap * np.tanh(logits / cap)
+        return np.asarray(logits, np.float32)
+
+
+def _attention(
+    query: FloatArray, keys: FloatArray, values: FloatArray, hidden: NDArray[np.bool_] | None
+) -> FloatArray:
+    """What each query finds, (batch, heads, time, head width).
+
+    Args:
+        query: of that shape.
+        keys, values: (batch, heads, seen, head width).
+        hidden: what a query must not see, broadcast to (batch, heads, time, seen); None: nothing.
+    """
+    query = query * np.float32(query.shape[-1] ** -0.5)
+    scores = np.matmul(query, keys.swapaxes(-1, -2))
+    if hidden is not None:
+        np.copyto(scores, np.float32(-1e9), where=hidden)
+    scores -= scores.max(-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(-1, keepdims=True)
+    return np.asarray(np.matmul(scores, values))

@@ -1,0 +1,150 @@
+"""``seqgen score``: how likely text, lines or tunes are under one or several models."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqgen.cli.console import Debug, Verbose, detail, printable, remark, say, set_quiet
+from seqgen.cli.models import find
+from seqgen.cli.options import Encoding
+from seqgen.errors import InputError, UsageError
+from seqgen.files import STDIN
+
+if TYPE_CHECKING:
+    from seqgen.sampling.likelihood import Scorer
+
+__all__ = ["EXAMPLES", "score"]
+
+EXAMPLES = """
+Examples:
+
+seqgen score -m prose essay.txt
+
+seqgen score -m irish tunes.abc | sort -n | head
+
+shuf -n 1000 lines.txt | seqgen score -m prose --by line | sort -n | cut -f6-
+
+seqgen score -m jigs -m reels tunes.abc
+
+seqgen score -m irish --tokens tune.abc
+"""
+
+SPELLED_SHOWN = 10  # of the characters that a vocabulary lacks
+
+
+class Unit(enum.StrEnum):
+    line = "line"
+    tune = "tune"
+    file = "file"
+
+
+def score(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE...|-]", help="Text, ABC or MIDI; - is stdin."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="PATH|NAME",
+            help="A model file, or a name in checkpoints/; several are compared.",
+            show_default="the newest in checkpoints/",
+        ),
+    ] = None,
+    by: Annotated[
+        Unit | None,
+        typer.Option(
+            help="What is scored by itself.  [default: tune for models of ABC, else file]"
+        ),
+    ] = None,
+    tokens: Annotated[
+        bool,
+        typer.Option("--tokens", help="The surprise of every token; in a terminal as colours."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
+    encoding: Encoding = "utf-8",
+    _quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", callback=set_quiet, help="No total on stderr.")
+    ] = False,
+    _verbose: Verbose = False,
+    _debug: Debug = False,
+) -> None:
+    """Say how likely text or tunes are: a file, or each of its lines or tunes by itself.
+
+    A pipe gets, for each, these columns with tabs between them: bits a character, perplexity a
+    character, log-likelihood in nats, characters, FILE:LINE, and the line itself or the tune's
+    title. With several models: the bits of each, the name of the likelier, characters, FILE:LINE,
+    line or title. With --tokens: bits, FILE:LINE, and the token with line ends as \\n. A terminal
+    gets the same as a table, and --tokens in colours.
+
+    All that a model predicts counts: of a line its end, and of a tune that it ends, each as a
+    character. Of MIDI events are counted. The total is said on stderr.
+    """
+    from seqgen import checkpoint
+    from seqgen.cli.verdicts import Records, Tokens
+    from seqgen.sampling.likelihood import Scorer
+    from seqgen.sampling.scoring import Judge, Verdict
+
+    if tokens and model is not None and len(model) > 1:
+        raise UsageError("--tokens shows what one model makes of a text; name one -m")
+    if not files and sys.stdin.isatty():
+        raise UsageError("there is nothing to score; name a file, or - for stdin")
+    wanted: list[str | None] = [*model] if model else [None]
+    saved = [checkpoint.load(find(name)) for name in wanted]
+    for each in saved:
+        detail(f"model {each.path}")
+    names = _names([each.path for each in saved])
+    scorers = [Scorer(each) for each in saved]
+    judge = Judge(scorers, by.value if by else None)
+    shown = Tokens(saved[0].card, judge.by, as_json=as_json) if tokens else None
+    records = Records(names, judge.by, midi=judge.kind == "midi", as_json=as_json)
+    total = Verdict("", None, "", 0, *[(0,) * len(saved)] * 2)
+    count = 0
+    failed = False
+    for file in files or [STDIN]:
+        try:
+            for verdicts in judge.judge(
+                file, encoding=encoding, observe=shown.add if shown else None
+            ):
+                if shown is None:
+                    records.print(verdicts)
+                total = sum(verdicts, total)
+                count += len(verdicts)
+        except InputError as error:
+            # As cat does: the others are still worth reading.
+            say(printable(f"seqgen: {error}"))
+            failed = True
+    for line in records.totals(total, count):
+        remark(line)
+    for name, scorer in zip(names, scorers, strict=True):
+        if scorer.spelled:
+            remark(printable(_spelled(name, scorer)))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """What each model is called: by its file's name, where that tells them apart."""
+    stems = [path.stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+
+
+def _spelled(name: str, scorer: Scorer) -> str:
+    most = scorer.spelled.most_common(SPELLED_SHOWN)
+    each = ", ".join(f"{_visible(character)} ({count:,})" for character, count in most)
+    rest = len(scorer.spelled) - len(most)
+    return (
+        f"{scorer.spelled.total():,} characters that {name} has not learnt count as the half bytes "
+        f"they are spelled in: {each}" + (f" and {rest} others" if rest else "")
+    )
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() and character != " " else f"U+{ord(character):04X}"
