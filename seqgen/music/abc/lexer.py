@@ -124,6 +124,9 @@ _BLOCKS = {
 _AFTER_BLOCK = {block: context for context, block in _BLOCKS.items()}
 
 
+_BY_NAME: dict[str, Kind] = {kind.value: kind for kind in Kind}
+
+
 class _Kinds(dict[str, Kind]):
     """Kind by text: a tune repeats its lexemes, so each is classified once."""
 
@@ -135,7 +138,8 @@ class _Kinds(dict[str, Kind]):
 
     def __missing__(self, text: str) -> Kind:
         match = self._pattern.fullmatch(text)
-        kind = Kind(match.lastgroup) if match and match.lastgroup else Kind.TEXT
+        # Looked up, since calling an Enum takes longer than the match.
+        kind = _BY_NAME[match.lastgroup] if match and match.lastgroup else Kind.TEXT
         if len(self) >= 1 << 16:  # hostile input must not fill the memory
             self.clear()
         self[text] = kind
