@@ -160,6 +160,8 @@ CHANGES: dict[str, dict[str, Change]] = {
             ("attention.output", "mlp.down"), lambda config: (2 * config.layers) ** -0.5
         ),
         "logits do not begin at zero": with_spread(("output.kernel",), lambda _: 1.0),
+        "no convolutions before attention": Change(("--convolution", "0")),
+        "convolutions of 4": Change(("--convolution", "4")),
         "tied embeddings": Change(("--tie-embeddings",)),
         "logits capped at 15": Change(("--logit-softcap", "15")),
         **FOR_ALL,

@@ -35,6 +35,7 @@ MAX_LAYERS = 64
 MAX_WIDTH = 16_384
 MAX_VOCABULARY = 1 << 20
 MAX_CONTEXT = 1 << 20
+MAX_CONVOLUTION = 64
 
 
 T = TypeVar("T", bound="DataclassInstance")
@@ -98,6 +99,8 @@ class ModelConfig:
         tie_embeddings: whether a Transformer's output shares the embedding's numbers.
         logit_softcap: c in c tanh(logits / c), which keeps a Transformer's logits between -c and
             c; None: they are as they are.
+        convolution: positions that a Transformer mixes number by number before it attends, a
+            position itself and those before it; 0: none.
     """
 
     arch: Architecture
@@ -109,6 +112,7 @@ class ModelConfig:
     context: int
     tie_embeddings: bool = False
     logit_softcap: float | None = None
+    convolution: int = 0
 
     def __post_init__(self) -> None:
         _require(
@@ -132,12 +136,14 @@ class ModelConfig:
             _require(isinstance(self.tie_embeddings, bool), "tie-embeddings is true or false")
             if self.logit_softcap is not None:
                 _real("logit-softcap", self.logit_softcap, 0, 1e6, open_low=True)
+            if self.convolution != 0:
+                _whole("convolution", self.convolution, 2, MAX_CONVOLUTION)
         else:
             _require(self.heads == 0, f"a network of type {self.arch} has no heads")
             _require(
-                not self.tie_embeddings and self.logit_softcap is None,
-                f"tie-embeddings and logit-softcap are a transformer's, not a network's of type "
-                f"{self.arch}",
+                not self.tie_embeddings and self.logit_softcap is None and not self.convolution,
+                "tie-embeddings, logit-softcap and convolution are a transformer's, not a "
+                f"network's of type {self.arch}",
             )
 
     @property

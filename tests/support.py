@@ -31,7 +31,7 @@ d2f afd|e2c A3|d2f afd|ecA d3|]
 def make_config(arch: Architecture, vocabulary: int, context: int = 32) -> ModelConfig:
     """A network small enough for anything."""
     if arch == "transformer":
-        return ModelConfig(arch, vocabulary, 2, 16, 16, 2, context)
+        return ModelConfig(arch, vocabulary, 2, 16, 16, 2, context, convolution=3)
     return ModelConfig(arch, vocabulary, 1, 16, 8, 0, context)
 
 

@@ -168,7 +168,8 @@ def _teach(
     path, card = start.path, start.card
     if not sources:
         raise UsageError(f"{path} is a finished model: name the CORPUS to teach it, or use --force")
-    network = {"arch", "layers", "hidden", "seq_length", "tie_embeddings", "logit_softcap"}
+    network = {"arch", "layers", "hidden", "seq_length"}
+    network |= {"tie_embeddings", "logit_softcap", "convolution"}
     if fixed := (network | {"tokens", "vocab_size", "strip"}) & set(options):
         raise UsageError(
             f"{path} is a finished model, whose network is what it is: drop {spell(fixed)}, or "

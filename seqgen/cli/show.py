@@ -80,6 +80,7 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     model, recipe, metrics, corpus = card.model, card.recipe, card.metrics, card.corpus
     heads = f", {model.heads} heads" if model.heads else ""
     shape = f"{model.arch}, {model.layers} x {model.hidden}{heads}, window {model.context}"
+    shape += f", convolutions of {model.convolution}" if model.convolution else ""
     shape += ", tied embeddings" if model.tie_embeddings else ""
     shape += f", logits capped at {model.logit_softcap:g}" if model.logit_softcap else ""
     quality = "not evaluated yet"

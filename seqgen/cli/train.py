@@ -186,6 +186,14 @@ def train(
             metavar="CAP", help="Keep a Transformer's logits below this, smoothly, such as 15."
         ),
     ] = None,
+    convolution: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Mix N positions before a Transformer attends, itself and those before; 0: none.",
+            show_default="2",
+        ),
+    ] = None,
     compute: Annotated[
         Compute | None,
         typer.Option(
@@ -270,6 +278,7 @@ def train(
         "hidden": hidden,
         "tie_embeddings": tie_embeddings or None,
         "logit_softcap": logit_softcap,
+        "convolution": convolution,
         "compute": compute.value if compute and compute is not Compute.auto else None,
         "val_fraction": val_fraction,
         "validation": validation,

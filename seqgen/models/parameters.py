@@ -51,6 +51,8 @@ def _transformer(config: ModelConfig) -> Shapes:
     vocabulary, hidden = config.vocabulary, config.hidden
     table: Shapes = {"embedding": (vocabulary, hidden)}
     for layer in range(config.layers):
+        if config.convolution:
+            table[f"block.{layer}.attention.convolution"] = (config.convolution, hidden)
         table[f"block.{layer}.attention.query_key_value"] = (hidden, 3 * hidden)
         table[f"block.{layer}.attention.output"] = (hidden, hidden)
         table[f"block.{layer}.mlp.up"] = (hidden, MLP_RATIO * hidden)
@@ -87,7 +89,7 @@ def initialise(config: ModelConfig, seed: int) -> Weights:
     Transformer: normal with deviation fan_in**-0.5; the projections that write to the residual
     stream and the output start at zero, so that every block starts as the identity. The embedding
     is normalised when it is read, so its size matters only where the output shares it: there it is
-    small, so that the first logits are.
+    small, so that the first logits are. Convolutions start as the identity.
     """
     rng = np.random.default_rng([seed, 0])
     weights: Weights = {}
@@ -107,6 +109,10 @@ def _initial(
     if config.arch == "transformer":
         if name.endswith(("attention.output", "mlp.down", "output.kernel")):
             return np.zeros(shape)
+        if name.endswith("attention.convolution"):
+            kernel = np.zeros(shape)
+            kernel[0] = 1.0  # all from the position itself
+            return kernel
         if name == "embedding":
             return rng.normal(0.0, 1.0 / config.hidden if config.tie_embeddings else 1.0, shape)
         return rng.normal(0.0, shape[0] ** -0.5, shape)

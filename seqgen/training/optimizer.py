@@ -3,7 +3,8 @@
 AdamW (Loshchilov & Hutter 2019) scales each number's step by its own recent gradients. Muon (Jordan
 et al. 2024) moves a matrix as a whole: the momentum is replaced by the nearest matrix with equal
 singular values, found by five Newton-Schulz steps, so that rare directions move as far as common
-ones. Embeddings and outputs, whose rows are tokens, stay with AdamW.
+ones. Embeddings and outputs, whose rows are tokens, stay with AdamW, and so do convolutions, whose
+columns are not mixed; neither embeddings nor convolutions decay.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ BETA_MEAN, BETA_SQUARE, EPSILON = 0.9, 0.98, 1e-9
 MUON_MOMENTUM = 0.95
 # AdamW's rate beside Muon's: what remains to it are embeddings and outputs.
 ADAM_SHARE = 0.15
+UNMIXED = ".convolution"
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
 
@@ -86,7 +88,11 @@ class Optimizer:
     def __init__(self, weights: dict[str, Any], arch: Architecture, weight_decay: float) -> None:
         self.weights = weights
         self.weight_decay = weight_decay
-        self.muon = {n for n in weights if arch == "transformer" and n.startswith("block.")}
+        self.muon = {
+            name
+            for name in weights
+            if arch == "transformer" and name.startswith("block.") and not name.endswith(UNMIXED)
+        }
         self.memory: dict[str, tf.Variable] = {}
         for name, weight in weights.items():
             for what in ("momentum",) if name in self.muon else ("mean", "square"):
@@ -117,7 +123,7 @@ class Optimizer:
         corrected_mean = mean / (1 - BETA_MEAN**step)
         corrected_square = square / (1 - BETA_SQUARE**step)
         change = corrected_mean / (tf.sqrt(corrected_square) + EPSILON)
-        if len(weight.shape) > 1 and name != "embedding":
+        if len(weight.shape) > 1 and not name.endswith(("embedding", UNMIXED)):
             change += self.weight_decay * weight
         weight.assign_sub(rate * change)
 

@@ -1,8 +1,10 @@
-"""What a run will be, decided before its first update: sizes by the corpus, steps by the clock.
+"""What a run will be, decided before its first update: sizes by corpus and budget, steps by the
+clock.
 
 Every choice can be made by the user; the rest follows from what has been measured to work. A small
 corpus wants a small network, and the more dropout the oftener it is read, or it is learnt by heart;
-a large one wants width.
+a large one wants width, where there is time for it: in a short run many small updates are worth
+more than large ones.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from seqgen.errors import InputError
 
 __all__ = ["Wishes", "plan_model", "plan_training"]
 
-SMALL_CORPUS_TOKENS = 400_000
 LARGEST_CORPUS_TOKENS = 1 << 62
 PATIENCE = 4
 CLIP_NORM = 1.0
@@ -43,6 +44,7 @@ class Wishes:
     compute: Compute | None = None
     tie_embeddings: bool = False
     logit_softcap: float | None = None
+    convolution: int | None = None
     steps: int | None = None
     budget_seconds: float = 300.0
     checkpoint_every: int | None = None
@@ -50,7 +52,7 @@ class Wishes:
 
     def check(self) -> None:
         """Raises UsageError for what no corpus could make right."""
-        for tokens in (LARGEST_CORPUS_TOKENS, SMALL_CORPUS_TOKENS - 1):
+        for tokens in (LARGEST_CORPUS_TOKENS, SMALL - 1):
             steps = self.steps or 1
             plan_training(
                 self, kind="abc", tokens=tokens, precision="float32", steps=steps, evaluations=1
@@ -68,6 +70,8 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class _Defaults:
+    tokens_below: float  # for a corpus with fewer
+    seconds_below: float  # and a budget of fewer
     layers: int
     hidden: int
     seq_length: int
@@ -77,16 +81,30 @@ class _Defaults:
     tokens_per_second: float  # about, on two cores: enough to guess how often a corpus is read
 
 
-# By architecture and whether the corpus is small.
-_DEFAULTS: dict[tuple[Architecture, bool], _Defaults] = {
-    ("rnn", True): _Defaults(1, 512, 64, 16, 3e-3, 0.01, 25e3),
-    ("rnn", False): _Defaults(1, 512, 64, 16, 3e-3, 0.0, 25e3),
-    ("gru", True): _Defaults(1, 384, 64, 16, 4e-3, 0.01, 20e3),
-    ("gru", False): _Defaults(1, 512, 64, 16, 6e-3, 0.0, 14e3),
-    ("lstm", True): _Defaults(1, 384, 64, 16, 4e-3, 0.01, 18e3),
-    ("lstm", False): _Defaults(1, 512, 64, 16, 6e-3, 0.0, 12e3),
-    ("transformer", True): _Defaults(4, 128, 256, 8, 0.02, 0.1, 30e3),
-    ("transformer", False): _Defaults(4, 192, 256, 8, 0.02, 0.1, 15e3),
+ALL = math.inf
+SMALL = 400_000
+# The first that fits.
+_DEFAULTS: dict[Architecture, tuple[_Defaults, ...]] = {
+    "rnn": (
+        _Defaults(SMALL, ALL, 1, 512, 64, 16, 3e-3, 0.01, 25e3),
+        _Defaults(ALL, ALL, 1, 512, 64, 16, 3e-3, 0.0, 25e3),
+    ),
+    "gru": (
+        _Defaults(SMALL, ALL, 1, 384, 64, 16, 4e-3, 0.01, 20e3),
+        _Defaults(ALL, ALL, 1, 512, 64, 16, 6e-3, 0.0, 14e3),
+    ),
+    "lstm": (
+        _Defaults(SMALL, ALL, 1, 384, 64, 16, 4e-3, 0.01, 18e3),
+        _Defaults(ALL, ALL, 1, 512, 64, 16, 6e-3, 0.0, 12e3),
+    ),
+    "transformer": (
+        _Defaults(SMALL, 40, 3, 128, 128, 8, 0.02, 0.1, 38e3),
+        _Defaults(SMALL, ALL, 4, 128, 256, 8, 0.02, 0.1, 36e3),
+        _Defaults(ALL, 40, 3, 128, 64, 8, 0.02, 0.1, 28e3),
+        _Defaults(ALL, 150, 4, 128, 128, 8, 0.02, 0.1, 30e3),
+        _Defaults(ALL, 600, 4, 192, 128, 8, 0.02, 0.1, 17e3),
+        _Defaults(ALL, ALL, 4, 192, 256, 8, 0.02, 0.1, 20e3),
+    ),
 }
 # Dropout by how often the corpus is read: the times that need none, and what each doubling adds.
 # The LSTM's as measured on a sixth of irish.abc, with as many weights a token as by default: none
@@ -96,17 +114,22 @@ _DROPOUT: dict[Architecture, tuple[float, float]] = {
     "rnn": (8.0, 0.07),
     "gru": (8.0, 0.15),
     "lstm": (8.0, 0.15),
-    "transformer": (0.4, 0.03),
+    "transformer": (4.0, 0.06),
 }
 MOST_DROPOUT = 0.5
 MOST_FASTER = 3.0  # a small network reads that much faster than the usual one: the rest is overhead
 T = TypeVar("T")
 EMBEDDING = 64  # recurrent networks': their first input product is a table, so width is nearly free
 HEAD_WIDTH = 32
+CONVOLUTION = 2
 
 
 def _defaults(wishes: Wishes, tokens: int) -> _Defaults:
-    return _DEFAULTS[wishes.arch, tokens < SMALL_CORPUS_TOKENS]
+    return next(
+        defaults
+        for defaults in _DEFAULTS[wishes.arch]
+        if tokens < defaults.tokens_below and wishes.budget_seconds < defaults.seconds_below
+    )
 
 
 def _either(wish: T | None, default: T) -> T:
@@ -128,6 +151,7 @@ def plan_model(wishes: Wishes, *, vocabulary: int, tokens: int) -> ModelConfig:
         context=_window(wishes, tokens),
         tie_embeddings=wishes.tie_embeddings,
         logit_softcap=wishes.logit_softcap,
+        convolution=_either(wishes.convolution, CONVOLUTION if transformer else 0),
     )
 
 

@@ -188,6 +188,42 @@ def test_a_transformers_parts_and_their_gradients_are_those_of_their_equations(t
         check(equation, function, arguments)
 
 
+@pytest.mark.parametrize("taps", [2, 4])
+def test_convolutions_stay_within_their_document(taps: int) -> None:
+    import tensorflow as tf
+
+    from seqgen.models.networks.transformer import convolve, neighbours
+
+    rng = np.random.default_rng(taps)
+    document = np.array([[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 2, 2], [1, 1, 1, 1, 1, 2]])
+    batch, time = document.shape
+    arrays = [rng.normal(size=size) for size in ((batch * time, 5), (taps, 5), (batch * time, 5))]
+    x, kernel, pull = (tf.constant(array, tf.float32) for array in arrays)
+    # y[t] = sum of kernel[lag] x[t - lag], as a matrix a lag: 1 where a position meets another.
+    lags = np.zeros((taps, batch, time, batch, time), np.float32)
+    for lag, window, place in np.ndindex(taps, batch, time):
+        if lag <= place and document[window, place - lag] == document[window, place]:
+            lags[lag, window, place, window, place - lag] = 1.0
+    meets = tf.constant(lags.reshape(taps, batch * time, batch * time))
+
+    def equation(x: Any, kernel: Any) -> Any:
+        return tf.reduce_sum(tf.matmul(meets, x[None]) * kernel[:, None], 0)
+
+    @tf.function(autograph=False)
+    def ours(x: Any, kernel: Any) -> Any:
+        return convolve(x, kernel, *neighbours(tf.constant(document, tf.int32), taps - 1))
+
+    def differentiate(call: Any) -> list[Any]:
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            y = call(x, kernel)
+        return [y, *tape.gradient(y, [x, kernel], output_gradients=pull)]
+
+    for expected, got in zip(differentiate(equation), differentiate(ours), strict=True):
+        assert np.abs(expected - got).max() < 1e-5
+        assert np.abs(expected).max() > 1e-2
+
+
 def test_a_compiled_transformer_computes_what_it_does_step_by_step() -> None:
     import tensorflow as tf
 

@@ -24,7 +24,10 @@ def random_config(arch: Architecture, rng: np.random.Generator) -> ModelConfig:
     hidden = 2 * heads * int(rng.integers(1, 8))
     cap = float(rng.uniform(0.5, 20)) if rng.random() < 0.5 else None
     tied = bool(rng.random() < 0.5)
-    return ModelConfig("transformer", vocabulary, layers, hidden, hidden, heads, 24, tied, cap)
+    taps = int(rng.choice([0, 2, 3, 4]))
+    return ModelConfig(
+        "transformer", vocabulary, layers, hidden, hidden, heads, 24, tied, cap, taps
+    )
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

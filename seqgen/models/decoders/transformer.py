@@ -29,11 +29,14 @@ class State:
     Attributes:
         keys, values: (layers, batch, heads, context, head width) float32, a ring over time.
         position: tokens seen so far.
+        recent: what the convolutions of the next positions need of the last, the latest first,
+            (layers, taps - 1, batch, hidden) float32.
         first: position of each sequence's last boundary token, (batch,); attention starts there.
     """
 
     keys: FloatArray
     values: FloatArray
+    recent: FloatArray
     position: int
     first: IntArray
 
@@ -41,6 +44,16 @@ class State:
 def _rms_norm(x: FloatArray) -> FloatArray:
     mean_square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
     return np.asarray(x / np.sqrt(mean_square + NORM_EPSILON), np.float32)
+
+
+def _convolve(x: FloatArray, kernel: FloatArray, recent: FloatArray) -> FloatArray:
+    """The newest position of the convolution, (batch, hidden); x becomes the latest of recent."""
+    y: FloatArray = x * kernel[0]
+    for tap, earlier in zip(kernel[1:], recent, strict=True):
+        y += earlier * tap
+    recent[1:] = recent[:-1]
+    recent[0] = x
+    return y
 
 
 class TransformerDecoder:
@@ -59,9 +72,10 @@ class TransformerDecoder:
         """An empty window."""
         config = self.config
         shape = (config.layers, batch, config.heads, config.context, self.width)
-        return State(
-            np.zeros(shape, np.float32), np.zeros(shape, np.float32), 0, np.zeros(batch, np.int32)
-        )
+        recent = (config.layers, max(0, config.convolution - 1), batch, config.hidden)
+        keys, values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        first = np.zeros(batch, np.int32)
+        return State(keys, values, np.zeros(recent, np.float32), position=0, first=first)
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
@@ -70,6 +84,7 @@ class TransformerDecoder:
         slot = time % context
         used = min(time + 1, context)
         state.first[ids == 0] = time
+        state.recent[:, :, ids == 0] = 0.0
         # The slots whose position lies before the sequence's document are out of sight.
         positions = time - (time - np.arange(used)) % context  # position held by each slot
         hidden_slots = positions[None, :] < state.first[:, None]  # (batch, used)
@@ -81,7 +96,10 @@ class TransformerDecoder:
         x = self.embedding[ids]  # (batch, hidden)
         for layer in range(config.layers):
             block = f"block.{layer}"
-            qkv = _rms_norm(x) @ weights[f"{block}.attention.query_key_value"]
+            y = _rms_norm(x)
+            if config.convolution:
+                y = _convolve(y, weights[f"{block}.attention.convolution"], state.recent[layer])
+            qkv = y @ weights[f"{block}.attention.query_key_value"]
             qkv = qkv.reshape(batch, 3, config.heads, width)
             turned = _rms_norm(qkv[:, :2])  # queries and keys, (batch, 2, heads, width)
             a, b = turned[..., :half], turned[..., half:]

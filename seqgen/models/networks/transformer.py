@@ -2,9 +2,11 @@
 
 Pre-norm blocks on a residual stream; RMS norm without a gain (Zhang & Sennrich 2019); rotary
 positions (Su et al. 2021); queries and keys normalised before they meet (Henry et al. 2020);
-squared-ReLU MLP (So et al. 2021). Projections onto the residual stream start at zero.
+squared-ReLU MLP (So et al. 2021). Projections onto the residual stream start at zero. Before a
+block attends, each number of a position is mixed with those of the few positions before it (a
+causal depthwise convolution, as in Gu & Dao 2023), so that heads need not be spent on neighbours.
 
-    x  <- x + W_o attention(norm(x))
+    x  <- x + W_o attention(convolve(norm(x)))
     x  <- x + W_down relu(W_up norm(x))**2
     logits = W_vocabulary norm(x)
 
@@ -106,6 +108,55 @@ def attend_causally(
     return tf.concat([first, attend(last_query, key, value, mask[:, :, half:])], 2)
 
 
+@tf.custom_gradient
+def convolve(
+    x: tf.Tensor, kernel: tf.Tensor, before: tf.Tensor, after: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
+    """y[t] = sum over lags of kernel[lag] * x[t - lag], and the gradients of x and the kernel.
+
+    Args:
+        x: a position a row, (rows, hidden).
+        kernel: (taps, hidden).
+        before, after: which row lies 1, 2, ... positions before and after each; ``rows`` where
+            none does, (taps - 1, rows) int32.
+    """
+    taps = kernel.shape[0]
+
+    def shifted(z: tf.Tensor, places: tf.Tensor) -> list[tf.Tensor]:
+        padded = tf.pad(z, [[0, 1], [0, 0]])  # the row of zeros that lies where no row does
+        return [z] + [tf.gather(padded, places[lag]) for lag in range(taps - 1)]
+
+    earlier = shifted(x, before)
+    y = tf.add_n([z * kernel[lag] for lag, z in enumerate(earlier)])
+
+    def gradient(dy: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        dx = tf.add_n([z * kernel[lag] for lag, z in enumerate(shifted(dy, after))])
+        d_kernel = tf.stack([tf.reduce_sum(dy * z, 0) for z in earlier])
+        return dx, d_kernel, None, None
+
+    return y, gradient
+
+
+def neighbours(document: tf.Tensor, most: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Rows of the positions 1 to ``most`` before and after each in its document, for convolve.
+
+    Args:
+        document: number of each position's document in its window, (batch, time).
+    """
+    batch, time = tf.shape(document)[0], tf.shape(document)[1]
+    rows = tf.range(batch * time)
+    numbers = tf.reshape(document + tf.range(batch)[:, None] * (time + 1), [-1])  # of all windows
+    beyond = tf.fill((most,), -1)
+    padded = tf.concat([beyond, numbers, beyond], 0)
+
+    def at(distance: int) -> tf.Tensor:
+        same = padded[most + distance : most + distance + batch * time] == numbers
+        return tf.where(same, rows + distance, batch * time)
+
+    lags = range(1, most + 1)
+    return tf.stack([at(-lag) for lag in lags]), tf.stack([at(lag) for lag in lags])
+
+
 class TransformerNetwork(Network):
     """Token ids to logits through causal self-attention within each document; see the module."""
 
@@ -128,11 +179,18 @@ class TransformerNetwork(Network):
         cos, sin = tf.cos(angles), tf.sin(angles)  # (time, width / 2)
         cos, sin = tf.concat([cos, cos], -1), tf.concat([-sin, sin], -1)  # (time, width)
 
+        if config.convolution:
+            before, after = neighbours(document, config.convolution - 1)
+
         x = rms_norm(self.look_up(weight["embedding"], ids))  # (batch, time, hidden)
         x = tf.reshape(x, (batch * time, config.hidden))
         for layer in range(config.layers):
             block = f"block.{layer}"
-            qkv = self.narrow_product(rms_norm(x), weight[f"{block}.attention.query_key_value"])
+            y = rms_norm(x)
+            if config.convolution:
+                kernel = tf.convert_to_tensor(weight[f"{block}.attention.convolution"])
+                y = convolve(y, kernel, before, after)
+            qkv = self.narrow_product(y, weight[f"{block}.attention.query_key_value"])
             qkv = tf.reshape(qkv, (batch, time, 3 * config.heads, width))
             qkv = tf.transpose(qkv, (0, 2, 1, 3))  # (batch, 3 * heads, time, width)
             query_key, value = tf.split(qkv, [2 * config.heads, config.heads], 1)
