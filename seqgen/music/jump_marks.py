@@ -76,6 +76,8 @@ def mark_of(text: str) -> Mark | None:
 
 def _marks_of(attached: Attached) -> Iterator[Mark]:
     """The marks among decorations, annotations, and words written as chord symbols."""
+    if not (attached.decorations or attached.chord_symbols or attached.annotations):
+        return  # slurs, grace notes, lyrics
     for text in (
         *attached.decorations,
         *attached.chord_symbols,
@@ -104,7 +106,7 @@ def bar_marks(bar: Bar) -> Iterator[tuple[Mark, int, int]]:
     found = [
         (at, mark)
         for at, item in enumerate(bar.items)
-        if isinstance(item, _MARKED)
+        if isinstance(item, _MARKED) and item.attached is not PLAIN
         for mark in _marks_of(item.attached)
     ]
     if not found:

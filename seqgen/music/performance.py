@@ -141,7 +141,8 @@ def _track(player: VoicePlayer, channel: int) -> Track:
         player.voice.name,
         channel if player.channel is None else player.channel,
         tuple(sorted(player.programs.items())),
-        tuple(note for note in player.notes if 0 <= note.pitch <= 127 and note.duration > 0),
+        # By pitch and duration.
+        tuple([note for note in player.notes if 0 <= note[2] <= 127 and note[1] > 0]),
         tuple(player.lyrics),
     )
 

@@ -47,13 +47,14 @@ def test_the_parsers_larger_pieces_are_made_of_the_same_lexemes(text: str) -> No
     assert fine == lex(line, Context.BODY)
 
 
-def test_a_run_is_cut_in_notes_rests_and_broken_rhythms() -> None:
-    ((kind, run, _), *_) = lex_runs("^A2 z/ B>>c' <d(e", 0)
-    assert kind is Kind.NOTES
-    assert pieces_of(run) == (
-        ("^A2", 0, False), ("z/", 4, True), ("B", 7, True), (">>", 8, False), ("c'", 10, False),
-        ("<", 13, True), ("d", 14, False),
-    )  # fmt: skip
+def test_the_parser_takes_a_note_with_its_length_or_two_in_broken_rhythm() -> None:
+    line = "^A2 z/ B>>c' <d(e1//f"
+    assert [(kind, text) for kind, text, _ in lex_runs(line, 0)] == [
+        (Kind.NOTES, "^A2"), (Kind.NOTES, " z/"), (Kind.NOTES, " B>>c'"), (Kind.SPACE, " "),
+        (Kind.BROKEN, "<"), (Kind.NOTES, "d"), (Kind.SLUR_OPEN, "("), (Kind.NOTES, "e1//"),
+        (Kind.NOTES, "f"),
+    ]  # fmt: skip
+    assert pieces_of(" B2 >>c'") == [("B2", 1, True), (">>", 4, True), ("c'", 6, False)]
 
 
 def test_a_tune_from_text_to_text() -> None:

@@ -104,6 +104,16 @@ def test_a_tuplet_knows_its_members() -> None:
     assert after.tuplet is None
 
 
+def test_a_tie_carries_its_pitch_into_another_key() -> None:
+    assert pitches("F4-|[K:D]F4 F4|") == [65, 66]  # the tied notes are one
+    assert pitches("F4-|z4 [K:D]F4|")[-1] == 66
+
+
+def test_a_bar_begins_at_its_first_note_after_any_blank() -> None:
+    music = "ABcd e4|\n\u3000\u3000f8|\n"
+    assert tune_of(music).voices[0].bars[1].offset == (HEADER + music).index("f8")
+
+
 def test_rests() -> None:
     found = events("z2 x Z|X2|", HEADER)
     assert found == [

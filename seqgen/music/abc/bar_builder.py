@@ -144,7 +144,7 @@ class BarBuilder:
                     bar.left,
                     bar.right,
                     tuple(bar.layers[0][0]),
-                    tuple([tuple(items) for items, _ in bar.layers[1:]]),
+                    tuple([tuple(items) for items, _ in bar.layers[1:]]) if bar.layers[1:] else (),
                     bar.ending,
                     bar.ending_text,
                     bar.offset,

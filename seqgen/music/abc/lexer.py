@@ -9,7 +9,7 @@ What a line is depends on where it stands: free text between tunes, the header (
 ``K:``), or the music after it, until an empty line. That is the whole state, a :class:`Context`.
 
 The parser goes by larger pieces, for speed: it asks ``kind_of_line`` for the kind of a whole line,
-takes fields' values by ``field_value``, and has ``lex_runs`` cut music in runs of notes.
+takes fields' values by ``field_value``, and has ``lex_runs`` cut music in notes with their lengths.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from functools import lru_cache
 from itertools import accumulate
 from string import ascii_letters, ascii_uppercase
 from typing import TypeAlias
@@ -46,7 +45,7 @@ class Kind(StrEnum):
     __hash__ = str.__hash__
 
     MUSIC = "music"  # a whole line of music, for the parser
-    NOTES = "notes"  # a run of notes and rests, and what may stand between them, for the parser
+    NOTES = "notes"  # a note or rest with its length, or two in broken rhythm, for the parser
     PITCH = "pitch"
     LENGTH = "length"
     SPACE = "space"
@@ -104,10 +103,11 @@ class Context(StrEnum):
 
 
 _BLANKS = MUSIC["space"]
-_EVENT = rf"(?:{MUSIC['pitch']}|{MUSIC['rest']})(?:{MUSIC['length']})?"
+# The length of MUSIC, in a form that is quicker to match.
+_EVENT = rf"(?:{MUSIC['pitch']}|{MUSIC['rest']})[0-9]*(?:/(?:[0-9]+|/*))?"
 _BROKEN = r"(?:>{1,3}|<{1,3})"
 _RUNS = {
-    "notes": rf"{_EVENT}(?:(?:{_BLANKS})?(?:{_BROKEN}(?:{_BLANKS})?)?{_EVENT})*",
+    "notes": rf"(?:{_BLANKS})?{_EVENT}(?:(?:{_BLANKS})?{_BROKEN}(?:{_BLANKS})?{_EVENT})?",
     "bar": rf"(?:{_BLANKS})?{MUSIC['bar']}(?:{_BLANKS})?",
 }
 _PIECE = re.compile(rf"{_EVENT}|{_BROKEN}")
@@ -124,6 +124,9 @@ _BLOCKS = {
 _AFTER_BLOCK = {block: context for context, block in _BLOCKS.items()}
 
 
+_BY_NAME: dict[str, Kind] = {kind.value: kind for kind in Kind}
+
+
 class _Kinds(dict[str, Kind]):
     """Kind by text: a tune repeats its lexemes, so each is classified once."""
 
@@ -135,7 +138,8 @@ class _Kinds(dict[str, Kind]):
 
     def __missing__(self, text: str) -> Kind:
         match = self._pattern.fullmatch(text)
-        kind = Kind(match.lastgroup) if match and match.lastgroup else Kind.TEXT
+        # Looked up, since calling an Enum takes longer than the match.
+        kind = _BY_NAME[match.lastgroup] if match and match.lastgroup else Kind.TEXT
         if len(self) >= 1 << 16:  # hostile input must not fill the memory
             self.clear()
         self[text] = kind
@@ -162,24 +166,23 @@ def kind_of(text: str) -> Kind:
 def lex_runs(line: str, offset: int) -> list[Lexeme]:
     """Cut a line of music in lexemes for the parser.
 
-    Notes and rests with their lengths, and the blanks and broken rhythms between them, are one
-    lexeme, NOTES; a bar line takes in the blanks around it. All others are as ``lex_line`` has
-    them.
+    A note or rest with its length and the blanks before it is one lexeme, NOTES, and so are two
+    with a broken rhythm between them; a bar line takes in the blanks around it. All others are as
+    ``lex_line`` has them.
     """
     return list(_kinds_of_runs.lex(line, offset))
 
 
-@lru_cache(maxsize=1 << 14)
-def pieces_of(run: str) -> tuple[tuple[str, int, bool], ...]:
+def pieces_of(notes: str) -> list[tuple[str, int, bool]]:
     """Each note, rest (both with their length) and broken rhythm of NOTES.
 
     Returns:
         Its text, where it begins, and whether a blank precedes it.
     """
-    return tuple(
-        (match[0], match.start(), bool(match.start()) and run[match.start() - 1].isspace())
-        for match in _PIECE.finditer(run)
-    )
+    return [
+        (match[0], match.start(), bool(match.start()) and notes[match.start() - 1].isspace())
+        for match in _PIECE.finditer(notes)
+    ]
 
 
 def lines(text: str) -> Iterator[tuple[str, str]]:

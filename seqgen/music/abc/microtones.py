@@ -18,7 +18,7 @@ def after_microtone(lexemes: list[Lexeme], index: int, report: Report) -> int | 
     while end < min(index + 2, len(lexemes)) and lexemes[end][1] in ("^", "_"):
         end += 1
     kinds = [kind for kind, _, _ in lexemes[end : end + 2]]
-    if end == index or kinds != [Kind.LENGTH, Kind.NOTES]:
+    if end == index or kinds != [Kind.LENGTH, Kind.NOTES] or lexemes[end + 1][1][0].isspace():
         return None
     written = "".join(text for _, text, _ in lexemes[index : end + 1])
     message = (

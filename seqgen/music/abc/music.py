@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from seqgen.music.abc.bars import Report, parse_bar_line, parse_passes
+from seqgen.music.abc.bars import Report, parse_passes
 from seqgen.music.abc.chords import length_at, read_chord, read_graces
 from seqgen.music.abc.fields import parse_key, parse_meter, parse_tempo, parse_unit
 from seqgen.music.abc.header import (
@@ -123,35 +123,34 @@ class MusicReader:
             lexemes = expand_line(text, offset, macros) if macros else lex_runs(text, offset)
         self._music(lexemes)
         voice = self._voice
-        voice.joined = False
+        voice.reader.part()
         if not self._continued and voice.notes:
             voice.bars.break_line()
 
     def _music(self, lexemes: list[Lexeme]) -> None:
         voice = self._voice
         handlers = _HANDLERS
-        notes_kind, space_kind, bar_kind = Kind.NOTES, Kind.SPACE, Kind.BAR
+        notes_kind, bar_kind, space_kind = Kind.NOTES, Kind.BAR, Kind.SPACE
         continued = False
         index, end = 0, len(lexemes)
         while index < end:
-            kind, text, offset = lexemes[index]
-            index += 1
-            if kind is notes_kind:
+            kind = lexemes[index][0]
+            if kind is notes_kind or kind is bar_kind:
                 continued = False
-                voice.add_notes(text, offset)
-            elif kind is bar_kind:
-                continued = False
-                line, passes, blanks = parse_bar_line(text)
-                voice.bar(line, offset + blanks, passes)
+                index = voice.read(lexemes, index)
             elif kind is space_kind:
-                voice.joined = False
+                voice.reader.part()
+                index += 1
             elif kind is Kind.CONTINUATION:
                 continued = True
+                index += 1
             else:
                 handler = handlers.get(kind)
-                if handler is not None:
+                if handler is None:
+                    index += 1
+                else:
                     continued = False
-                    index = handler(self, lexemes, index - 1)
+                    index = handler(self, lexemes, index)
                     voice = self._voice
         self._continued = continued
 
@@ -285,7 +284,7 @@ class MusicReader:
         return index
 
     def _line_break(self, lexemes: list[Lexeme], index: int) -> int:
-        self._voice.joined = False
+        self._voice.reader.part()
         self._voice.bars.break_line()
         return index + 1
 
@@ -325,7 +324,7 @@ class MusicReader:
                 key, clef, unknown = found
                 report_unknown(unknown, report, offset, len(value))
                 if key is not None:
-                    voice.reader.set_key(key)
+                    voice.set_key(key)
                 if clef is not None:
                     voice.set_clef(clef)
                 voice.change(KeyChange(key, clef), offset)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from seqgen.music.abc.bars import Report
-from seqgen.music.abc.runs import RUNS
+from seqgen.music.abc.runs import RUNS, Table
 from seqgen.music.abc.values import parse_length, parse_note
 from seqgen.music.diagnostics import Severity
-from seqgen.music.score import Clef, Key, Note, Pitch, pitch
+from seqgen.music.score import Clef, Key, Note, Pitch, Tuplet, pitch
 
 __all__ = ["NoteReader"]
 
@@ -26,8 +26,7 @@ class NoteReader:
         report: where diagnostics go.
 
     Attributes:
-        table: the runs that are known for all that decides here what a run stands for.
-        tied: semitones by the letter and octave of notes that are tied to the next event.
+        table: what is known in the state that all that was read has led to.
         faulty: set when a length is met that means nothing.
         unit: the unit note length in force.
     """
@@ -36,14 +35,12 @@ class NoteReader:
         "_durations",
         "_key",
         "_octave",
-        "_plain",
         "_propagate",
         "_report",
         "_signature",
         "_tables",
         "faulty",
         "table",
-        "tied",
         "unit",
     )
 
@@ -56,53 +53,101 @@ class NoteReader:
         self._durations: dict[str, tuple[Fraction, bool]] = {}
         self.unit = unit
         self.faulty = False
-        self.tied: dict[tuple[str, int], int] = {}
-        self._choose_tables({})
+        self._choose_tables(Table({}, {}, None, False))
 
     # -- what the fields set
 
-    def set_key(self, key: Key) -> None:
-        """Change the key signature from here on."""
+    def set_key(self, key: Key, tied: Iterable[Note]) -> None:
+        """Change the key signature from here on; ``tied`` are the notes tied to the next event."""
         self._key = key
         self._signature = dict(key.alters)
-        self._choose_tables({})
+        self._choose_tables(Table({}, {}, self.table.group, self.table.joined))
+        self.tie(tied)
 
     def set_unit(self, unit: Fraction) -> None:
         """Change the unit note length from here on."""
         self.unit = unit
         self._durations = {}
-        self._choose_tables(self.table.alters)
+        self._choose_tables(self.table)
 
     def set_clef(self, clef: Clef) -> None:
         """Change the clef: its octave (``octave=``) shifts what is written from here on."""
         self._octave = clef.octave
-        self._choose_tables(self.table.alters)
+        self._choose_tables(self.table)
 
     def set_propagation(self, spread: str) -> None:
         """Change which notes an accidental holds for: ``not``, ``octave`` or ``pitch`` (11.3)."""
         self._propagate = spread
-        self._choose_tables(self.table.alters)
+        self._choose_tables(self.table)
 
-    def _choose_tables(self, alters: Mapping[str, int]) -> None:
+    def _choose_tables(self, state: Table) -> None:
         """Take up the tables for this key, unit, clef and spreading of accidentals."""
         unit = self.unit
         self._tables = RUNS.tables(
             (self._key.alters, unit.numerator, unit.denominator, self._octave, self._propagate)
         )
-        self._plain = self.table = RUNS.table(self._tables, {})
-        if alters:
-            self.table = RUNS.table(self._tables, alters)
+        self._go(state.alters, state.tied, state.group, state.joined)
 
-    # -- notes
+    # -- states
+
+    def _go(
+        self,
+        alters: Mapping[str, int],
+        tied: Mapping[tuple[str, int], int],
+        group: Tuplet | None,
+        joined: bool,
+    ) -> Table:
+        self.table = RUNS.table(self._tables, alters, tied, group, joined)
+        return self.table
+
+    def begin_layer(self) -> None:
+        """Forget the accidentals, which hold to the end of their bar."""
+        table = self.table
+        self._go({}, table.tied, table.group, table.joined)
 
     def begin_bar(self) -> None:
-        """Forget the accidentals, which hold to the end of their bar."""
-        self.table = self._plain
+        """Forget the accidentals; what follows is not joined to what is before the bar line."""
+        table = self.table
+        if table.at_bar is None:
+            table.at_bar = self._go({}, table.tied, table.group, False)
+        self.table = table.at_bar
+
+    def part(self) -> None:
+        """What follows is not joined to what was before."""
+        table = self.table
+        if table.joined:
+            if table.apart is None:
+                table.apart = self._go(table.alters, table.tied, table.group, False)
+            self.table = table.apart
+
+    def follow(self) -> None:
+        """Go on after an event: nothing is tied to the next, which is joined to it."""
+        table = self.table
+        if table.follows is None:
+            group = table.group
+            if group is not None:
+                position = group.position + 1
+                group = group._replace(position=position) if position < group.notes else None
+            table.follows = self._go(table.alters, {}, group, True)
+        self.table = table.follows
+
+    def begin_group(self, group: Tuplet | None) -> None:
+        """Let a tuplet begin or, with None, end before the next event."""
+        table = self.table
+        self._go(table.alters, table.tied, group, table.joined)
 
     def tie(self, notes: Iterable[Note]) -> None:
         """Let notes sound on in the next event."""
-        for note in notes:
-            self.tied[note.pitch.step, note.pitch.octave] = note.pitch.alter
+        table = self.table
+        tied = dict(table.tied)
+        for (step, alter, octave), *_ in notes:
+            tied[step, octave] = alter
+            if alter == self._signature.get(step, 0):
+                del tied[step, octave]  # it sounds so anyway
+        if tied != table.tied:
+            self._go(table.alters, tied, table.group, table.joined)
+
+    # -- notes
 
     def note(self, text: str, offset: int, *, joined: bool = False) -> Note:
         """The note that its text stands for, before broken rhythm and tuplet."""
@@ -116,12 +161,14 @@ class NoteReader:
         name = step if self._propagate == "pitch" else f"{step}{octave}"
         if accidental is not None:
             if self._propagate != "not":
-                self.table = RUNS.table(self._tables, {**self.table.alters, name: accidental})
+                table = self.table
+                alters = {**table.alters, name: accidental}
+                self._go(alters, table.tied, table.group, table.joined)
             return pitch(step, accidental, octave)
         alter = self.table.alters.get(name)
         if alter is None:
             # A tie carries the accidental over the bar line, to this note only.
-            alter = self.tied.get((step, octave), self._signature.get(step, 0))
+            alter = self.table.tied.get((step, octave), self._signature.get(step, 0))
         return pitch(step, alter, octave)
 
     def duration(self, length: str, offset: int) -> Fraction:

@@ -1,9 +1,10 @@
-"""Runs of notes that have been read before, kept so that the next tune need not make them again.
+"""Notes that have been read before, kept so that the next need not be made again.
 
-What a run such as ``A2FA dfef`` stands for follows from its text and a few things beside it: key
-signature, unit note length, and the accidentals written in its bar. Tunes share most of these, and
-music repeats itself, so most runs of a collection are looked up. Scores are immutable, so tunes can
-share their notes.
+What a text such as ``A2`` stands for follows from it and a few things beside it: key signature,
+unit note length, the accidentals written in its bar, a tuplet, whether it joins the note before.
+All that is a state, and each state has a table from texts to what they stand for and the state
+after them. So reading notes is walking from table to table, and a collection, which has millions of
+notes, has few different ones in each state. Scores are immutable, so tunes can share their notes.
 """
 
 from __future__ import annotations
@@ -12,46 +13,69 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from seqgen.music.abc.values import Steps
-from seqgen.music.score import Event
+from seqgen.music.score import Event, Tuplet
 
 __all__ = ["RUNS", "Made", "Runs", "Table", "Tables"]
-
-Key: TypeAlias = str | tuple[str, int, int, int, int]
-"""The text of a run; of a note in a tuplet also that one's numbers and the note's place in it."""
 
 Setting: TypeAlias = tuple[tuple[tuple[str, int], ...], int, int, int, str]
 """Key signature, unit note length (numerator, denominator), the clef's octave, and which notes an
 accidental holds for."""
 
+_TableKey: TypeAlias = tuple[
+    tuple[tuple[str, int], ...], tuple[tuple[tuple[str, int], int], ...], Tuplet | None, bool
+]
+
 
 class Made(NamedTuple):
-    """What a run stands for: its notes and rests, their length, and the table after it."""
+    """What a text stands for: its notes and rests, their length, and the table after it."""
 
     events: tuple[Event, ...]
     steps: Steps
     after: Table
 
 
-class Table(NamedTuple):
-    """The runs that are known where a bar has had these accidentals.
+class Table(dict[str, Made]):
+    """What texts of notes stand for in one state.
 
     Args:
         alters: semitones by the notes that an accidental of the bar still holds for.
-        runs: those that stand apart from the note before, and those joined to it.
+        tied: semitones by letter and octave of notes tied to the next that would else sound
+            otherwise.
+        group: the tuplet that the next note belongs to.
+        joined: whether no blank stands before the next note.
+
+    Attributes:
+        follows: the table after an event without an accidental of its own; at_bar: after a bar
+            line; apart: after a blank. All None until they are asked for.
     """
 
-    alters: Mapping[str, int]
-    runs: tuple[dict[Key, Made], dict[Key, Made]]
+    __slots__ = ("alters", "apart", "at_bar", "follows", "group", "joined", "tied")
+
+    def __init__(
+        self,
+        alters: Mapping[str, int],
+        tied: Mapping[tuple[str, int], int],
+        group: Tuplet | None,
+        joined: bool,
+    ) -> None:
+        super().__init__()
+        self.alters = alters
+        self.tied = tied
+        self.group = group
+        self.joined = joined
+        self.follows: Table | None = None
+        self.at_bar: Table | None = None
+        self.apart: Table | None = None
 
 
-Tables: TypeAlias = dict[tuple[tuple[str, int], ...], Table]
-"""The tables of one setting by their accidentals."""
+Tables: TypeAlias = dict[_TableKey, Table]
+"""The tables of one setting by their states."""
 
-_LONGEST = 32  # characters of a run; longer ones seldom come again
+_LONGEST = 32  # characters of a text; longer ones seldom come again
 
 
 class Runs:
-    """Tables of runs, bounded, so that no input can fill the memory.
+    """Tables of texts, bounded, so that no input can fill the memory.
 
     Args:
         most_tables, most_runs: beyond these all is forgotten.
@@ -69,22 +93,29 @@ class Runs:
             self._count = self._kept = 0
         return self._settings.setdefault(setting, {})
 
-    def table(self, tables: Tables, alters: Mapping[str, int]) -> Table:
-        """The table for a bar with these accidentals."""
-        key = tuple(sorted(alters.items()))
+    def table(
+        self,
+        tables: Tables,
+        alters: Mapping[str, int],
+        tied: Mapping[tuple[str, int], int],
+        group: Tuplet | None,
+        joined: bool,
+    ) -> Table:
+        """The table of a state; see :class:`Table`."""
+        key = (tuple(sorted(alters.items())), tuple(sorted(tied.items())), group, joined)
         found = tables.get(key)
         if found is None:
-            found = Table(alters, ({}, {}))
+            found = Table(alters, tied, group, joined)
             if self._count <= self._most_tables:
                 self._count += 1
                 tables[key] = found
         return found
 
-    def keep(self, table: dict[Key, Made], key: Key, made: Made) -> None:
-        """Remember what a run stands for."""
-        if self._kept <= self._most_runs and len(key) <= _LONGEST:
+    def keep(self, table: Table, text: str, made: Made) -> None:
+        """Remember what a text stands for."""
+        if self._kept <= self._most_runs and len(text) <= _LONGEST:
             self._kept += 1
-            table[key] = made
+            table[text] = made
 
 
 RUNS = Runs()

@@ -10,15 +10,15 @@ from fractions import Fraction
 from typing import cast
 
 from seqgen.music.abc.bar_builder import BarBuilder
-from seqgen.music.abc.bars import Report
-from seqgen.music.abc.lexer import pieces_of
+from seqgen.music.abc.bars import Report, parse_bar_line
+from seqgen.music.abc.lexer import Kind, Lexeme, pieces_of
 from seqgen.music.abc.note_reader import NoteReader
 from seqgen.music.abc.runs import RUNS, Made
 from seqgen.music.abc.values import in_steps
 from seqgen.music.abc.waiting import (
     Broken,
-    Group,
     Pending,
+    shortened,
     with_attached,
     with_duration,
     with_slur_closed,
@@ -47,6 +47,11 @@ __all__ = ["VoiceBuilder"]
 _ONE = Fraction(1)
 
 
+def _blanks(text: str) -> int:
+    """How many blanks a text begins with."""
+    return len(text) - len(text.lstrip())
+
+
 class VoiceBuilder:
     """One voice as it is read.
 
@@ -56,7 +61,6 @@ class VoiceBuilder:
 
     Attributes:
         notes: how many notes, chords and rests it has.
-        joined: whether no blank stands before what comes next.
         reader: says what its notes stand for, by what the fields have set.
         bars: its music.
     """
@@ -64,13 +68,13 @@ class VoiceBuilder:
     __slots__ = (
         "_broken",
         "_faulty",
-        "_group",
+        "_group_offset",
         "_pending",
         "_report",
+        "_tied",
         "bars",
         "clef",
         "id",
-        "joined",
         "name",
         "notes",
         "reader",
@@ -83,14 +87,19 @@ class VoiceBuilder:
         self.name = ""
         self.clef = clef
         self.notes = 0
-        self.joined = False
         self.reader = NoteReader(key, unit, clef, report)
         self.bars = BarBuilder(meter)
         self._report = report
         self._pending: Pending | None = None
         self._broken: Broken | None = None
-        self._group: Group | None = None
+        self._group_offset = 0  # of the tuplet
+        self._tied: tuple[int, tuple[Note, ...]] = 0, ()  # by which number of notes
         self._faulty = False  # whether what was read last was reported, and must be again
+
+    def set_key(self, key: Key) -> None:
+        """Change the key signature from here on."""
+        number, tied = self._tied
+        self.reader.set_key(key, tied if number == self.notes else ())
 
     def set_clef(self, clef: Clef) -> None:
         """Change the clef from here on."""
@@ -106,95 +115,131 @@ class VoiceBuilder:
 
     # -- notes and rests
 
-    def add_notes(self, run: str, offset: int) -> None:
-        """Add the notes and rests of a NOTES lexeme."""
+    def read(self, lexemes: list[Lexeme], index: int) -> int:
+        """Read NOTES, BAR and SPACE from an index on; the index after them."""
         bars, reader = self.bars, self.reader
+        notes_kind, bar_kind, space_kind = Kind.NOTES, Kind.BAR, Kind.SPACE
+        end = len(lexemes)
+        while index < end:
+            kind, text, offset = lexemes[index]
+            if kind is notes_kind:
+                if self._pending is not None or self._broken is not None:
+                    self._read_waited(text, offset)
+                    index += 1
+                    continue
+                if bars.offset < 0:
+                    bars.offset = offset + _blanks(text)
+                items, steps, table = bars.items, bars.steps, reader.table
+                first = len(items)
+                # Nearly every note was met before. What is no note is in no table.
+                while made := table.get(text):
+                    events, more, table = made
+                    items += events
+                    steps += more
+                    index += 1
+                    if index == end:
+                        break
+                    kind, text, offset = lexemes[index]
+                self.notes += len(items) - first
+                bars.steps = steps
+                reader.table = table
+                if index < end and kind is notes_kind:
+                    self._read_new(text, offset)
+                    index += 1
+            elif kind is bar_kind:
+                line, passes, blanks = parse_bar_line(text)
+                self.bar(line, offset + blanks, passes)
+                index += 1
+            elif kind is space_kind:
+                reader.part()
+                index += 1
+            else:
+                break
+        return index
+
+    def _read_waited(self, text: str, offset: int) -> None:
+        """Read NOTES for which a mark or a broken rhythm waits."""
+        bars = self.bars
         if bars.offset < 0:
-            bars.offset = offset
+            bars.offset = offset + _blanks(text)
         first = len(bars.items)
         pending, self._pending = self._pending, None
-        if self._broken or self._group or reader.tied:
-            self._read(run, offset, waited=True)
-        elif (made := reader.table.runs[self.joined].get(run)) is not None:
-            # Nearly every run: one that was met before.
-            events, steps, reader.table = made
+        if self._broken is not None:
+            self._read(text, offset)
+        elif (made := self.reader.table.get(text)) is not None:
+            events, steps, self.reader.table = made
             bars.items += events
             bars.steps += steps
             self.notes += len(events)
-            self.joined = True
         else:
-            self._read_new(run, offset)
+            self._read_new(text, offset)
         if pending is not None:
             event = cast("Event", bars.items[first])
             bars.items[first] = with_attached(event, pending.attached())
 
-    def _read_new(self, run: str, offset: int) -> None:
-        """Read a run, and remember it unless it was at fault."""
+    def _read_new(self, text: str, offset: int) -> None:
+        """Read NOTES, and remember them unless they were at fault."""
         bars, reader = self.bars, self.reader
-        known = reader.table.runs[self.joined]
+        known = reader.table
         first, steps = len(bars.items), bars.steps
         self._faulty = False
-        self._read(run, offset, waited=False)
+        self._read(text, offset)
         if not self._faulty:
             events = tuple(cast("list[Event]", bars.items[first:]))
-            RUNS.keep(known, run, Made(events, bars.steps - steps, reader.table))
+            RUNS.keep(known, text, Made(events, bars.steps - steps, reader.table))
 
-    def _read(self, run: str, offset: int, *, waited: bool) -> None:
-        """Read a run event by event, up to where nothing waits any more if something did."""
-        for number, (text, at, apart) in enumerate(pieces_of(run)):
-            if apart:
-                self.joined = False
-            if text[0] in "<>":
-                self.broken(text, offset + at)
-            elif waited and number and not (self._broken or self._group):
-                self.add_notes(run[at:], offset + at)
-                return
-            else:
-                self._add_event(text, offset + at)
+    def _read(self, text: str, offset: int) -> None:
+        """Read NOTES event by event."""
+        if "<" in text or ">" in text:
+            for piece, at, apart in pieces_of(text):
+                if apart:
+                    self.reader.part()
+                if piece[0] in "<>":
+                    self.broken(piece, offset + at)
+                else:
+                    self._add_event(piece, offset + at)
+            return
+        blanks = _blanks(text)
+        if blanks:
+            self.reader.part()
+            text = text[blanks:]
+        self._add_event(text, offset + blanks)
 
     def _add_event(self, text: str, offset: int) -> None:
         """Add a note or rest, in its tuplet and broken rhythm."""
-        bars, reader, group = self.bars, self.reader, self._group
-        known = reader.table.runs[self.joined]
-        key = (
-            text if group is None
-            else (text, group.actual, group.normal, group.notes, group.position)
-        )  # fmt: skip
-        made = None if reader.tied else known.get(key)
+        bars, reader = self.bars, self.reader
+        known = reader.table
+        made = known.get(text)
         if made is None:
             reader.faulty = False
             event = self._event(text, offset)
+            reader.follow()
             made = Made((event,), in_steps(event.duration), reader.table)
             if reader.faulty:
                 self._faulty = True
-            elif not reader.tied:
-                RUNS.keep(known, key, made)
-            reader.tied = {}
+            else:
+                RUNS.keep(known, text, made)
         (event,), steps, reader.table = made
-        if group is not None:
-            group.position += 1
-            if group.position == group.notes:
-                self._group = None
         if self._broken is not None:
             duration = self._break(event.duration)
             event, steps = with_duration(event, duration), in_steps(duration)
         bars.items.append(event)
         bars.steps += steps
         self.notes += 1
-        self.joined = True
 
     def _event(self, text: str, offset: int) -> Event:
         """A note or rest, alone or in its tuplet."""
-        group = self._group
+        table = self.reader.table
+        group = table.group
         if text[0] in "zx":
             duration = self.reader.duration(text[1:], offset + 1)
             if group is None:
                 return Rest(duration, text[0] == "z")
-            return Rest(group.shorten(duration), text[0] == "z", 0, group.member())
-        note = self.reader.note(text, offset, joined=self.joined)
+            return Rest(shortened(duration, group), text[0] == "z", 0, group)
+        note = self.reader.note(text, offset, joined=table.joined)
         if group is None:
             return note
-        return note._replace(duration=group.shorten(note.duration), tuplet=group.member())
+        return note._replace(duration=shortened(note.duration, group), tuplet=group)
 
     def chord(self, notes: list[Note], length: Fraction, offset: int) -> None:
         """Add a chord; ``length`` multiplies its notes' own durations.
@@ -213,20 +258,21 @@ class VoiceBuilder:
             )
         duration, tuplet, attached = self._take(written * length)
         inner = tuple([note._replace(duration=duration) for note in notes])
-        self._add(Chord(inner, duration, self.joined, tuplet, attached), offset)
-        self.reader.tie(note for note in inner if note.tie)
+        self._add(Chord(inner, duration, self.reader.table.joined, tuplet, attached), offset)
+        self._tie(tuple([note for note in inner if note.tie]))
 
     def bar_rest(self, bars: int, visible: bool, offset: int) -> None:
         """Add ``bars`` bars of rest, ``Z`` or ``X`` (4.5)."""
         duration = (self.bars.meter.duration or _ONE) * bars
+        group = self.reader.table.group
         self._add(Rest(duration, visible, bars, None, self._attached()), offset)
+        self.reader.begin_group(group)  # which it does not belong to
 
     def _add(self, event: Event, offset: int) -> None:
         self.bars.add(event, offset)
         self.bars.steps += in_steps(event.duration)
         self.notes += 1
-        self.joined = True
-        self.reader.tied = {}
+        self.reader.follow()
 
     def _take(self, duration: Fraction) -> tuple[Fraction, Tuplet | None, Attached]:
         """Apply what waits for the next event, whose length as written is ``duration``.
@@ -234,13 +280,9 @@ class VoiceBuilder:
         Returns:
             Its sounding duration, its tuplet, and what hangs on it.
         """
-        tuplet, group = None, self._group
-        if group is not None:
-            duration = group.shorten(duration)
-            tuplet = group.member()
-            group.position += 1
-            if group.position == group.notes:
-                self._group = None
+        tuplet = self.reader.table.group
+        if tuplet is not None:
+            duration = shortened(duration, tuplet)
         if self._broken is not None:
             duration = self._break(duration)
         return duration, tuplet, self._attached()
@@ -268,19 +310,20 @@ class VoiceBuilder:
     def tuplet(self, actual: int, normal: int, notes: int, offset: int) -> None:
         """Begin a tuplet (4.13)."""
         self._check_group()
-        self._group = Group(actual, normal, notes, offset)
+        self._group_offset = offset
+        self.reader.begin_group(Tuplet(actual, normal, notes, 0))
 
     def _check_group(self) -> None:
-        group = self._group
+        group = self.reader.table.group
         if group is not None:
             self._report(
                 "tuplet",
                 Severity.WARNING,
                 f"this tuplet has {group.position} of its {group.notes} notes",
-                group.offset,
+                self._group_offset,
                 2,
             )
-            self._group = None
+            self.reader.begin_group(None)
 
     # -- marks after a note
 
@@ -302,13 +345,18 @@ class VoiceBuilder:
         if isinstance(event, Rest):
             return False
         if isinstance(event, Note):
-            self.reader.tie((event,))
+            self._tie((event,))
             self.bars.items[index] = event._replace(tie=True)
         else:
-            self.reader.tie(event.notes)
+            self._tie(event.notes)
             notes = tuple([note._replace(tie=True) for note in event.notes])
             self.bars.items[index] = event._replace(notes=notes)
         return True
+
+    def _tie(self, notes: tuple[Note, ...]) -> None:
+        """Let notes of the last event sound on in the next."""
+        self._tied = self.notes, notes
+        self.reader.tie(notes)
 
     def close_slur(self) -> bool:
         """End a slur on the last event; False if none is there."""
@@ -357,7 +405,7 @@ class VoiceBuilder:
         self._settle()
         if not self.bars.overlay():
             return False
-        self.reader.begin_bar()
+        self.reader.begin_layer()
         return True
 
     def bar(
@@ -368,7 +416,6 @@ class VoiceBuilder:
             self._settle()
         self.bars.end(line, offset, ending, ending_text)
         self.reader.begin_bar()
-        self.joined = False
 
     def open_repeat(self, offset: int) -> bool:
         """Take a ``:`` set apart from its bar line as the dots of ``|:``; False within a bar."""

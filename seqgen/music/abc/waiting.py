@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from seqgen.music.score import PLAIN, Attached, Chord, Event, Graces, Note, Rest, Tuplet
 
-__all__ = ["Broken", "Group", "Pending", "with_attached", "with_duration", "with_slur_closed"]
+__all__ = ["Broken", "Pending", "shortened", "with_attached", "with_duration", "with_slur_closed"]
 
 _CLOSED_SLUR = Attached(slurs_close=1)
 _OPEN_SLURS = tuple(Attached(slurs_open=count) for count in range(4))
@@ -51,23 +51,9 @@ class Broken:
         return _shares(duration.numerator, duration.denominator, self.marks)
 
 
-@dataclass(slots=True)
-class Group:
-    """A tuplet that still takes notes: ``actual`` in the time of ``normal`` (4.13)."""
-
-    actual: int
-    normal: int
-    notes: int
-    offset: int
-    position: int = 0
-
-    def shorten(self, duration: Fraction) -> Fraction:
-        """The sounding duration of a note in the group."""
-        return _product(duration.numerator, duration.denominator, self.normal, self.actual)
-
-    def member(self) -> Tuplet:
-        """What the next note says of the group."""
-        return Tuplet(self.actual, self.normal, self.notes, self.position)
+def shortened(duration: Fraction, tuplet: Tuplet) -> Fraction:
+    """The sounding duration of a note in a tuplet (4.13)."""
+    return _product(duration.numerator, duration.denominator, tuplet.normal, tuplet.actual)
 
 
 # A collection needs few of these products. They are looked up by integers: Fractions hash and
