@@ -67,11 +67,13 @@ def orthogonalise(matrix: tf.Tensor) -> tf.Tensor:
     x /= tf.norm(x) + 1e-7
     a, b, c = NEWTON_SCHULZ
     gram = tf.matmul(x, x, transpose_b=True)
-    all_steps = one = tf.eye(x.shape[0])
-    for _ in range(NEWTON_SCHULZ_STEPS):
+    one = tf.eye(x.shape[0])
+    all_steps = a * one + b * gram + c * tf.matmul(gram, gram)
+    step = all_steps
+    for _ in range(NEWTON_SCHULZ_STEPS - 1):
+        gram = tf.matmul(step, tf.matmul(gram, step))
         step = a * one + b * gram + c * tf.matmul(gram, gram)
         all_steps = tf.matmul(step, all_steps)
-        gram = tf.matmul(step, tf.matmul(gram, step))
     x = tf.matmul(all_steps, x)
     return tf.transpose(x) if tall else x
 
