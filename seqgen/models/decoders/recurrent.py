@@ -119,7 +119,9 @@ class RecurrentDecoder:
         weights, config = self.weights, self.config
         batch, time = ids.shape
         forgets = [column if column.any() else None for column in (ids == 0).T]
-        x = self.table[ids.T]  # (time, batch, gates * hidden)
+        # (time, batch, gates * hidden); NumPy may lay it out as ids.T is, so that a reshaped view
+        # would be a copy.
+        x = np.ascontiguousarray(self.table[ids.T])
         u = np.empty_like(x[0])
         hidden = np.empty((time, batch, config.hidden), np.float32)
         for layer in range(config.layers):
