@@ -67,7 +67,8 @@ def train(text: str, validation: str, steps: int) -> None:
     from seqgen.training.events import Stepped
 
     options = {"arch": "lstm", "hidden": 64, "steps": steps, "validation": validation}
-    run = runs.begin([text], Path("model.safetensors"), options, None, force=True)
+    timing = runs.Timing(began=time.perf_counter(), show_seconds=0.0)
+    run = runs.begin([text], Path("model.safetensors"), options, None, timing, force=True)
     every = max(1, steps // 20)
     memory = [
         round(resident_mb(os.getpid()))

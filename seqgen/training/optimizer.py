@@ -119,15 +119,26 @@ class Optimizer:
 
     def _adam(self, name: str, gradient: tf.Tensor, rate: tf.Tensor, step: tf.Tensor) -> None:
         weight = self.weights[name]
-        mean, square = self.memory[f"mean/{name}"], self.memory[f"square/{name}"]
-        mean.assign(BETA_MEAN * mean + (1 - BETA_MEAN) * gradient)
-        square.assign(BETA_SQUARE * square + (1 - BETA_SQUARE) * tf.square(gradient))
-        corrected_mean = mean / (1 - BETA_MEAN**step)
-        corrected_square = square / (1 - BETA_SQUARE**step)
-        change = corrected_mean / (tf.sqrt(corrected_square) + EPSILON)
-        if len(weight.shape) > 1 and not name.endswith(("embedding", UNMIXED)):
-            change += self.weight_decay * weight
-        weight.assign_sub(rate * change)
+        if (
+            self.weight_decay
+            and len(weight.shape) > 1
+            and not name.endswith(("embedding", UNMIXED))
+        ):
+            weight.assign(weight * (1.0 - rate * self.weight_decay))
+        # One pass over memory, which is what a large matrix costs, where the operations of these
+        # equations make about ten. Its epsilon is added before the square is corrected.
+        tf.raw_ops.ResourceApplyAdam(
+            var=weight.handle,
+            m=self.memory[f"mean/{name}"].handle,
+            v=self.memory[f"square/{name}"].handle,
+            beta1_power=BETA_MEAN**step,
+            beta2_power=BETA_SQUARE**step,
+            lr=rate,
+            beta1=BETA_MEAN,
+            beta2=BETA_SQUARE,
+            epsilon=EPSILON,
+            grad=gradient,
+        )
 
     def _muon(self, name: str, gradient: tf.Tensor, rate: tf.Tensor) -> None:
         weight, momentum = self.weights[name], self.memory[f"momentum/{name}"]

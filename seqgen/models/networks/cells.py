@@ -18,6 +18,7 @@ __all__ = ["CELLS", "Cell", "State"]
 
 # The vectors a cell remembers, (batch, hidden) each: h, which it also puts out, and an LSTM's c.
 State = tuple[Any, ...]
+Tensors = tuple[Any, ...]
 
 
 class Cell(ABC):
@@ -25,39 +26,34 @@ class Cell(ABC):
 
     Attributes:
         saved: how many vectors of a step its way back needs.
+        ways: 1 where x and u are added, so that they have one gradient; else 2.
     """
 
     saved: int
+    ways = 1
 
     @abstractmethod
-    def forward(self, x: tf.Tensor, u: tf.Tensor, state: State) -> tuple[State, tf.Tensor]:
+    def forward(self, x: tf.Tensor, u: tf.Tensor, state: State) -> tuple[State, Tensors]:
         """One step.
 
         Args:
             x, u: (batch, gates * hidden); see the module.
             state: before the step.
         Returns:
-            The state after it, and what backward needs, (batch, saved * hidden).
+            The state after it, and what backward needs, (batch, hidden) each.
         """
 
     @abstractmethod
-    def backward(self, d_state: State, saved: tf.Tensor) -> tuple[tf.Tensor, State]:
+    def backward(self, d_state: State, saved: Tensors) -> tuple[Tensors, State]:
         """The same step back.
 
         Args:
             d_state: of the state after the step.
             saved: what forward gave.
         Returns:
-            d_x, (batch, gates * hidden), and that of the state before the step, but for the way
-            through u: 0 where there is no other.
+            d_x, and d_u where it is another, (batch, gates * hidden) each; and that of the state
+            before the step, but for the way through u: 0 where there is no other.
         """
-
-    def d_u(self, d_x: tf.Tensor, _saved: tf.Tensor) -> tf.Tensor:
-        """The gradient of u, shaped as d_x, from that of x: the same where x and u are added.
-
-        Both arguments may have further axes before the last.
-        """
-        return d_x
 
 
 class RNN(Cell):
@@ -68,13 +64,13 @@ class RNN(Cell):
 
     saved = 1
 
-    def forward(self, x: tf.Tensor, u: tf.Tensor, _state: State) -> tuple[State, tf.Tensor]:
+    def forward(self, x: tf.Tensor, u: tf.Tensor, _state: State) -> tuple[State, Tensors]:
         h = tf.tanh(x + u)
-        return (h,), h
+        return (h,), (h,)
 
-    def backward(self, d_state: State, saved: tf.Tensor) -> tuple[tf.Tensor, State]:
-        (d_h,), h = d_state, saved
-        return d_h * (1.0 - h * h), (0.0,)
+    def backward(self, d_state: State, saved: Tensors) -> tuple[Tensors, State]:
+        (d_h,), (h,) = d_state, saved
+        return (d_h * (1.0 - h * h),), (0.0,)
 
 
 class GRU(Cell):
@@ -88,27 +84,25 @@ class GRU(Cell):
     """
 
     saved = 5
+    ways = 2
 
-    def forward(self, x: tf.Tensor, u: tf.Tensor, state: State) -> tuple[State, tf.Tensor]:
-        (h,), size = state, u.shape[-1] // 3
-        gates = tf.sigmoid(x[:, : 2 * size] + u[:, : 2 * size])
-        z, r = tf.split(gates, 2, 1)
-        u_n = u[:, 2 * size :]
-        n = tf.tanh(x[:, 2 * size :] + r * u_n)
-        return (z * h + (1.0 - z) * n,), tf.concat([gates, n, u_n, h], 1)
+    def forward(self, x: tf.Tensor, u: tf.Tensor, state: State) -> tuple[State, Tensors]:
+        (h,) = state
+        x_z, x_r, x_n = tf.split(x, 3, 1)
+        u_z, u_r, u_n = tf.split(u, 3, 1)
+        z, r = tf.sigmoid(x_z + u_z), tf.sigmoid(x_r + u_r)
+        n = tf.tanh(x_n + r * u_n)
+        return (z * h + (1.0 - z) * n,), (z, r, n, u_n, h)
 
-    def backward(self, d_state: State, saved: tf.Tensor) -> tuple[tf.Tensor, State]:
+    def backward(self, d_state: State, saved: Tensors) -> tuple[Tensors, State]:
         (d_h,) = d_state
-        z, r, n, u_n, h = tf.split(saved, 5, 1)
+        z, r, n, u_n, h = saved
         d_x_n = d_h * (1.0 - z) * (1.0 - n * n)
         d_x_r = d_x_n * u_n * r * (1.0 - r)
         d_x_z = d_h * (h - n) * z * (1.0 - z)
-        return tf.concat([d_x_z, d_x_r, d_x_n], 1), (d_h * z,)
-
-    def d_u(self, d_x: tf.Tensor, saved: tf.Tensor) -> tf.Tensor:
-        size = d_x.shape[-1] // 3
-        r = saved[..., size : 2 * size]
-        return tf.concat([d_x[..., : 2 * size], d_x[..., 2 * size :] * r], -1)
+        d_x = tf.concat([d_x_z, d_x_r, d_x_n], 1)
+        d_u = tf.concat([d_x_z, d_x_r, d_x_n * r], 1)
+        return (d_x, d_u), (d_h * z,)
 
 
 class LSTM(Cell):
@@ -122,25 +116,24 @@ class LSTM(Cell):
 
     saved = 6
 
-    def forward(self, x: tf.Tensor, u: tf.Tensor, state: State) -> tuple[State, tf.Tensor]:
-        (_, before), size = state, u.shape[-1] // 4
-        z = x + u
-        gates = tf.sigmoid(z[:, : 3 * size])
-        i, f, o = tf.split(gates, 3, 1)
-        g = tf.tanh(z[:, 3 * size :])
+    def forward(self, x: tf.Tensor, u: tf.Tensor, state: State) -> tuple[State, Tensors]:
+        _, before = state
+        z_i, z_f, z_o, z_g = tf.split(x + u, 4, 1)
+        i, f, o = tf.sigmoid(z_i), tf.sigmoid(z_f), tf.sigmoid(z_o)
+        g = tf.tanh(z_g)
         c = f * before + i * g
         shown = tf.tanh(c)
-        return (o * shown, c), tf.concat([gates, g, before, shown], 1)
+        return (o * shown, c), (i, f, o, g, before, shown)
 
-    def backward(self, d_state: State, saved: tf.Tensor) -> tuple[tf.Tensor, State]:
+    def backward(self, d_state: State, saved: Tensors) -> tuple[Tensors, State]:
         d_h, d_c = d_state
-        i, f, o, g, before, shown = tf.split(saved, 6, 1)
+        i, f, o, g, before, shown = saved
         d_c += d_h * o * (1.0 - shown * shown)
         d_x_i = d_c * g * i * (1.0 - i)
         d_x_f = d_c * before * f * (1.0 - f)
         d_x_o = d_h * shown * o * (1.0 - o)
         d_x_g = d_c * i * (1.0 - g * g)
-        return tf.concat([d_x_i, d_x_f, d_x_o, d_x_g], 1), (0.0, d_c * f)
+        return (tf.concat([d_x_i, d_x_f, d_x_o, d_x_g], 1),), (0.0, d_c * f)
 
 
 CELLS: dict[Architecture, Cell] = {"rnn": RNN(), "gru": GRU(), "lstm": LSTM()}

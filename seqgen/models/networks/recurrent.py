@@ -75,53 +75,55 @@ class RecurrentNetwork(Network):
         time, batch = tf.shape(inputs)[0], tf.shape(inputs)[1]
         size, width = self.config.hidden, inputs.shape[-1]
 
+        # What goes from step to step is never joined: such a copy takes longer than its use. A row of
+        # a tensor, inputs[t], is none.
         def series(last_axis: int) -> tf.TensorArray:
-            return tf.TensorArray(tf.float32, time, element_shape=(None, last_axis))
+            shape = (None, last_axis)
+            return tf.TensorArray(tf.float32, time, element_shape=shape, clear_after_read=False)
 
         @tf.custom_gradient
         def run(inputs: tf.Tensor, kernel: tf.Tensor, *biases: tf.Tensor) -> tuple[Any, object]:
-            kernel = self.narrow(kernel)  # in the loop this would take as long as the product
-            inputs_at = series(width).unstack(inputs)
-            keep_at = tf.TensorArray(tf.float32, time, clear_after_read=False).unstack(keep)
+            # Rounded once: in the loop that would take as long as the product. And turned once:
+            # products of few rows are faster along the columns.
+            kernel = self.narrow(kernel)
+            turned = tf.transpose(kernel)
 
             def forward(t: Any, state: State, hs: Any, saved: Any) -> tuple[Any, ...]:
-                kept = keep_at.read(t)
-                state = tuple(part * kept for part in state)
-                u = product(state[0], kernel)  # (batch, gates * hidden)
+                state = tuple(part * keep[t] for part in state)
+                u = product(state[0], turned, transpose_b=True)  # (batch, gates * hidden)
                 for bias in biases:
                     u += bias
-                state, needed = cell.forward(inputs_at.read(t), u, state)
-                return t + 1, state, hs.write(t, state[0]), saved.write(t, needed)
+                state, needed = cell.forward(inputs[t], u, state)
+                saved = tuple(all_.write(t, one) for all_, one in zip(saved, needed, strict=True))
+                return t + 1, state, hs.write(t, state[0]), saved
 
             _, last, hs, saved = tf.while_loop(
                 lambda t, *_: t < time,
                 forward,
-                (0, state, series(size), series(cell.saved * size)),
+                (0, state, series(size), tuple(series(size) for _ in range(cell.saved))),
                 maximum_iterations=time,
             )
-            hs, saved = hs.stack(), saved.stack()
+            hs = hs.stack()
 
             def gradient(d_hs: tf.Tensor, *_d_last: tf.Tensor) -> tuple[tf.Tensor, ...]:
-                d_hs_at = series(size).unstack(d_hs)
-                saved_at = series(cell.saved * size).unstack(saved)
-
-                def backward(k: Any, d_state: State, d_xs: Any) -> tuple[Any, ...]:
+                def backward(k: Any, d_state: State, d_series: Any) -> tuple[Any, ...]:
                     t = time - 1 - k
-                    needed, kept = saved_at.read(t), keep_at.read(t)
+                    needed = tuple(each.read(t) for each in saved)
                     d_h, *d_rest = d_state
-                    d_x, (d_h, *d_rest) = cell.backward((d_h + d_hs_at.read(t), *d_rest), needed)
-                    d_h += product(cell.d_u(d_x, needed), kernel, transpose_b=True)
-                    return k + 1, tuple(d * kept for d in (d_h, *d_rest)), d_xs.write(t, d_x)
+                    d_xu, (d_h, *d_rest) = cell.backward((d_h + d_hs[t], *d_rest), needed)
+                    d_h += product(d_xu[-1], kernel, transpose_b=True)
+                    written = tuple(d.write(t, one) for d, one in zip(d_series, d_xu, strict=True))
+                    return k + 1, tuple(d * keep[t] for d in (d_h, *d_rest)), written
 
                 zero = tuple(tf.zeros((batch, size)) for _ in state)
-                _, _, d_xs = tf.while_loop(
+                _, _, d_series = tf.while_loop(
                     lambda k, *_: k < time,
                     backward,
-                    (0, zero, series(width)),
+                    (0, zero, tuple(series(width) for _ in range(cell.ways))),
                     maximum_iterations=time,
                 )
-                d_xs = d_xs.stack()  # (time, batch, gates * hidden)
-                d_us = tf.reshape(cell.d_u(d_xs, saved), (-1, width))
+                d_xu = [each.stack() for each in d_series]  # (time, batch, gates * hidden) each
+                d_xs, d_us = d_xu[0], tf.reshape(d_xu[-1], (-1, width))
                 previous_hs = tf.concat([state[0][None], hs[:-1]], 0) * keep
                 d_kernel = product(tf.reshape(previous_hs, (-1, size)), d_us, transpose_a=True)
                 return d_xs, d_kernel, *(tf.reduce_sum(d_us, 0) for _ in biases)
