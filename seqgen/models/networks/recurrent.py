@@ -75,8 +75,8 @@ class RecurrentNetwork(Network):
         time, batch = tf.shape(inputs)[0], tf.shape(inputs)[1]
         size, width = self.config.hidden, inputs.shape[-1]
 
-        # What goes from step to step is never joined: such a copy takes longer than its use. A row of
-        # a tensor, inputs[t], is none.
+        # What goes from step to step is never joined: such a copy takes longer than its use. A row
+        # of a tensor, inputs[t], is none.
         def series(last_axis: int) -> tf.TensorArray:
             shape = (None, last_axis)
             return tf.TensorArray(tf.float32, time, element_shape=shape, clear_after_read=False)
