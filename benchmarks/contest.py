@@ -70,10 +70,14 @@ def seqgen_step(
     import_tensorflow()
     from seqgen.training import compute
     from seqgen.training.batches import Batches
+    from seqgen.training.plan import CONVOLUTION
     from seqgen.training.trainer import Trainer
 
     heads = HEADS if arch == "transformer" else 0
-    model = ModelConfig(arch, vocabulary, layers, hidden, embedding, heads, window)
+    convolution = CONVOLUTION if arch == "transformer" else 0
+    model = ModelConfig(
+        arch, vocabulary, layers, hidden, embedding, heads, window, convolution=convolution
+    )
     config = TrainingConfig(
         steps=1_000_000,
         batch_size=batch,
