@@ -30,8 +30,8 @@ MEASURED_SHARE = 0.04  # of the budget goes into measuring updates, and as much 
 MEASURED_SECONDS = 6.0  # at most, and again at most for an evaluation
 SETTLING_UPDATES = 2  # after the first, which compiles
 MEASURED_UPDATES = 5  # at least
-# Kept back, of the whole: what a machine loses when it works for long. Runs of one minute to fourteen
-# ended 1 to 5 % late by the speed of their first seconds.
+# Kept back, of the whole: what a machine loses when it works for long. Runs of one minute to
+# fourteen ended 1 to 5 % late by the speed of their first seconds.
 RESERVE = 0.02
 SAVE_SECONDS = 60.0  # a run that is killed loses no more than this
 RECENT = 0.98  # of the seconds an update takes, kept from those before
