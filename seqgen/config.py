@@ -138,7 +138,7 @@ class ModelConfig:
             if self.logit_softcap is not None:
                 _real("logit-softcap", self.logit_softcap, 0, 1e6, open_low=True)
             if self.convolution != 0:
-                _whole("convolution", self.convolution, 2, MAX_CONVOLUTION)
+                _whole("convolution, where it is not 0,", self.convolution, 2, MAX_CONVOLUTION)
         else:
             _require(self.heads == 0, f"a network of type {self.arch} has no heads")
             _require(

@@ -121,8 +121,9 @@ def score(
             # As cat does: the others are still worth reading.
             say(printable(f"seqgen: {error}"))
             failed = True
-    for line in records.totals(total, count):
-        remark(line)
+    if count or not failed:  # a total of nothing would only bury the error
+        for line in records.totals(total, count):
+            remark(line)
     for name, scorer in zip(names, scorers, strict=True):
         if scorer.spelled:
             remark(printable(_spelled(name, scorer)))

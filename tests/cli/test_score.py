@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -150,36 +151,37 @@ def test_a_terminal_gets_a_table_and_colours(folder: Path) -> None:
     assert len(plain.splitlines()) == len(LINES)
 
 
-def test_what_is_there_is_scored_at_once(folder: Path) -> None:
+def score_lines(folder: Path) -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]:
+    """A process that scores what is written to it, and its two pipes."""
     process = subprocess.Popen(
         [*COMMAND, "-m", "prose", "--by", "line", "-"], cwd=folder,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
+    return process, process.stdin, process.stdout
+
+
+def test_what_is_there_is_scored_at_once(folder: Path) -> None:
+    process, stdin, stdout = score_lines(folder)
     for number in (1, 2):
-        process.stdin.write(b"to be\n")
-        process.stdin.flush()
-        assert b"<stdin>:%d\tto be" % number in process.stdout.readline()
+        stdin.write(b"to be\n")
+        stdin.flush()
+        assert b"<stdin>:%d\tto be" % number in stdout.readline()
     _, errors = process.communicate()
     assert b"12 characters in 2 lines" in errors
 
 
 def test_a_closed_pipe_ends_it_quietly(folder: Path) -> None:
-    process = subprocess.Popen(
-        [*COMMAND, "-m", "prose", "--by", "line", "-"], cwd=folder,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
+    process, stdin, stdout = score_lines(folder)
     assert process.stderr is not None
-    process.stdin.write(b"to be\n")
-    process.stdin.flush()
-    process.stdout.readline()
-    process.stdout.close()
+    stdin.write(b"to be\n")
+    stdin.flush()
+    stdout.readline()
+    stdout.close()
     with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(b"to be\n" * 1000)
-        process.stdin.close()
+        stdin.write(b"to be\n" * 1000)
+        stdin.close()
     process.wait()
     assert process.stderr.read() == b""
     process.stderr.close()
@@ -214,6 +216,7 @@ def test_what_cannot_be(
     done = score(folder, *arguments, stdin=stdin, status=status)
     assert done.stdout == ""
     assert sentence in done.stderr
+    assert " in 0 " not in done.stderr
 
 
 def test_no_lines_are_no_error(folder: Path) -> None:
