@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
+    "EVENTS",
     "PLAIN",
     "Attached",
     "Bar",
@@ -348,6 +349,8 @@ class LineBreak:
 
 
 Event: TypeAlias = Note | Chord | Rest
+EVENTS = (Note, Chord, Rest)
+"""For ``isinstance`` where it is called often: a union is made anew each time it is written."""
 Change: TypeAlias = (
     KeyChange | MeterChange | UnitChange | TempoChange | PartMark | Directive | Field
 )

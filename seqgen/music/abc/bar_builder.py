@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from seqgen.music.abc.bars import BarStart, OpenBar, Report, check_bars
-from seqgen.music.abc.values import Steps
+from collections.abc import Callable
+
+from seqgen.music.abc.bars import WITHIN, BarStart, OddBar, Report, check_bars
+from seqgen.music.abc.lyrics import Layers
+from seqgen.music.abc.values import Steps, in_steps
 from seqgen.music.score import Bar, BarLine, Item, LineBreak, Meter
 
 __all__ = ["BarBuilder"]
@@ -18,17 +21,21 @@ class BarBuilder:
     Attributes:
         items: of the layer that is being read; the reader adds to it,
         steps: and to its length.
+        offset: of the bar's first item; -1 before it.
         meter: in force.
     """
 
     __slots__ = (
         "_bars",
+        "_divides",
         "_ending",
         "_ending_text",
+        "_full",
         "_layers",
         "_left",
         "_line_bar",
         "_line_item",
+        "_odd_bars",
         "items",
         "meter",
         "offset",
@@ -38,14 +45,22 @@ class BarBuilder:
     def __init__(self, meter: Meter) -> None:
         self.items: list[Item] = []
         self.steps: Steps = 0
-        self.meter = meter
-        self.offset = -1  # of the bar's first item; -1 before it
+        self.offset = -1
         self._layers: list[tuple[list[Item], Steps]] = []
-        self._bars: list[OpenBar] = []
+        self._bars: list[Bar] = []
+        self._odd_bars: list[OddBar] = []
         self._left = BarStart
+        self._divides = False  # the line before it, and so its bar
         self._ending: tuple[int, ...] = ()
         self._ending_text = ""
         self._line_bar = self._line_item = 0
+        self.set_meter(meter)
+
+    def set_meter(self, meter: Meter) -> None:
+        """Change the metre from here on."""
+        self.meter = meter
+        duration = meter.duration
+        self._full = None if duration is None else in_steps(duration)
 
     def add(self, item: Item, offset: int) -> None:
         """Add something that takes no time."""
@@ -71,7 +86,7 @@ class BarBuilder:
 
     def end(self, line: BarLine, offset: int, ending: tuple[int, ...], ending_text: str) -> None:
         """End the bar with ``line``; ``ending`` is that of the music after it."""
-        if not self.steps and self.is_empty():
+        if self.steps == 0 and self.is_empty():
             self._merge(line)
         else:
             self._close(line, offset)
@@ -87,24 +102,29 @@ class BarBuilder:
         merged = BarLine(style, max(left.closes, line.closes), max(left.opens, line.opens))
         self._left = merged
         if self._bars:
-            self._bars[-1].right = merged
+            self._bars[-1] = self._bars[-1]._replace(right=merged)
 
     def _close(self, line: BarLine, offset: int) -> None:
-        self._layers.append((self.items, self.steps))
-        self._bars.append(
-            OpenBar(
-                self._left,
-                line,
-                self._layers,
-                self._ending,
-                self._ending_text,
-                offset if self.offset < 0 else self.offset,
-                offset,
-                self.meter,
-            )
+        steps, left = self.steps, self._left
+        items = tuple(self.items)
+        overlays: tuple[tuple[Item, ...], ...] = ()
+        divides = line.style in WITHIN
+        if steps != self._full or divides or self._divides or self._layers:
+            lengths = *[length for _, length in self._layers], steps
+            if self._layers:
+                (first, _), *others = self._layers
+                overlays = *[tuple(layer) for layer, _ in others], items
+                items = tuple(first)
+                self._layers = []
+            self._odd_bars.append(OddBar(len(self._bars), lengths, offset, self.meter))
+        start = offset if self.offset < 0 else self.offset
+        # In half the time that Bar() takes, which does the same in Python.
+        bar = tuple.__new__(
+            Bar, (left, line, items, overlays, self._ending, self._ending_text, start)
         )
+        self._bars.append(bar)
         self._left = line
-        self._layers = []
+        self._divides = divides
         self._ending, self._ending_text = (), ""
         self.items = []
         self.steps = 0
@@ -122,14 +142,18 @@ class BarBuilder:
         if not isinstance(last, LineBreak) and (last is not None or self._bars):
             self.items.append(_LINE_BREAK)
 
-    def line_layers(self) -> list[tuple[list[Item], int]]:
-        """The items of each bar since that line began, and where in the first it began."""
-        open_items = self._layers[0][0] if self._layers else self.items
-        layers = [bar.layers[0][0] for bar in self._bars[self._line_bar :]]
-        return [
-            (items, self._line_item if index == 0 else 0)
-            for index, items in enumerate([*layers, open_items])
-        ]
+    def hang(self, change: Callable[[Layers], None]) -> None:
+        """Let lyrics or symbols be hung on the notes of the line of music.
+
+        Args:
+            change: is given the items of each bar since that line began, with the index of the
+                first of the line, and puts others in their places.
+        """
+        closed = [list(bar.items) for bar in self._bars[self._line_bar :]]
+        layers = [*closed, self._layers[0][0] if self._layers else self.items]
+        change([(items, 0 if at else self._line_item) for at, items in enumerate(layers)])
+        for at, items in enumerate(closed, self._line_bar):
+            self._bars[at] = self._bars[at]._replace(items=tuple(items))
 
     def finish(self, offset: int, report: Report) -> tuple[Bar, ...]:
         """All bars; reports what is wrong with them."""
@@ -137,18 +161,5 @@ class BarBuilder:
             self.items.pop()
         if self.items or self._layers or self._ending:
             self._close(BarLine("none"), offset)
-        check_bars(self._bars, report)
-        return tuple(
-            [
-                Bar(
-                    bar.left,
-                    bar.right,
-                    tuple(bar.layers[0][0]),
-                    tuple([tuple(items) for items, _ in bar.layers[1:]]) if bar.layers[1:] else (),
-                    bar.ending,
-                    bar.ending_text,
-                    bar.offset,
-                )
-                for bar in self._bars
-            ]
-        )
+        check_bars(self._bars, self._odd_bars, report)
+        return tuple(self._bars)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import lcm
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from seqgen.music.abc.values import Steps, from_steps, in_steps
+from seqgen.music.abc.values import Steps, in_steps, ratio
 from seqgen.music.diagnostics import Severity
-from seqgen.music.score import BarLine, Item, Meter, PartMark, Rest
+from seqgen.music.score import Bar, BarLine, Meter, PartMark, Rest
 
-__all__ = ["BarStart", "OpenBar", "Report", "check_bars", "parse_bar_line", "parse_passes"]
+__all__ = [
+    "BarStart",
+    "OddBar",
+    "Report",
+    "check_bars",
+    "parse_bar_line",
+    "parse_passes",
+]
 
 Report: TypeAlias = Callable[[str, Severity, str, int, int], None]
 """Called with a diagnostic's code, severity, message, offset and length."""
@@ -20,25 +26,22 @@ Report: TypeAlias = Callable[[str, Severity, str, int, int], None]
 BarStart = BarLine("none")
 
 _MAX_PASSES = 64
-_WITHIN = ("dotted", "invisible", "none")  # lines that stand within a bar
+WITHIN = ("dotted", "invisible", "none")
+"""Styles of bar lines that stand within a bar."""
 
 
-@dataclass(slots=True)
-class OpenBar:
-    """A bar while its voice is read: its layers can still take lyrics, its right line repeat dots.
+class OddBar(NamedTuple):
+    """A bar that does not fill its metre all by itself, as nearly every bar does.
 
     Args:
-        layers: the items and length in steps of each.
-        offset: of its first character; end: of its bar line.
+        number: of the bar in its voice, from 0.
+        lengths: of its layers.
+        end: where its bar line stands.
         meter: in force at its end.
     """
 
-    left: BarLine
-    right: BarLine
-    layers: list[tuple[list[Item], Steps]]
-    ending: tuple[int, ...]
-    ending_text: str
-    offset: int
+    number: int
+    lengths: tuple[Steps, ...]
     end: int
     meter: Meter
 
@@ -86,80 +89,85 @@ def parse_passes(numbers: str) -> tuple[int, ...]:
     return tuple(sorted(number for number in passes if 0 < number <= _MAX_PASSES))
 
 
-def check_bars(bars: list[OpenBar], report: Report) -> None:
+def check_bars(bars: Sequence[Bar], odd_bars: Sequence[OddBar], report: Report) -> None:
     """Report every bar that doesn't fill its metre, and every overlay unlike its bar.
 
     A bar at the edge of a section (the tune's ends, a repeat, an ending, a double bar, a part) may
     be short: an upbeat and the bar that completes it stand there. Pieces that only a dotted or
     invisible bar line, or none, divides make one bar.
+
+    Args:
+        odd_bars: those that may be at fault: shorter or longer than their metre, in pieces, or
+            with overlays. The others are not looked at.
     """
-    pieces: list[OpenBar] = []
+    pieces: list[OddBar] = []
     total: Steps = 0  # of the pieces
-    meter: Meter | None = None
-    full: Steps | None = None
-    for index, bar in enumerate(bars):
-        if bar.meter is not meter:
-            meter = bar.meter
-            full = None if meter.duration is None else in_steps(meter.duration)
-        length = bar.layers[0][1]
-        divided = bar.right.style in _WITHIN
-        if length == full and not divided and not pieces and len(bar.layers) == 1:
-            continue  # as nearly every bar
-        for _, other in bar.layers[1:]:
+    before: OddBar | None = None  # the pieces
+    for odd in odd_bars:
+        bar, length, meter = bars[odd.number], odd.lengths[0], odd.meter
+        for other in odd.lengths[1:]:
             if other != length:
                 report(
                     "overlay",
                     Severity.WARNING,
-                    f"a layer after & lasts {_in_units(other, bar.meter)}, its bar "
-                    f"{_in_units(length, bar.meter)}; they should last equally long",
+                    f"a layer after & lasts {_in_units(other, meter)}, its bar "
+                    f"{_in_units(length, meter)}; they should last equally long",
                     bar.offset,
-                    max(1, bar.end - bar.offset),
+                    max(1, odd.end - bar.offset),
                 )
-        pieces.append(bar)
+        pieces.append(odd)
         total += length
-        following = bars[index + 1] if index + 1 < len(bars) else None
-        if divided and following is not None:
+        following = bars[odd.number + 1] if odd.number + 1 < len(bars) else None
+        if bar.right.style in WITHIN and following is not None:
             continue
+        duration = meter.duration
+        full = None if duration is None else in_steps(duration)
         if full is not None and total and total != full:
-            before = index - len(pieces)
+            index = pieces[0].number - 1
             # Marks alone between two bar lines are no bar: the section begins after them.
-            marks = before >= 0 and not bars[before].layers[0][1] and _is_edge(bars[before].left)
-            first = before < 0 or marks
-            _check_bar(pieces, total, following, report, short=total < full, first=first)
-        pieces, total = [], 0
+            marks = (
+                before is not None
+                and before.number == index
+                and not before.lengths[0]
+                and _is_edge(bars[index].left)
+            )
+            first = index < 0 or marks
+            _check_bar(bars, pieces, total, report, short=total < full, first=first)
+        pieces, total, before = [], 0, odd
 
 
 def _check_bar(
-    pieces: list[OpenBar],
+    bars: Sequence[Bar],
+    pieces: list[OddBar],
     length: Steps,
-    following: OpenBar | None,
     report: Report,
     *,
     short: bool,
     first: bool,
 ) -> None:
     """Report a bar that is not as long as its metre, unless it may be so."""
+    begin, last = bars[pieces[0].number], pieces[-1]
+    following = last.number + 1
     at_edge = (
         first
-        or _is_edge(pieces[0].left)
-        or _is_edge(pieces[-1].right)
-        or bool(pieces[0].ending)
-        or (following is not None and bool(following.ending))
+        or _is_edge(begin.left)
+        or _is_edge(bars[last.number].right)
+        or bool(begin.ending)
+        or (following < len(bars) and bool(bars[following].ending))
     )
     if short and at_edge:
         return
-    items = pieces[0].layers[0][0]
-    if any(isinstance(item, Rest) and item.bars for item in items):
-        return
-    if short and any(isinstance(item, PartMark) for item in items):
-        return
-    meter = pieces[-1].meter
+    for item in begin.items:
+        if isinstance(item, Rest) and item.bars:
+            return
+        if short and isinstance(item, PartMark):
+            return
     report(
         "bar-length",
         Severity.WARNING,
-        f"this bar lasts {_in_units(length, meter)}, the metre is {meter}",
-        pieces[0].offset,
-        max(1, pieces[-1].end - pieces[0].offset),
+        f"this bar lasts {_in_units(length, last.meter)}, the metre is {last.meter}",
+        begin.offset,
+        max(1, last.end - begin.offset),
     )
 
 
@@ -168,6 +176,6 @@ def _is_edge(line: BarLine) -> bool:
 
 
 def _in_units(length: Steps, meter: Meter) -> str:
-    duration = from_steps(length)
-    unit = lcm(duration.denominator, meter.unit)
-    return f"{duration.numerator * (unit // duration.denominator)}/{unit}"
+    numerator, denominator = ratio(length)
+    unit = lcm(denominator, meter.unit)
+    return f"{numerator * (unit // denominator)}/{unit}"

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from seqgen.music.abc.bars import Report
@@ -152,50 +151,57 @@ class Header:
 
 def read_header(lines: Sequence[Lexeme], defaults: Defaults, report: Report) -> Header:
     """Read a header; its ``body`` stays None if no ``K:`` ends it."""
-    header = Header(directives=list(defaults.directives))
-    unit: Fraction | None = None
-    tempo: FieldLine | None = None
-    report_here = report
 
     def report_default(code: str, severity: Severity, message: str, *_: int) -> None:
         """A fault of the file's header is a fault of the tune, at whose X: it is shown."""
-        report_here(code, severity, f"in the file's header: {message}", lines[0][2], 2)
+        report(code, severity, f"in the file's header: {message}", lines[0][2], 2)
 
-    for number, line in enumerate(chain(defaults.fields, _header_lines(lines))):
-        report = report_default if number < len(defaults.fields) else report_here
-        if not isinstance(line, FieldLine):
-            kind, text, offset = line
-            if kind is Kind.DIRECTIVE:
-                header.directives.append(Directive(text[2:].strip()))
-            elif not text.startswith("%%"):
-                report(
-                    "header",
-                    Severity.WARNING,
-                    "this line of the header is no field and is ignored; a header holds fields "
-                    "such as T:Title and ends with K:, the key",
-                    offset,
-                    len(text),
-                )
-            continue
+    header = Header(directives=list(defaults.directives))
+    unit: Fraction | None = None
+    tempo: tuple[FieldLine, Report] | None = None
+
+    def read(line: FieldLine, report: Report) -> None:
+        nonlocal unit, tempo
         name, value, offset, following = line
         header.fields.append(Field(name, value))
         if name == "L":
             unit = attempt(parse_unit, value, "unit", report, offset) or unit
         elif name == "Q":
-            tempo = line
+            tempo = line, report
         elif name == "K":
             _read_key(header, value, offset, report)
             header.body = following
-            break
         else:
             _read_field(header, line, report)
+
+    for line in defaults.fields:
+        read(line, report_default)
+    index, end = 0, len(lines)
+    while index < end and header.body is None:
+        kind, text, offset = lines[index]
+        if kind is Kind.FIELD:
+            line = field_at(lines, index)
+            index = line.next
+            read(line, report)
+            continue
+        index += 1
+        if kind is Kind.DIRECTIVE:
+            header.directives.append(Directive(text[2:].strip()))
+        elif kind is Kind.TEXT and not text.startswith("%%"):
+            report(
+                "header",
+                Severity.WARNING,
+                "this line of the header is no field and is ignored; a header holds fields "
+                "such as T:Title and ends with K:, the key",
+                offset,
+                len(text),
+            )
     header.unit = unit or default_unit(header.meter)
-    if tempo is not None and tempo.value:
-        report = report_default if tempo in defaults.fields else report_here
+    if tempo is not None and tempo[0].value:
+        (_, value, offset, _), report_tempo = tempo
         header.tempo = attempt(
-            lambda value: parse_tempo(value, header.unit),
-            tempo.value, "tempo", report, tempo.offset,
-        )  # fmt: skip
+            lambda text: parse_tempo(text, header.unit), value, "tempo", report_tempo, offset
+        )
     if header.body is None:
         report(
             "no-key",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from seqgen.music.score import Attached, Chord, Item, Note, Syllable
 
-__all__ = ["align_lyrics", "align_symbols"]
+__all__ = ["Layers", "align_lyrics", "align_symbols"]
 
 _LYRIC = re.compile(r"([-_*|])|((?:\\-|[^\s_*|-])+)|\s+")
 _SYMBOL = re.compile(r"![^!\s]*!|\"[^\"]*\"|[*|]|[^\s!\"*|]")
 
-Layers = list[tuple[list[Item], int]]
+Layers: TypeAlias = list[tuple[list[Item], int]]
+"""The items of each bar under which lyrics stand, and where in them the line of music begins."""
 
 
 def _slots(layers: Layers) -> Iterator[tuple[list[Item], int] | None]:

@@ -17,7 +17,7 @@ from seqgen.music.abc.header import (
     read_symbol,
     report_unknown,
 )
-from seqgen.music.abc.lexer import Kind, Lexeme, lex_runs
+from seqgen.music.abc.lexer import RUN_KINDS, Kind, Lexeme, MusicLine
 from seqgen.music.abc.lyrics import align_lyrics, align_symbols
 from seqgen.music.abc.macros import expand_line
 from seqgen.music.abc.microtones import after_microtone
@@ -44,6 +44,7 @@ MAX_NOTES = 1_000_000
 """Notes and rests of a voice; and of a tune, grace notes and further notes of chords."""
 
 _MAX_VERSES = 64
+_SILENT = (Kind.SPACE, Kind.IGNORED, Kind.COMMENT)
 _UNKNOWN = {
     '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
     "^": "an accidental must stand directly before a note",
@@ -80,13 +81,21 @@ class MusicReader:
         Returns:
             The voices that hold anything, and the ``W:`` lines.
         """
-        overlaid = bar_by_bar(lines, self._header.macros, self._report)
+        macros = self._header.macros
+        overlaid = bar_by_bar(lines, macros, self._report)
         while index < len(lines):
             kind, text, offset = lines[index]
             index += 1
             if kind is Kind.MUSIC:
-                self._line(text, offset, overlaid.get(index - 1))
-                if self._too_many(offset + len(text)):
+                if overlaid and (lexemes := overlaid[index - 1]):
+                    self._line(MusicLine.of(lexemes))
+                elif macros and not overlaid:
+                    self._line(MusicLine.of(expand_line(text, offset, macros)))
+                elif not overlaid:
+                    self._line(MusicLine.cut(text, offset))
+                if self._notes > MAX_NOTES or self._voice.notes > MAX_NOTES:
+                    message = f"this tune has more than {MAX_NOTES:,} notes; split it"
+                    self._report("too-long", Severity.ERROR, message, offset + len(text), 1)
                     break
             elif kind is Kind.FIELD:
                 line = field_at(lines, index - 1)
@@ -99,60 +108,34 @@ class MusicReader:
             self._warn("no-music", message, self._start, len("X:"))
         return self._voices.finish(), tuple(self._words)
 
-    def _too_many(self, offset: int) -> bool:
-        if max(self._notes, self._voice.notes) <= MAX_NOTES:
-            return False
-        message = f"this tune has more than {MAX_NOTES:,} notes; split it"
-        self._report("too-long", Severity.ERROR, message, offset, 1)
-        return True
-
     def _warn(self, code: str, message: str, offset: int, length: int) -> None:
         self._report(code, Severity.WARNING, message, offset, length)
 
     # -- lines
 
-    def _line(self, text: str, offset: int, lexemes: list[Lexeme] | None) -> None:
-        """Read a line of music; its lexemes are given where overlays of several bars stand."""
-        if lexemes == []:
-            return
+    def _line(self, line: MusicLine) -> None:
+        """Read a line of music."""
         if not self._continued:
             self._voice.bars.begin_line()
             self._verse = self._aligned = 0
-        if lexemes is None:
-            macros = self._header.macros
-            lexemes = expand_line(text, offset, macros) if macros else lex_runs(text, offset)
-        self._music(lexemes)
+        self._music(line)
         voice = self._voice
         voice.reader.part()
         if not self._continued and voice.notes:
             voice.bars.break_line()
 
-    def _music(self, lexemes: list[Lexeme]) -> None:
+    def _music(self, line: MusicLine) -> None:
         voice = self._voice
-        handlers = _HANDLERS
-        notes_kind, bar_kind, space_kind = Kind.NOTES, Kind.BAR, Kind.SPACE
-        continued = False
-        index, end = 0, len(lexemes)
-        while index < end:
-            kind = lexemes[index][0]
-            if kind is notes_kind or kind is bar_kind:
-                continued = False
-                index = voice.read(lexemes, index)
-            elif kind is space_kind:
-                voice.reader.part()
-                index += 1
-            elif kind is Kind.CONTINUATION:
-                continued = True
+        index, end = 0, line.end
+        while (index := voice.read(line, index)) < end:
+            lexemes = line.lexemes
+            handler = _HANDLERS.get(lexemes[index][0])
+            if handler is None:
                 index += 1
             else:
-                handler = handlers.get(kind)
-                if handler is None:
-                    index += 1
-                else:
-                    continued = False
-                    index = handler(self, lexemes, index)
-                    voice = self._voice
-        self._continued = continued
+                index = handler(self, lexemes, index)
+                voice = self._voice
+        self._continued = _is_continued(line)
 
     # -- events
 
@@ -331,7 +314,7 @@ class MusicReader:
         elif name == "M":
             meter = attempt(parse_meter, value, "meter", report, offset)
             if meter is not None:
-                voice.bars.meter = meter
+                voice.bars.set_meter(meter)
                 voice.change(MeterChange(meter), offset)
         elif name == "L":
             unit = attempt(parse_unit, value, "unit", report, offset)
@@ -371,15 +354,27 @@ class MusicReader:
             self._warn("lyrics", message, offset, max(1, len(value)))
         elif name == "w":
             self._verse += 1
-            align_lyrics(accents(value), self._verse, self._voice.bars.line_layers())
+            verse = self._verse
+            self._voice.bars.hang(lambda layers: align_lyrics(accents(value), verse, layers))
         else:
-            align_symbols(value, self._voice.bars.line_layers())
+            self._voice.bars.hang(lambda layers: align_symbols(value, layers))
 
     def _directive(self, text: str, offset: int) -> None:
         if text.strip():
             directive = Directive(text)
             self._voice.follow(directive)
             self._voice.change(directive, offset)
+
+
+def _is_continued(line: MusicLine) -> bool:
+    """Whether the line of the printed score goes on after a line of music (6.1.1)."""
+    for text in reversed(line.texts):
+        kind = RUN_KINDS[text]
+        if kind is Kind.CONTINUATION:
+            return True
+        if text and kind not in _SILENT:
+            break
+    return False
 
 
 # Of the class: a reader that held its own methods would live until the garbage collector runs.

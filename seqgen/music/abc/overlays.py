@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from seqgen.music.abc.bars import Report
 from seqgen.music.abc.lexer import Kind, Lexeme, lex_runs
@@ -47,7 +48,7 @@ def bar_by_bar(
     Lines that are laid over others have none. The result is empty where there are no longer
     overlays, as in nearly every tune.
     """
-    if not any(kind is Kind.MUSIC and "&" in text for kind, text, _ in lines):
+    if "&" not in "".join(map(itemgetter(1), lines)):
         return {}
     lexemes: list[Lexeme] = []
     for index, line in enumerate(lines):

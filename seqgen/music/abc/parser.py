@@ -69,6 +69,10 @@ class _Block:
     end: int = 0
 
 
+# What a line begins with that may be no music; "" is what an empty line begins with.
+_MARKS = frozenset({"", "%"})
+
+
 def parse(text: str) -> Iterator[ParsedTune]:
     """Read every tune of a text, one after the other.
 
@@ -107,6 +111,13 @@ def _blocks(text: str) -> Iterator[_Block]:
             kind = Kind.COMMENT
             if block is not None:
                 block.long_lines.append(offset)
+        elif (
+            context is Context.BODY
+            and line[:1] not in _MARKS
+            and line[1:2] != ":"
+            and not line.isspace()
+        ):
+            kind = Kind.MUSIC  # as most lines, which need not be asked about
         else:
             kind, context = kind_of_line(line, context)
         if kind is Kind.FIELD and line[0] == "X":
@@ -142,12 +153,10 @@ def _parse_block(text: str, block: _Block, defaults: Defaults) -> ParsedTune:
         reader = MusicReader(header, block.offset, block.end, reporter.report)
         voices, words = reader.read(block.lines, header.body)
         tune = header.tune(voices, words, block.offset, block.line)
-    diagnostics = reporter.sorted()
-    refused = any(each.severity is Severity.ERROR for each in diagnostics)
     return ParsedTune(
         header.number,
         header.titles[0] if header.titles else "",
         block.line,
-        None if refused else tune,
-        diagnostics,
+        None if reporter.refused else tune,
+        reporter.sorted(),
     )

@@ -10,7 +10,7 @@ notes, has few different ones in each state. Scores are immutable, so tunes can 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from seqgen.music.abc.values import Steps
 from seqgen.music.score import Event, Tuplet
@@ -26,12 +26,9 @@ _TableKey: TypeAlias = tuple[
 ]
 
 
-class Made(NamedTuple):
-    """What a text stands for: its notes and rests, their length, and the table after it."""
-
-    events: tuple[Event, ...]
-    steps: Steps
-    after: Table
+Made: TypeAlias = "tuple[tuple[Event, ...], Steps, Table]"
+"""What a text stands for: its notes and rests, their length, and the table after it. A plain tuple:
+a named one takes longer to make and to take apart, and this is done for every note."""
 
 
 class Table(dict[str, Made]):

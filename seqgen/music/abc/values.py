@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import gcd
 from typing import TypeAlias
 
 from seqgen.music.abc.notation import ACCIDENTALS, TUPLET_TIMES
 
-__all__ = ["Steps", "from_steps", "in_steps", "parse_length", "parse_note", "parse_tuplet"]
+__all__ = ["Steps", "in_steps", "parse_length", "parse_note", "parse_tuplet", "ratio"]
 
 Steps: TypeAlias = int | Fraction
 """A duration in steps so small that nearly each is a whole number of them: bars sum as integers,
@@ -49,9 +50,11 @@ def in_steps(duration: Fraction) -> Steps:
     return duration * _STEPS if rest else steps
 
 
-def from_steps(steps: Steps) -> Fraction:
-    """A duration in whole notes."""
-    return Fraction(steps) / _STEPS
+def ratio(steps: Steps) -> tuple[int, int]:
+    """Numerator and denominator of a duration in whole notes, in lowest terms."""
+    top, bottom = steps.numerator, steps.denominator * _STEPS
+    common = gcd(top, bottom)
+    return top // common, bottom // common
 
 
 _NOTES: dict[str, tuple[str, int | None, int, str]] = {}

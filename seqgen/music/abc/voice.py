@@ -7,14 +7,13 @@ they come together with what waits for a note, and what is written after one.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import cast
 
 from seqgen.music.abc.bar_builder import BarBuilder
 from seqgen.music.abc.bars import Report, parse_bar_line
-from seqgen.music.abc.lexer import Kind, Lexeme, pieces_of
+from seqgen.music.abc.lexer import RUN_KINDS, Kind, MusicLine, pieces_of
 from seqgen.music.abc.note_reader import NoteReader
 from seqgen.music.abc.runs import RUNS, Made
-from seqgen.music.abc.values import in_steps
+from seqgen.music.abc.values import Steps, in_steps
 from seqgen.music.abc.waiting import (
     Broken,
     Pending,
@@ -25,6 +24,7 @@ from seqgen.music.abc.waiting import (
 )
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import (
+    EVENTS,
     PLAIN,
     Attached,
     BarLine,
@@ -115,67 +115,65 @@ class VoiceBuilder:
 
     # -- notes and rests
 
-    def read(self, lexemes: list[Lexeme], index: int) -> int:
-        """Read NOTES, BAR and SPACE from an index on; the index after them."""
+    def read(self, line: MusicLine, index: int) -> int:
+        """Read notes, rests, bar lines and blanks from an index on; the index of what else comes.
+
+        Here nearly all time goes: what every note or bar needs is written out in one place.
+        """
         bars, reader = self.bars, self.reader
+        texts, offsets, end = line.texts, line.offsets, line.end
         notes_kind, bar_kind, space_kind = Kind.NOTES, Kind.BAR, Kind.SPACE
-        end = len(lexemes)
         while index < end:
-            kind, text, offset = lexemes[index]
-            if kind is notes_kind:
-                if self._pending is not None or self._broken is not None:
-                    self._read_waited(text, offset)
-                    index += 1
-                    continue
-                if bars.offset < 0:
-                    bars.offset = offset + _blanks(text)
+            if self._pending is None and self._broken is None:
                 items, steps, table = bars.items, bars.steps, reader.table
-                first = len(items)
+                first, start = len(items), index
                 # Nearly every note was met before. What is no note is in no table.
-                while made := table.get(text):
+                while made := table.get(texts[index]):
                     events, more, table = made
                     items += events
                     steps += more
                     index += 1
+                if index > start:
+                    if bars.offset < 0:
+                        bars.offset = offsets[start] + _blanks(texts[start])
+                    self.notes += len(items) - first
+                    bars.steps = steps
+                    reader.table = table
                     if index == end:
                         break
-                    kind, text, offset = lexemes[index]
-                self.notes += len(items) - first
-                bars.steps = steps
-                reader.table = table
-                if index < end and kind is notes_kind:
-                    self._read_new(text, offset)
-                    index += 1
-            elif kind is bar_kind:
-                line, passes, blanks = parse_bar_line(text)
-                self.bar(line, offset + blanks, passes)
-                index += 1
+            text = texts[index]
+            kind = RUN_KINDS[text]
+            if kind is bar_kind:
+                bar_line, passes, blanks = parse_bar_line(text)
+                self.bar(bar_line, offsets[index] + blanks, passes)
+            elif kind is notes_kind:
+                if bars.offset < 0:
+                    bars.offset = offsets[index] + _blanks(text)
+                if self._pending is None and self._broken is None:
+                    self._read_new(text, offsets[index])
+                else:
+                    self._read_waited(text, offsets[index])
             elif kind is space_kind:
                 reader.part()
-                index += 1
             else:
                 break
+            index += 1
         return index
 
     def _read_waited(self, text: str, offset: int) -> None:
         """Read NOTES for which a mark or a broken rhythm waits."""
-        bars = self.bars
-        if bars.offset < 0:
-            bars.offset = offset + _blanks(text)
-        first = len(bars.items)
+        items = self.bars.items
+        first = len(items)
         pending, self._pending = self._pending, None
         if self._broken is not None:
             self._read(text, offset)
         elif (made := self.reader.table.get(text)) is not None:
-            events, steps, self.reader.table = made
-            bars.items += events
-            bars.steps += steps
-            self.notes += len(events)
+            self._add_made(made)
         else:
             self._read_new(text, offset)
-        if pending is not None:
-            event = cast("Event", bars.items[first])
-            bars.items[first] = with_attached(event, pending.attached())
+        event = items[first]
+        if pending is not None and isinstance(event, EVENTS):
+            items[first] = with_attached(event, pending.attached())
 
     def _read_new(self, text: str, offset: int) -> None:
         """Read NOTES, and remember them unless they were at fault."""
@@ -185,8 +183,8 @@ class VoiceBuilder:
         self._faulty = False
         self._read(text, offset)
         if not self._faulty:
-            events = tuple(cast("list[Event]", bars.items[first:]))
-            RUNS.keep(known, text, Made(events, bars.steps - steps, reader.table))
+            events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
+            RUNS.keep(known, text, (events, bars.steps - steps, reader.table))
 
     def _read(self, text: str, offset: int) -> None:
         """Read NOTES event by event."""
@@ -199,33 +197,36 @@ class VoiceBuilder:
                 else:
                     self._add_event(piece, offset + at)
             return
-        blanks = _blanks(text)
-        if blanks:
+        event = text.lstrip()
+        if event != text:
             self.reader.part()
-            text = text[blanks:]
-        self._add_event(text, offset + blanks)
+        self._add_event(event, offset + len(text) - len(event))
 
     def _add_event(self, text: str, offset: int) -> None:
         """Add a note or rest, in its tuplet and broken rhythm."""
-        bars, reader = self.bars, self.reader
-        known = reader.table
-        made = known.get(text)
+        reader = self.reader
+        made = reader.table.get(text)
         if made is None:
+            known = reader.table
             reader.faulty = False
             event = self._event(text, offset)
             reader.follow()
-            made = Made((event,), in_steps(event.duration), reader.table)
+            made = (event,), in_steps(event.duration), reader.table
             if reader.faulty:
                 self._faulty = True
             else:
                 RUNS.keep(known, text, made)
-        (event,), steps, reader.table = made
         if self._broken is not None:
-            duration = self._break(event.duration)
-            event, steps = with_duration(event, duration), in_steps(duration)
-        bars.items.append(event)
-        bars.steps += steps
-        self.notes += 1
+            (event,), steps, after = made
+            shorter, lost = self._break(event.duration)
+            made = (with_duration(event, shorter),), steps - lost, after
+        self._add_made(made)
+
+    def _add_made(self, made: Made) -> None:
+        events, steps, self.reader.table = made
+        self.bars.items += events
+        self.bars.steps += steps
+        self.notes += len(events)
 
     def _event(self, text: str, offset: int) -> Event:
         """A note or rest, alone or in its tuplet."""
@@ -284,7 +285,7 @@ class VoiceBuilder:
         if tuplet is not None:
             duration = shortened(duration, tuplet)
         if self._broken is not None:
-            duration = self._break(duration)
+            duration, _ = self._break(duration)
         return duration, tuplet, self._attached()
 
     def _attached(self) -> Attached:
@@ -332,7 +333,7 @@ class VoiceBuilder:
         items = self.bars.items
         for index in range(len(items) - 1, max(-1, len(items) - 9), -1):
             item = items[index]
-            if isinstance(item, Note | Chord | Rest):
+            if isinstance(item, EVENTS):
                 return index, item
         return None
 
@@ -375,14 +376,21 @@ class VoiceBuilder:
         self._broken = Broken(last[0], marks, offset)
         return True
 
-    def _break(self, duration: Fraction) -> Fraction:
-        """Share time between the event before ``>`` or ``<`` and one of this duration after it."""
+    def _break(self, duration: Fraction) -> tuple[Fraction, Steps]:
+        """Share time between the event before ``>`` or ``<`` and one of this duration after it.
+
+        Returns:
+            The duration that the latter gets, and what it has lost.
+        """
         broken, self._broken = self._broken, None
         if broken is None:
-            return duration
+            return duration, 0
         items = self.bars.items
         event = items[broken.index]
-        if not isinstance(event, Note | Chord | Rest) or event.duration != duration:
+        # Both are often one object, and fractions take long to compare.
+        if not isinstance(event, EVENTS) or (
+            event.duration is not duration and event.duration != duration
+        ):
             # "Between notes of unequal lengths [it] will produce undefined results" (4.4).
             self._faulty = True
             self._report(
@@ -392,11 +400,11 @@ class VoiceBuilder:
                 broken.offset,
                 len(broken.marks),
             )
-            return duration
+            return duration, 0
         longer, shorter, gained = broken.shares(duration)
         items[broken.index] = with_duration(event, longer)
-        self.bars.steps += in_steps(gained)
-        return shorter
+        self.bars.steps += gained
+        return shorter, gained
 
     # -- bars
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from seqgen.music.abc.values import Steps, in_steps
 from seqgen.music.score import PLAIN, Attached, Chord, Event, Graces, Note, Rest, Tuplet
 
 __all__ = ["Broken", "Pending", "shortened", "with_attached", "with_duration", "with_slur_closed"]
@@ -46,8 +47,8 @@ class Broken:
     marks: str
     offset: int
 
-    def shares(self, duration: Fraction) -> tuple[Fraction, Fraction, Fraction]:
-        """What two notes of a duration get, and what the first has then gained."""
+    def shares(self, duration: Fraction) -> tuple[Fraction, Fraction, Steps]:
+        """What two notes of a duration get, and what the second has then given to the first."""
         return _shares(duration.numerator, duration.denominator, self.marks)
 
 
@@ -64,13 +65,13 @@ def _product(numerator: int, denominator: int, by: int, over: int) -> Fraction:
 
 
 @lru_cache(maxsize=1 << 12)
-def _shares(numerator: int, denominator: int, marks: str) -> tuple[Fraction, Fraction, Fraction]:
+def _shares(numerator: int, denominator: int, marks: str) -> tuple[Fraction, Fraction, Steps]:
     duration = Fraction(numerator, denominator)
     shorter = duration / 2 ** len(marks)
     longer = 2 * duration - shorter
     if marks[0] == "<":
         longer, shorter = shorter, longer
-    return longer, shorter, longer - duration
+    return longer, shorter, in_steps(longer - duration)
 
 
 def with_duration(event: Event, duration: Fraction) -> Event:
