@@ -11,9 +11,9 @@ from fractions import Fraction
 
 from seqgen.music.abc.bars import Report
 from seqgen.music.abc.runs import RUNS, Table
-from seqgen.music.abc.values import parse_length, parse_note
+from seqgen.music.abc.values import Steps, measured, parse_note, shortened
 from seqgen.music.diagnostics import Severity
-from seqgen.music.score import Clef, Key, Note, Pitch, Tuplet, pitch
+from seqgen.music.score import Clef, Key, Note, Pitch, Rest, Tuplet, pitch
 
 __all__ = ["NoteReader"]
 
@@ -32,11 +32,11 @@ class NoteReader:
     """
 
     __slots__ = (
-        "_durations",
         "_key",
         "_octave",
         "_propagate",
         "_report",
+        "_reported",
         "_signature",
         "_tables",
         "faulty",
@@ -50,7 +50,7 @@ class NoteReader:
         self._octave = clef.octave
         self._propagate = "pitch"
         self._report = report
-        self._durations: dict[str, tuple[Fraction, bool]] = {}
+        self._reported: set[str] = set()  # lengths that mean nothing
         self.unit = unit
         self.faulty = False
         self._choose_tables(Table({}, {}, None, False))
@@ -67,7 +67,7 @@ class NoteReader:
     def set_unit(self, unit: Fraction) -> None:
         """Change the unit note length from here on."""
         self.unit = unit
-        self._durations = {}
+        self._reported = set()
         self._choose_tables(self.table)
 
     def set_clef(self, clef: Clef) -> None:
@@ -149,12 +149,28 @@ class NoteReader:
 
     # -- notes
 
-    def note(self, text: str, offset: int, *, joined: bool = False) -> Note:
-        """The note that its text stands for, before broken rhythm and tuplet."""
+    def event(self, text: str, offset: int) -> tuple[Note | Rest, Steps]:
+        """The note or rest that its text stands for in this state, and its length."""
+        table = self.table
+        group = table.group
+        if text[0] in "zx":
+            duration, steps = self.duration(text[1:], offset + 1)
+            if group is not None:
+                duration, steps = shortened(duration, group)
+            return Rest(duration, text[0] == "z", 0, group), steps
         step, accidental, octave, length = parse_note(text)
         sounding = self._pitch(step, accidental, octave + self._octave)
-        duration = self.duration(length, offset + len(text) - len(length))
-        return Note(sounding, accidental, duration, False, joined)
+        duration, steps = self.duration(length, offset + len(text) - len(length))
+        if group is not None:
+            duration, steps = shortened(duration, group)
+        return Note(sounding, accidental, duration, False, table.joined, group), steps
+
+    def note(self, text: str, offset: int) -> Note:
+        """The note that its text stands for in a chord or among grace notes."""
+        step, accidental, octave, length = parse_note(text)
+        sounding = self._pitch(step, accidental, octave + self._octave)
+        duration, _ = self.duration(length, offset + len(text) - len(length))
+        return Note(sounding, accidental, duration)
 
     def _pitch(self, step: str, accidental: int | None, octave: int) -> Pitch:
         """A written pitch as it sounds."""
@@ -171,20 +187,14 @@ class NoteReader:
             alter = self.table.tied.get((step, octave), self._signature.get(step, 0))
         return pitch(step, alter, octave)
 
-    def duration(self, length: str, offset: int) -> Fraction:
+    def duration(self, length: str, offset: int) -> tuple[Fraction, Steps]:
         """What a length stands for, before broken rhythm and tuplet."""
-        found = self._durations.get(length)
-        if found is None:
-            found = self.unit, True
-            if length:
-                try:
-                    found = self.unit * parse_length(length), True
-                except ValueError as error:
-                    self._report("length", Severity.ERROR, f"{error}", offset, len(length))
-                    found = self.unit, False
-            if len(self._durations) < 1 << 12:
-                self._durations[length] = found
-        duration, known = found
-        if not known:
+        unit = self.unit
+        try:
+            return measured(length, unit.numerator, unit.denominator)
+        except ValueError as error:
             self.faulty = True
-        return duration
+            if length not in self._reported and len(self._reported) < 1 << 12:
+                self._reported.add(length)
+                self._report("length", Severity.ERROR, f"{error}", offset, len(length))
+            return measured("", unit.numerator, unit.denominator)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from math import gcd
 from typing import TypeAlias
 
 from seqgen.music.abc.notation import ACCIDENTALS, TUPLET_TIMES
+from seqgen.music.score import Tuplet
 
-__all__ = ["Steps", "in_steps", "parse_length", "parse_note", "parse_tuplet", "ratio"]
+__all__ = [
+    "Steps",
+    "in_steps",
+    "measured",
+    "parse_length",
+    "parse_note",
+    "parse_tuplet",
+    "ratio",
+    "shortened",
+]
 
 Steps: TypeAlias = int | Fraction
 """A duration in steps so small that nearly each is a whole number of them: bars sum as integers,
@@ -48,6 +59,32 @@ def in_steps(duration: Fraction) -> Steps:
     """A duration, given in whole notes, in steps."""
     steps, rest = divmod(duration.numerator * _STEPS, duration.denominator)
     return duration * _STEPS if rest else steps
+
+
+# A collection needs few lengths. They are looked up by text and integers: Fractions hash and
+# multiply slowly.
+@lru_cache(maxsize=1 << 12)
+def measured(length: str, numerator: int, denominator: int) -> tuple[Fraction, Steps]:
+    """The duration that a length stands for, by the unit note length, and that in steps.
+
+    Raises:
+        ValueError: as :func:`parse_length` does.
+    """
+    duration = Fraction(numerator, denominator)
+    if length:
+        duration *= parse_length(length)
+    return duration, in_steps(duration)
+
+
+def shortened(duration: Fraction, tuplet: Tuplet) -> tuple[Fraction, Steps]:
+    """The sounding duration of a note in a tuplet (4.13), and that in steps."""
+    return _product(duration.numerator, duration.denominator, tuplet.normal, tuplet.actual)
+
+
+@lru_cache(maxsize=1 << 12)
+def _product(numerator: int, denominator: int, by: int, over: int) -> tuple[Fraction, Steps]:
+    duration = Fraction(numerator * by, denominator * over)
+    return duration, in_steps(duration)
 
 
 def ratio(steps: Steps) -> tuple[int, int]:

@@ -13,11 +13,10 @@ from seqgen.music.abc.bars import Report, parse_bar_line
 from seqgen.music.abc.lexer import RUN_KINDS, Kind, MusicLine, pieces_of
 from seqgen.music.abc.note_reader import NoteReader
 from seqgen.music.abc.runs import RUNS, Made
-from seqgen.music.abc.values import Steps, in_steps
+from seqgen.music.abc.values import Steps, in_steps, shortened
 from seqgen.music.abc.waiting import (
     Broken,
     Pending,
-    shortened,
     with_attached,
     with_duration,
     with_slur_closed,
@@ -166,7 +165,7 @@ class VoiceBuilder:
         first = len(items)
         pending, self._pending = self._pending, None
         if self._broken is not None:
-            self._read(text, offset)
+            self._read_pieces(text, offset)
         elif (made := self.reader.table.get(text)) is not None:
             self._add_made(made)
         else:
@@ -177,70 +176,62 @@ class VoiceBuilder:
 
     def _read_new(self, text: str, offset: int) -> None:
         """Read NOTES, and remember them unless they were at fault."""
-        bars, reader = self.bars, self.reader
-        known = reader.table
-        first, steps = len(bars.items), bars.steps
-        self._faulty = False
-        self._read(text, offset)
-        if not self._faulty:
-            events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
-            RUNS.keep(known, text, (events, bars.steps - steps, reader.table))
-
-    def _read(self, text: str, offset: int) -> None:
-        """Read NOTES event by event."""
-        if "<" in text or ">" in text:
-            for piece, at, apart in pieces_of(text):
-                if apart:
-                    self.reader.part()
-                if piece[0] in "<>":
-                    self.broken(piece, offset + at)
-                else:
-                    self._add_event(piece, offset + at)
-            return
-        event = text.lstrip()
-        if event != text:
-            self.reader.part()
-        self._add_event(event, offset + len(text) - len(event))
-
-    def _add_event(self, text: str, offset: int) -> None:
-        """Add a note or rest, in its tuplet and broken rhythm."""
         reader = self.reader
-        made = reader.table.get(text)
+        known = reader.table
+        self._faulty = False
+        if "<" in text or ">" in text:
+            bars = self.bars
+            first, steps = len(bars.items), bars.steps
+            self._read_pieces(text, offset)
+            events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
+            made = events, bars.steps - steps, reader.table
+        else:
+            event = text.lstrip()
+            if event == text:
+                self._add_made(self._made(text, offset))
+                return
+            reader.part()
+            made = self._made(event, offset + len(text) - len(event))
+            self._add_made(made)
+        if not self._faulty:
+            RUNS.keep(known, text, made)
+
+    def _read_pieces(self, text: str, offset: int) -> None:
+        """Read NOTES event by event."""
+        for piece, at, apart in pieces_of(text):
+            if apart:
+                self.reader.part()
+            if piece[0] in "<>":
+                self.broken(piece, offset + at)
+                continue
+            made = self._made(piece, offset + at)
+            if self._broken is not None:
+                (event,), steps, after = made
+                shorter, lost = self._break(event.duration)
+                made = (with_duration(event, shorter),), steps - lost, after
+            self._add_made(made)
+
+    def _made(self, text: str, offset: int) -> Made:
+        """What one note or rest stands for."""
+        reader = self.reader
+        known = reader.table
+        made = known.get(text)
         if made is None:
-            known = reader.table
             reader.faulty = False
-            event = self._event(text, offset)
+            event, steps = reader.event(text, offset)
             reader.follow()
-            made = (event,), in_steps(event.duration), reader.table
+            made = (event,), steps, reader.table
             if reader.faulty:
                 self._faulty = True
             else:
                 RUNS.keep(known, text, made)
-        if self._broken is not None:
-            (event,), steps, after = made
-            shorter, lost = self._break(event.duration)
-            made = (with_duration(event, shorter),), steps - lost, after
-        self._add_made(made)
+        return made
 
     def _add_made(self, made: Made) -> None:
         events, steps, self.reader.table = made
         self.bars.items += events
         self.bars.steps += steps
         self.notes += len(events)
-
-    def _event(self, text: str, offset: int) -> Event:
-        """A note or rest, alone or in its tuplet."""
-        table = self.reader.table
-        group = table.group
-        if text[0] in "zx":
-            duration = self.reader.duration(text[1:], offset + 1)
-            if group is None:
-                return Rest(duration, text[0] == "z")
-            return Rest(shortened(duration, group), text[0] == "z", 0, group)
-        note = self.reader.note(text, offset, joined=table.joined)
-        if group is None:
-            return note
-        return note._replace(duration=shortened(note.duration, group), tuplet=group)
 
     def chord(self, notes: list[Note], length: Fraction, offset: int) -> None:
         """Add a chord; ``length`` multiplies its notes' own durations.
@@ -283,7 +274,7 @@ class VoiceBuilder:
         """
         tuplet = self.reader.table.group
         if tuplet is not None:
-            duration = shortened(duration, tuplet)
+            duration, _ = shortened(duration, tuplet)
         if self._broken is not None:
             duration, _ = self._break(duration)
         return duration, tuplet, self._attached()

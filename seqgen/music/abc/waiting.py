@@ -7,9 +7,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 from seqgen.music.abc.values import Steps, in_steps
-from seqgen.music.score import PLAIN, Attached, Chord, Event, Graces, Note, Rest, Tuplet
+from seqgen.music.score import PLAIN, Attached, Chord, Event, Graces, Note, Rest
 
-__all__ = ["Broken", "Pending", "shortened", "with_attached", "with_duration", "with_slur_closed"]
+__all__ = ["Broken", "Pending", "with_attached", "with_duration", "with_slur_closed"]
 
 _CLOSED_SLUR = Attached(slurs_close=1)
 _OPEN_SLURS = tuple(Attached(slurs_open=count) for count in range(4))
@@ -52,18 +52,7 @@ class Broken:
         return _shares(duration.numerator, duration.denominator, self.marks)
 
 
-def shortened(duration: Fraction, tuplet: Tuplet) -> Fraction:
-    """The sounding duration of a note in a tuplet (4.13)."""
-    return _product(duration.numerator, duration.denominator, tuplet.normal, tuplet.actual)
-
-
-# A collection needs few of these products. They are looked up by integers: Fractions hash and
-# multiply slowly.
-@lru_cache(maxsize=1 << 12)
-def _product(numerator: int, denominator: int, by: int, over: int) -> Fraction:
-    return Fraction(numerator * by, denominator * over)
-
-
+# A collection needs few of them. They are looked up by integers: Fractions hash slowly.
 @lru_cache(maxsize=1 << 12)
 def _shares(numerator: int, denominator: int, marks: str) -> tuple[Fraction, Fraction, Steps]:
     duration = Fraction(numerator, denominator)
