@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from seqgen.music.abc.bars import WITHIN, BarStart, OddBar, Report, check_bars
 from seqgen.music.abc.lyrics import Layers
 from seqgen.music.abc.values import Steps, in_steps
-from seqgen.music.score import Bar, BarLine, Item, LineBreak, Meter
+from seqgen.music.score import EVENTS, Bar, BarLine, Chord, Event, Item, LineBreak, Meter
 
 __all__ = ["BarBuilder"]
 
 _LINE_BREAK = LineBreak()
+_NEAR = 8  # items that are searched; what stands further apart is not meant
 _STYLES = ("none", "invisible", "dotted", "thin", "double", "start", "final")
 
 
@@ -129,6 +130,31 @@ class BarBuilder:
         self.items = []
         self.steps = 0
         self.offset = -1
+
+    def last_event(self) -> Event | None:
+        """The last note, chord or rest, if it is among the last items of this bar or, where that
+        has none yet, of the layer or bar before."""
+        tail: Sequence[Item] = self.items[-_NEAR:]
+        if not self.steps and self._layers:
+            tail = self._layers[-1][0][-_NEAR:]
+        elif not self.steps and self._bars:
+            bar = self._bars[-1]
+            tail = (bar.overlays or (bar.items,))[-1][-_NEAR:]
+        return next((item for item in reversed(tail) if isinstance(item, EVENTS)), None)
+
+    def count(self) -> tuple[int, int]:
+        """How many events it has, and how many grace notes and further notes of chords."""
+        layers: list[Iterable[Item]] = [items for items, _ in self._layers]
+        layers.append(self.items)
+        for bar in self._bars:
+            layers += bar.items, *bar.overlays
+        events = [item for items in layers for item in items if isinstance(item, EVENTS)]
+        more = 0
+        for event in events:
+            graces = event.attached.graces
+            more += len(graces.notes) if graces else 0
+            more += len(event.notes) - 1 if isinstance(event, Chord) else 0
+        return len(events), more
 
     # -- lines of music
 

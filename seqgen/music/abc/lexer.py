@@ -17,25 +17,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from itertools import accumulate, repeat
 from string import ascii_letters, ascii_uppercase
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from seqgen.music.abc.notation import MUSIC
+from seqgen.music.abc.notation import MUSIC, SHORTHANDS
 
 __all__ = [
     "RUN_KINDS",
     "Context",
     "Kind",
     "Lexeme",
+    "MarkedNote",
     "MusicLine",
     "field_value",
+    "is_note",
     "kind_of",
     "kind_of_line",
+    "lead_of",
     "lex",
     "lex_line",
     "lex_runs",
     "lines",
+    "marked_notes",
+    "marks_of",
     "pieces_of",
 ]
 
@@ -115,6 +121,20 @@ _RUNS = {
     "bar": rf"{_BLANKS}(?:\|(?![|:\[\]0-9])|{MUSIC['bar']}){_BLANKS}",
 }
 _PIECE = re.compile(rf"{_EVENT}|{_BROKEN}")
+# What is written at a note without a blank: slurs, decorations as the standard abbreviates them,
+# chord symbols, annotations and grace notes before it; slurs and ties after it. So few that a run
+# of marks without a note is not looked through again from each of them.
+_GRACES = rf"\{{/?(?:{_PITCH}[0-9]*+(?:/(?:[0-9]++|/*+))?+){{1,8}}+\}}"
+_BEFORE = rf"(?:\.?\(|[{''.join(SHORTHANDS)}]|\"[^\"\\\r\n]*+\"|{_GRACES}){{0,8}}+"
+_AFTER = r"(?:\)|\.?-){0,8}+"
+_MARKED = rf"{_BEFORE}{_EVENT}{_AFTER}"
+_MARKED_RUNS = _RUNS | {
+    "notes": rf"{_BLANKS}{_MARKED}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_MARKED})?",
+}
+_MARKED_PIECE = re.compile(rf"({_BEFORE})({_EVENT})({_AFTER})|{_BROKEN}")
+_MARK = re.compile(r"\.?\(|\"[^\"]*\"|\{[^}]*\}|.")
+_LEAD = re.compile(rf"{_BLANKS}{_BEFORE}")
+_NOTE = re.compile(_EVENT)
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n)|([^\r\n]+)")
 _LOWER_FIELDS = "mrsw+"  # that may stand among the music
 _FIELDS = ascii_letters + "+"
@@ -157,9 +177,9 @@ class _Kinds(dict[str, Kind]):
 
 
 _kinds = _Kinds(MUSIC)
-RUN_KINDS = _Kinds(
-    _RUNS | {kind: MUSIC[kind] for kind in MUSIC if kind not in ("bar", "pitch", "rest")}
-)
+_OTHERS = {kind: MUSIC[kind] for kind in MUSIC if kind not in ("bar", "pitch", "rest")}
+_single_runs = _Kinds(_RUNS | _OTHERS)
+RUN_KINDS = _Kinds(_MARKED_RUNS | _OTHERS)
 """The kinds of lexemes of a :class:`MusicLine` by their texts."""
 
 
@@ -173,7 +193,8 @@ class MusicLine:
 
     A note or rest with its length and the blanks before it is one lexeme, NOTES, and so are two
     with a broken rhythm between them; a bar line takes in the blanks around it. All others are as
-    ``lex_line`` has them.
+    ``lex_line`` has them. What hangs on a note, such as ``"3"(`` before it or ``-`` and ``)`` after
+    it, belongs to its lexeme too, unless the marks are asked for as lexemes of their own.
 
     The parser knows what most texts stand for without asking for their kind, so lexemes are put
     together only for the few lines where it must.
@@ -185,29 +206,27 @@ class MusicLine:
         end: how many lexemes there are; ``texts`` has one more, empty.
     """
 
-    __slots__ = ("_lexemes", "end", "offsets", "texts")
+    __slots__ = ("_apart", "_lexemes", "end", "offsets", "texts")
 
-    def __init__(self, texts: list[str], offsets: list[int]) -> None:
+    def __init__(self, texts: list[str], offsets: list[int], lexemes: list[Lexeme] | None) -> None:
         self.end = len(texts)
         self.texts = texts
         self.offsets = offsets
-        self._lexemes: list[Lexeme] | None = None
+        self._lexemes = lexemes
+        self._apart = lexemes is not None
         texts.append("")
 
     @classmethod
     def cut(cls, line: str, offset: int) -> MusicLine:
         """Cut a line that begins at an offset."""
         texts = RUN_KINDS.cut(line)
-        return cls(texts, list(accumulate(map(len, texts), initial=offset)))
+        return cls(texts, list(accumulate(map(len, texts), initial=offset)), None)
 
     @classmethod
     def of(cls, lexemes: list[Lexeme]) -> MusicLine:
-        """The line that some lexemes make."""
-        line = cls([text for _, text, _ in lexemes], [offset for _, _, offset in lexemes])
-        line._lexemes = lexemes
-        return line
+        """The line that some lexemes make, those of ``lex_runs``."""
+        return cls([text for _, text, _ in lexemes], [offset for _, _, offset in lexemes], lexemes)
 
-    @property
     def lexemes(self) -> list[Lexeme]:
         """All of them."""
         if self._lexemes is None:
@@ -216,10 +235,67 @@ class MusicLine:
             self._lexemes = list(zip(kinds, texts, self.offsets, strict=False))
         return self._lexemes
 
+    def take_apart(self, index: int) -> list[Lexeme]:
+        """All lexemes, those from an index on with the marks of a note apart from it."""
+        lexemes = self.lexemes()
+        if not self._apart:  # once a line, so the time stays linear
+            self._apart = True
+            lexemes[index:] = lex_runs("".join(self.texts[index:]), self.offsets[index])
+            self.texts[index:] = [*(text for _, text, _ in lexemes[index:]), ""]
+            self.offsets[index:] = [offset for _, _, offset in lexemes[index:]]
+            self.end = len(lexemes)
+        return lexemes
+
 
 def lex_runs(line: str, offset: int) -> list[Lexeme]:
-    """The lexemes of a :class:`MusicLine`."""
-    return list(RUN_KINDS.lex(line, offset))
+    """The lexemes of a line of music with notes, two in broken rhythm, and bar lines whole."""
+    return list(_single_runs.lex(line, offset))
+
+
+class MarkedNote(NamedTuple):
+    """A note or rest of a NOTES lexeme, or a broken rhythm (then ``before`` is None).
+
+    Args:
+        before: the marks before it; after: those after it.
+        text: the note with its length; at: where that begins.
+        apart: whether a blank stands before all of it.
+    """
+
+    before: str | None
+    text: str
+    after: str
+    at: int
+    apart: bool
+
+
+def marked_notes(notes: str) -> list[MarkedNote]:
+    """Each note, rest and broken rhythm of NOTES with its marks."""
+    found = []
+    for match in _MARKED_PIECE.finditer(notes):
+        start = match.start()
+        apart = start > 0 and notes[start - 1].isspace()
+        if match[2]:
+            found.append(MarkedNote(match[1], match[2], match[3], match.start(2), apart))
+        else:
+            found.append(MarkedNote(None, match[0], "", start, apart))
+    return found
+
+
+def is_note(text: str) -> bool:
+    """Whether a text is one note or rest with its length, and no mark."""
+    return _NOTE.fullmatch(text) is not None
+
+
+def marks_of(before: str) -> list[str]:
+    """Each of the marks before a note: ``(``, a shorthand, a text in quotes, ``{…}``."""
+    return _MARK.findall(before)
+
+
+@lru_cache(maxsize=1 << 12)
+def lead_of(notes: str) -> int:
+    """How many characters of NOTES stand before the first note itself."""
+    match = _LEAD.match(notes)
+    return match.end() if match else 0
 
 
 def pieces_of(notes: str) -> list[tuple[str, int, bool]]:

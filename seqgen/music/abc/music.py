@@ -17,11 +17,11 @@ from seqgen.music.abc.header import (
     read_symbol,
     report_unknown,
 )
-from seqgen.music.abc.lexer import RUN_KINDS, Kind, Lexeme, MusicLine
+from seqgen.music.abc.lexer import RUN_KINDS, Kind, Lexeme, MusicLine, lex_runs
 from seqgen.music.abc.lyrics import align_lyrics, align_symbols
 from seqgen.music.abc.macros import expand_line
 from seqgen.music.abc.microtones import after_microtone
-from seqgen.music.abc.notation import DECORATIONS
+from seqgen.music.abc.notation import DECORATIONS, SHORTHANDS
 from seqgen.music.abc.overlays import bar_by_bar
 from seqgen.music.abc.values import parse_tuplet
 from seqgen.music.abc.voices import Voices
@@ -44,6 +44,8 @@ MAX_NOTES = 1_000_000
 """Notes and rests of a voice; and of a tune, grace notes and further notes of chords."""
 
 _MAX_VERSES = 64
+# To read these takes the lexemes after them, of which notes' marks must not be part.
+_LOOK_AHEAD = (Kind.CHORD_OPEN, Kind.CHORD_MARK, Kind.GRACE_OPEN, Kind.UNKNOWN)
 _SILENT = (Kind.SPACE, Kind.IGNORED, Kind.COMMENT)
 _UNKNOWN = {
     '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
@@ -73,7 +75,8 @@ class MusicReader:
         self._words: list[str] = []
         self._verse = self._aligned = 0
         self._continued = False
-        self._notes = 0
+        self._standard = header.symbols == SHORTHANDS
+        self._room = MAX_NOTES  # characters of music until there may be too many notes
 
     def read(self, lines: list[Lexeme], index: int) -> tuple[tuple[Voice, ...], tuple[str, ...]]:
         """Read from the line at ``index`` to the last.
@@ -87,26 +90,36 @@ class MusicReader:
             kind, text, offset = lines[index]
             index += 1
             if kind is Kind.MUSIC:
-                if overlaid and (lexemes := overlaid[index - 1]):
-                    self._line(MusicLine.of(lexemes))
-                elif macros and not overlaid:
-                    self._line(MusicLine.of(expand_line(text, offset, macros)))
-                elif not overlaid:
-                    self._line(MusicLine.cut(text, offset))
-                if self._notes > MAX_NOTES or self._voice.notes > MAX_NOTES:
+                if overlaid:
+                    line = MusicLine.of(overlaid[index - 1])
+                elif macros:
+                    line = MusicLine.of(expand_line(text, offset, macros))
+                elif self._standard:
+                    line = MusicLine.cut(text, offset)
+                else:
+                    line = MusicLine.of(lex_runs(text, offset))
+                if line.end or not overlaid:
+                    self._line(line)
+                self._room -= sum(map(len, line.texts)) if overlaid or macros else len(text)
+                if self._room < 0 and self._has_too_many():
                     message = f"this tune has more than {MAX_NOTES:,} notes; split it"
                     self._report("too-long", Severity.ERROR, message, offset + len(text), 1)
                     break
             elif kind is Kind.FIELD:
-                line = field_at(lines, index - 1)
-                self._field(line)
-                index = line.next
+                field = field_at(lines, index - 1)
+                self._field(field)
+                index = field.next
             elif kind is Kind.DIRECTIVE:
                 self._directive(text[2:].strip(), offset)
         if not self._voice.notes and not self._voices.have_notes():
             message = "this tune holds no music; a blank line ends a tune, so none may follow K:"
             self._warn("no-music", message, self._start, len("X:"))
         return self._voices.finish(), tuple(self._words)
+
+    def _has_too_many(self) -> bool:
+        """Whether there are too many notes; if not, no note takes less than a character."""
+        self._room = MAX_NOTES - self._voices.count()
+        return self._room < 0
 
     def _warn(self, code: str, message: str, offset: int, length: int) -> None:
         self._report(code, Severity.WARNING, message, offset, length)
@@ -126,10 +139,11 @@ class MusicReader:
 
     def _music(self, line: MusicLine) -> None:
         voice = self._voice
-        index, end = 0, line.end
-        while (index := voice.read(line, index)) < end:
-            lexemes = line.lexemes
-            handler = _HANDLERS.get(lexemes[index][0])
+        index = 0
+        while (index := voice.read(line, index)) < line.end:
+            kind = RUN_KINDS[line.texts[index]]
+            lexemes = line.take_apart(index) if kind in _LOOK_AHEAD else line.lexemes()
+            handler = _HANDLERS.get(kind)
             if handler is None:
                 index += 1
             else:
@@ -164,7 +178,6 @@ class MusicReader:
             return index + 1
         notes, length, after = chord
         if notes:
-            self._notes += len(notes) - 1
             self._voice.chord(notes, length, offset)
         else:
             self._warn("chord", "this chord holds no note and is ignored", offset, 1)
@@ -178,7 +191,6 @@ class MusicReader:
             self._report("grace", Severity.ERROR, message, offset, len(text))
             return index + 1
         events, after = graces
-        self._notes += len(events)
         if events:
             self._voice.wait().graces = Graces(events, len(text) > 1)
         return after
@@ -339,6 +351,7 @@ class MusicReader:
             self._words.append(accents(value))
         elif name == "U":
             read_symbol(self._header.symbols, value)
+            self._standard = self._header.symbols == SHORTHANDS
         elif name == "m":
             read_macro(self._header.macros, line, report)
         elif name == "I":

@@ -10,13 +10,24 @@ from fractions import Fraction
 
 from seqgen.music.abc.bar_builder import BarBuilder
 from seqgen.music.abc.bars import Report, parse_bar_line
-from seqgen.music.abc.lexer import RUN_KINDS, Kind, MusicLine, pieces_of
+from seqgen.music.abc.lexer import (
+    RUN_KINDS,
+    Kind,
+    MusicLine,
+    is_note,
+    lead_of,
+    marked_notes,
+    marks_of,
+    pieces_of,
+)
 from seqgen.music.abc.note_reader import NoteReader
 from seqgen.music.abc.runs import RUNS, Made
 from seqgen.music.abc.values import Steps, in_steps, shortened
 from seqgen.music.abc.waiting import (
     Broken,
     Pending,
+    attached_by,
+    together,
     with_attached,
     with_duration,
     with_slur_closed,
@@ -31,6 +42,7 @@ from seqgen.music.score import (
     Clef,
     Directive,
     Event,
+    Graces,
     Item,
     Key,
     Meter,
@@ -44,11 +56,6 @@ from seqgen.music.score import (
 __all__ = ["VoiceBuilder"]
 
 _ONE = Fraction(1)
-
-
-def _blanks(text: str) -> int:
-    """How many blanks a text begins with."""
-    return len(text) - len(text.lstrip())
 
 
 class VoiceBuilder:
@@ -70,7 +77,6 @@ class VoiceBuilder:
         "_group_offset",
         "_pending",
         "_report",
-        "_tied",
         "bars",
         "clef",
         "id",
@@ -92,13 +98,13 @@ class VoiceBuilder:
         self._pending: Pending | None = None
         self._broken: Broken | None = None
         self._group_offset = 0  # of the tuplet
-        self._tied: tuple[int, tuple[Note, ...]] = 0, ()  # by which number of notes
         self._faulty = False  # whether what was read last was reported, and must be again
 
     def set_key(self, key: Key) -> None:
         """Change the key signature from here on."""
-        number, tied = self._tied
-        self.reader.set_key(key, tied if number == self.notes else ())
+        last = self.bars.last_event()
+        notes = (last,) if isinstance(last, Note) else last.notes if isinstance(last, Chord) else ()
+        self.reader.set_key(key, [note for note in notes if note.tie])
 
     def set_clef(self, clef: Clef) -> None:
         """Change the clef from here on."""
@@ -134,7 +140,7 @@ class VoiceBuilder:
                     index += 1
                 if index > start:
                     if bars.offset < 0:
-                        bars.offset = offsets[start] + _blanks(texts[start])
+                        bars.offset = offsets[start] + lead_of(texts[start])
                     self.notes += len(items) - first
                     bars.steps = steps
                     reader.table = table
@@ -147,7 +153,7 @@ class VoiceBuilder:
                 self.bar(bar_line, offsets[index] + blanks, passes)
             elif kind is notes_kind:
                 if bars.offset < 0:
-                    bars.offset = offsets[index] + _blanks(text)
+                    bars.offset = offsets[index] + lead_of(text)
                 if self._pending is None and self._broken is None:
                     self._read_new(text, offsets[index])
                 else:
@@ -165,51 +171,77 @@ class VoiceBuilder:
         first = len(items)
         pending, self._pending = self._pending, None
         if self._broken is not None:
-            self._read_pieces(text, offset)
+            self._read_notes(text, offset)
         elif (made := self.reader.table.get(text)) is not None:
             self._add_made(made)
         else:
             self._read_new(text, offset)
         event = items[first]
         if pending is not None and isinstance(event, EVENTS):
-            items[first] = with_attached(event, pending.attached())
+            items[first] = with_attached(event, together(pending.attached(), event.attached))
 
     def _read_new(self, text: str, offset: int) -> None:
         """Read NOTES, and remember them unless they were at fault."""
-        reader = self.reader
+        bars, reader = self.bars, self.reader
         known = reader.table
         self._faulty = False
-        if "<" in text or ">" in text:
-            bars = self.bars
-            first, steps = len(bars.items), bars.steps
-            self._read_pieces(text, offset)
-            events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
-            made = events, bars.steps - steps, reader.table
-        else:
-            event = text.lstrip()
-            if event == text:
-                self._add_made(self._made(text, offset))
-                return
-            reader.part()
+        event = text.lstrip()
+        if is_note(event):
+            if event != text:
+                reader.part()
             made = self._made(event, offset + len(text) - len(event))
             self._add_made(made)
-        if not self._faulty:
+        else:
+            first, steps = len(bars.items), bars.steps
+            self._read_notes(text, offset)
+            events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
+            made = events, bars.steps - steps, reader.table
+        if not self._faulty and text not in known:
             RUNS.keep(known, text, made)
 
-    def _read_pieces(self, text: str, offset: int) -> None:
-        """Read NOTES event by event."""
-        for piece, at, apart in pieces_of(text):
+    def _read_notes(self, text: str, offset: int) -> None:
+        """Read NOTES note by note."""
+        reader = self.reader
+        for before, name, after, at, apart in marked_notes(text):
             if apart:
-                self.reader.part()
-            if piece[0] in "<>":
-                self.broken(piece, offset + at)
+                reader.part()
+            if before is None:
+                self.broken(name, offset + at)
                 continue
-            made = self._made(piece, offset + at)
+            attached = self._marks(before, offset + at - len(before)) if before else PLAIN
+            made = self._made(name, offset + at)
             if self._broken is not None:
-                (event,), steps, after = made
+                (event,), steps, table = made
                 shorter, lost = self._break(event.duration)
-                made = (with_duration(event, shorter),), steps - lost, after
+                made = (with_duration(event, shorter),), steps - lost, table
             self._add_made(made)
+            if before:
+                items = self.bars.items
+                items[-1] = with_attached(made[0][0], attached)
+            for mark in after:
+                if mark == ")":
+                    self.close_slur()
+                elif mark == "-":
+                    self.tie()
+
+    def _marks(self, before: str, offset: int) -> Attached:
+        """What the marks before a note hang on it."""
+        if "{" not in before:
+            return attached_by(before)
+        reader = self.reader
+        pending = Pending([], [], [])
+        for mark in marks_of(before):
+            if mark[0] == "{":
+                reader.faulty = False
+                notes = tuple([
+                    reader.note(text, offset + at) for text, at, _ in pieces_of(mark)
+                ])  # fmt: skip
+                self._faulty |= reader.faulty
+                pending.graces = Graces(notes, mark[1] == "/")
+            else:
+                pending.add(mark)
+            offset += len(mark)
+        return pending.attached()
 
     def _made(self, text: str, offset: int) -> Made:
         """What one note or rest stands for."""
@@ -251,7 +283,7 @@ class VoiceBuilder:
         duration, tuplet, attached = self._take(written * length)
         inner = tuple([note._replace(duration=duration) for note in notes])
         self._add(Chord(inner, duration, self.reader.table.joined, tuplet, attached), offset)
-        self._tie(tuple([note for note in inner if note.tie]))
+        self.reader.tie([note for note in inner if note.tie])
 
     def bar_rest(self, bars: int, visible: bool, offset: int) -> None:
         """Add ``bars`` bars of rest, ``Z`` or ``X`` (4.5)."""
@@ -337,18 +369,13 @@ class VoiceBuilder:
         if isinstance(event, Rest):
             return False
         if isinstance(event, Note):
-            self._tie((event,))
+            self.reader.tie((event,))
             self.bars.items[index] = event._replace(tie=True)
         else:
-            self._tie(event.notes)
+            self.reader.tie(event.notes)
             notes = tuple([note._replace(tie=True) for note in event.notes])
             self.bars.items[index] = event._replace(notes=notes)
         return True
-
-    def _tie(self, notes: tuple[Note, ...]) -> None:
-        """Let notes of the last event sound on in the next."""
-        self._tied = self.notes, notes
-        self.reader.tie(notes)
 
     def close_slur(self) -> bool:
         """End a slur on the last event; False if none is there."""

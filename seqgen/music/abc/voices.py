@@ -86,6 +86,11 @@ class Voices:
         """Whether any voice has a note or rest."""
         return any(builder.notes for builder in self._builders.values())
 
+    def count(self) -> int:
+        """Notes and rests of the longest voice, or grace notes and further notes of chords."""
+        counts = [builder.bars.count() for builder in self._builders.values()]
+        return max(sum(more for _, more in counts), *(events for events, _ in counts))
+
     def finish(self) -> tuple[Voice, ...]:
         """The voices that hold anything, or the first."""
         voices = tuple([builder.finish(self._end) for builder in self._builders.values()])

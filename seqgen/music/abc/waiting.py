@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from seqgen.music.abc.lexer import marks_of
+from seqgen.music.abc.notation import SHORTHANDS
 from seqgen.music.abc.values import Steps, in_steps
 from seqgen.music.score import PLAIN, Attached, Chord, Event, Graces, Note, Rest
 
-__all__ = ["Broken", "Pending", "with_attached", "with_duration", "with_slur_closed"]
+__all__ = [
+    "Broken",
+    "Pending",
+    "attached_by",
+    "together",
+    "with_attached",
+    "with_duration",
+    "with_slur_closed",
+]
 
 _CLOSED_SLUR = Attached(slurs_close=1)
 _OPEN_SLURS = tuple(Attached(slurs_open=count) for count in range(4))
@@ -25,6 +35,17 @@ class Pending:
     graces: Graces | None = None
     slurs: int = 0
 
+    def add(self, mark: str) -> None:
+        """Add a slur, a shorthand or a text in quotes that has no accents."""
+        if mark[-1] == "(":
+            self.slurs += 1
+        elif mark[0] != '"':
+            self.decorations.append(SHORTHANDS[mark])
+        elif mark[1] in "^_<>@":
+            self.annotations.append(mark[1:-1])
+        else:
+            self.chord_symbols.append(mark[1:-1])
+
     def attached(self) -> Attached:
         """All of them, as they hang on the note."""
         if not (self.decorations or self.chord_symbols or self.annotations or self.graces):
@@ -37,6 +58,29 @@ class Pending:
             self.graces,
             self.slurs,
         )
+
+
+@lru_cache(maxsize=1 << 12)
+def attached_by(before: str) -> Attached:
+    """What the marks before a note hang on it; grace notes may not be among them."""
+    pending = Pending([], [], [])
+    for mark in marks_of(before):
+        pending.add(mark)
+    return pending.attached()
+
+
+def together(first: Attached, then: Attached) -> Attached:
+    """The marks of both."""
+    if then is PLAIN:
+        return first
+    return Attached(
+        first.decorations + then.decorations,
+        first.chord_symbols + then.chord_symbols,
+        first.annotations + then.annotations,
+        then.graces or first.graces,
+        first.slurs_open + then.slurs_open,
+        first.slurs_close + then.slurs_close,
+    )
 
 
 @dataclass(slots=True)
