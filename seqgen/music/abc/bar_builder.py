@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from seqgen.music.abc.bars import WITHIN, BarStart, OddBar, Report, check_bars
+from seqgen.music.abc.bars import WITHIN, BarStart, OddBar, Report, check_bars, full_steps
 from seqgen.music.abc.lyrics import Layers
-from seqgen.music.abc.values import Steps, in_steps
+from seqgen.music.abc.values import Steps
 from seqgen.music.score import EVENTS, Bar, BarLine, Chord, Event, Item, LineBreak, Meter
 
 __all__ = ["BarBuilder"]
@@ -60,8 +60,7 @@ class BarBuilder:
     def set_meter(self, meter: Meter) -> None:
         """Change the metre from here on."""
         self.meter = meter
-        duration = meter.duration
-        self._full = None if duration is None else in_steps(duration)
+        self._full = full_steps(meter)
 
     def add(self, item: Item, offset: int) -> None:
         """Add something that takes no time."""
@@ -111,8 +110,9 @@ class BarBuilder:
         overlays: tuple[tuple[Item, ...], ...] = ()
         divides = line.style in WITHIN
         if steps != self._full or divides or self._divides or self._layers:
-            lengths = *[length for _, length in self._layers], steps
+            lengths: tuple[Steps, ...] = (steps,)
             if self._layers:
+                lengths = *[length for _, length in self._layers], steps
                 (first, _), *others = self._layers
                 overlays = *[tuple(layer) for layer, _ in others], items
                 items = tuple(first)

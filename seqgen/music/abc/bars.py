@@ -16,6 +16,7 @@ __all__ = [
     "OddBar",
     "Report",
     "check_bars",
+    "full_steps",
     "parse_bar_line",
     "parse_passes",
 ]
@@ -89,6 +90,12 @@ def parse_passes(numbers: str) -> tuple[int, ...]:
     return tuple(sorted(number for number in passes if 0 < number <= _MAX_PASSES))
 
 
+def full_steps(meter: Meter) -> Steps | None:
+    """How long a bar is; None in a free metre."""
+    duration = meter.duration
+    return None if duration is None else in_steps(duration)
+
+
 def check_bars(bars: Sequence[Bar], odd_bars: Sequence[OddBar], report: Report) -> None:
     """Report every bar that doesn't fill its metre, and every overlay unlike its bar.
 
@@ -103,6 +110,8 @@ def check_bars(bars: Sequence[Bar], odd_bars: Sequence[OddBar], report: Report) 
     pieces: list[OddBar] = []
     total: Steps = 0  # of the pieces
     before: OddBar | None = None  # the pieces
+    known: Meter | None = None
+    full: Steps | None = None
     for odd in odd_bars:
         bar, length, meter = bars[odd.number], odd.lengths[0], odd.meter
         for other in odd.lengths[1:]:
@@ -120,8 +129,8 @@ def check_bars(bars: Sequence[Bar], odd_bars: Sequence[OddBar], report: Report) 
         following = bars[odd.number + 1] if odd.number + 1 < len(bars) else None
         if bar.right.style in WITHIN and following is not None:
             continue
-        duration = meter.duration
-        full = None if duration is None else in_steps(duration)
+        if known is not meter:
+            known, full = meter, full_steps(meter)
         if full is not None and total and total != full:
             index = pieces[0].number - 1
             # Marks alone between two bar lines are no bar: the section begins after them.

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
-from itertools import accumulate, repeat
+from itertools import accumulate, chain, repeat
 from string import ascii_letters, ascii_uppercase
 from typing import NamedTuple, TypeAlias
 
@@ -134,7 +134,8 @@ _MARKED_RUNS = _RUNS | {
 _MARKED_PIECE = re.compile(rf"({_BEFORE})({_EVENT})({_AFTER})|{_BROKEN}")
 _MARK = re.compile(r"\.?\(|\"[^\"]*\"|\{[^}]*\}|.")
 _LEAD = re.compile(rf"{_BLANKS}{_BEFORE}")
-_NOTE = re.compile(_EVENT)
+is_note = re.compile(_EVENT).fullmatch
+"""Whether a text is one note or rest with its length, and no mark."""
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n)|([^\r\n]+)")
 _LOWER_FIELDS = "mrsw+"  # that may stand among the music
 _FIELDS = ascii_letters + "+"
@@ -281,11 +282,6 @@ def marked_notes(notes: str) -> list[MarkedNote]:
     return found
 
 
-def is_note(text: str) -> bool:
-    """Whether a text is one note or rest with its length, and no mark."""
-    return _NOTE.fullmatch(text) is not None
-
-
 def marks_of(before: str) -> list[str]:
     """Each of the marks before a note: ``(``, a shorthand, a text in quotes, ``{…}``."""
     return _MARK.findall(before)
@@ -312,12 +308,13 @@ def pieces_of(notes: str) -> list[tuple[str, int, bool]]:
 
 def lines(text: str) -> Iterator[tuple[str, str]]:
     """Each line and its end (LF, CR LF, CR, or nothing on the last)."""
-    if "\r" not in text:
-        *whole, rest = text.split("\n")
-        yield from zip(whole, repeat("\n"), strict=False)
-        if rest:
-            yield rest, ""
-        return
+    if "\r" in text:
+        return _lines_of_any_end(text)
+    *whole, rest = text.split("\n")
+    return chain(zip(whole, repeat("\n"), strict=False), [(rest, "")] if rest else [])
+
+
+def _lines_of_any_end(text: str) -> Iterator[tuple[str, str]]:
     for match in _LINE.finditer(text):
         line, end, last = match.groups()
         yield (last, "") if last is not None else (line, end)

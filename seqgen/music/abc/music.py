@@ -381,12 +381,11 @@ class MusicReader:
 
 def _is_continued(line: MusicLine) -> bool:
     """Whether the line of the printed score goes on after a line of music (6.1.1)."""
-    for text in reversed(line.texts):
-        kind = RUN_KINDS[text]
-        if kind is Kind.CONTINUATION:
-            return True
-        if text and kind not in _SILENT:
-            break
+    texts = line.texts
+    for index in range(line.end - 1, -1, -1):
+        kind = RUN_KINDS[texts[index]]
+        if kind not in _SILENT:
+            return kind is Kind.CONTINUATION
     return False
 
 

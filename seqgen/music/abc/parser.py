@@ -57,6 +57,7 @@ class _Block:
         offset: where it begins; line: its first line's number, from 1.
         is_tune: whether an ``X:`` began it.
         lines: each line that is not empty, as one lexeme.
+        starts: where each line begins, the empty ones too.
         long_lines: where those begin that are too long.
         end: where the block ends.
     """
@@ -65,6 +66,7 @@ class _Block:
     line: int
     is_tune: bool
     lines: list[Lexeme] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
     long_lines: list[int] = field(default_factory=list)
     end: int = 0
 
@@ -81,7 +83,7 @@ def parse(text: str) -> Iterator[ParsedTune]:
     defaults = Defaults()
     for block in _blocks(text):
         if block.is_tune:
-            yield _parse_block(text, block, defaults)
+            yield _parse_block(block, defaults)
         elif block.lines:
             defaults = Defaults.read(block.lines)
 
@@ -120,25 +122,28 @@ def _blocks(text: str) -> Iterator[_Block]:
             kind = Kind.MUSIC  # as most lines, which need not be asked about
         else:
             kind, context = kind_of_line(line, context)
-        if kind is Kind.FIELD and line[0] == "X":
-            if block is not None:
+            begins = kind is Kind.FIELD and line[0] == "X"
+            if block is not None and (
+                begins or (context is Context.FILE and (block.is_tune or not line.strip()))
+            ):
+                block.end = offset
                 yield block
-            block = _Block(offset, number, True)
-        elif block is not None and context is Context.FILE and (block.is_tune or not line.strip()):
-            yield block
-            block = None
+                block = None
+            if begins:
+                block = _Block(offset, number, True)
         if block is not None:
+            block.starts.append(offset)
             if line:
                 block.lines.append((kind, line, offset))
-            block.end = offset + len(line) + len(end)
         offset += len(line) + len(end)
         number += 1
     if block is not None:
+        block.end = offset
         yield block
 
 
-def _parse_block(text: str, block: _Block, defaults: Defaults) -> ParsedTune:
-    reporter = Reporter(text, block.offset, block.end, block.line)
+def _parse_block(block: _Block, defaults: Defaults) -> ParsedTune:
+    reporter = Reporter(block.starts, block.line)
     for offset in block.long_lines:
         reporter.report(
             "line-length",

@@ -99,7 +99,12 @@ class Runs:
         joined: bool,
     ) -> Table:
         """The table of a state; see :class:`Table`."""
-        key = (tuple(sorted(alters.items())), tuple(sorted(tied.items())), group, joined)
+        key = (
+            tuple(sorted(alters.items())) if alters else (),
+            tuple(sorted(tied.items())) if tied else (),
+            group,
+            joined,
+        )
         found = tables.get(key)
         if found is None:
             found = Table(alters, tied, group, joined)

@@ -149,8 +149,11 @@ class VoiceBuilder:
             text = texts[index]
             kind = RUN_KINDS[text]
             if kind is bar_kind:
+                if self._broken or self._pending:
+                    self._settle()
                 bar_line, passes, blanks = parse_bar_line(text)
-                self.bar(bar_line, offsets[index] + blanks, passes)
+                bars.end(bar_line, offsets[index] + blanks, passes, "")
+                reader.begin_bar()
             elif kind is notes_kind:
                 if bars.offset < 0:
                     bars.offset = offsets[index] + lead_of(text)
