@@ -20,7 +20,7 @@ from enum import StrEnum
 from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from string import ascii_letters, ascii_uppercase
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from seqgen.music.abc.notation import MUSIC, SHORTHANDS
 
@@ -29,10 +29,8 @@ __all__ = [
     "Context",
     "Kind",
     "Lexeme",
-    "MarkedNote",
     "MusicLine",
     "field_value",
-    "is_note",
     "kind_of",
     "kind_of_line",
     "lead_of",
@@ -42,6 +40,7 @@ __all__ = [
     "lines",
     "marked_notes",
     "marks_of",
+    "one_note",
     "pieces_of",
 ]
 
@@ -134,8 +133,8 @@ _MARKED_RUNS = _RUNS | {
 _MARKED_PIECE = re.compile(rf"({_BEFORE})({_EVENT})({_AFTER})|{_BROKEN}")
 _MARK = re.compile(r"\.?\(|\"[^\"]*\"|\{[^}]*\}|.")
 _LEAD = re.compile(rf"{_BLANKS}{_BEFORE}")
-is_note = re.compile(_EVENT).fullmatch
-"""Whether a text is one note or rest with its length, and no mark."""
+one_note = re.compile(rf"({_BLANKS})({_BEFORE})({_EVENT})({_AFTER})").fullmatch
+"""Matches NOTES that are one note or rest: blanks, marks before, the note, marks after."""
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n)|([^\r\n]+)")
 _LOWER_FIELDS = "mrsw+"  # that may stand among the music
 _FIELDS = ascii_letters + "+"
@@ -253,33 +252,21 @@ def lex_runs(line: str, offset: int) -> list[Lexeme]:
     return list(_single_runs.lex(line, offset))
 
 
-class MarkedNote(NamedTuple):
-    """A note or rest of a NOTES lexeme, or a broken rhythm (then ``before`` is None).
+def marked_notes(notes: str) -> Iterator[tuple[bool, str | None, str, str, int]]:
+    """Each note, rest and broken rhythm of NOTES with its marks.
 
-    Args:
-        before: the marks before it; after: those after it.
-        text: the note with its length; at: where that begins.
-        apart: whether a blank stands before all of it.
+    Returns:
+        For each: whether a blank stands before all of it; the marks before it (None for a broken
+        rhythm); its text with its length; the marks after it; where its text begins.
     """
-
-    before: str | None
-    text: str
-    after: str
-    at: int
-    apart: bool
-
-
-def marked_notes(notes: str) -> list[MarkedNote]:
-    """Each note, rest and broken rhythm of NOTES with its marks."""
-    found = []
     for match in _MARKED_PIECE.finditer(notes):
+        before, text, after = match.groups()
         start = match.start()
         apart = start > 0 and notes[start - 1].isspace()
-        if match[2]:
-            found.append(MarkedNote(match[1], match[2], match[3], match.start(2), apart))
+        if text:
+            yield apart, before, text, after, start + len(before)
         else:
-            found.append(MarkedNote(None, match[0], "", start, apart))
-    return found
+            yield apart, None, match[0], "", start
 
 
 def marks_of(before: str) -> list[str]:

@@ -254,9 +254,7 @@ class MusicReader:
         return index + 1
 
     def _tie(self, lexemes: list[Lexeme], index: int) -> int:
-        if not self._voice.tie():
-            self._warn("tie", "a tie must stand directly after a note or chord",
-                       lexemes[index][2], 1)  # fmt: skip
+        self._voice.tie(lexemes[index][2])
         return index + 1
 
     def _broken(self, lexemes: list[Lexeme], index: int) -> int:

@@ -14,10 +14,10 @@ from seqgen.music.abc.lexer import (
     RUN_KINDS,
     Kind,
     MusicLine,
-    is_note,
     lead_of,
     marked_notes,
     marks_of,
+    one_note,
     pieces_of,
 )
 from seqgen.music.abc.note_reader import NoteReader
@@ -188,14 +188,13 @@ class VoiceBuilder:
         bars, reader = self.bars, self.reader
         known = reader.table
         self._faulty = False
-        event = text.lstrip()
-        if is_note(event):
-            if event != text:
+        first, steps = len(bars.items), bars.steps
+        if match := one_note(text):
+            blanks, before, name, after = match.groups()
+            if blanks:
                 reader.part()
-            made = self._made(event, offset + len(text) - len(event))
-            self._add_made(made)
+            made = self._read_note(before, name, after, offset + match.start(3))
         else:
-            first, steps = len(bars.items), bars.steps
             self._read_notes(text, offset)
             events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
             made = events, bars.steps - steps, reader.table
@@ -204,28 +203,37 @@ class VoiceBuilder:
 
     def _read_notes(self, text: str, offset: int) -> None:
         """Read NOTES note by note."""
-        reader = self.reader
-        for before, name, after, at, apart in marked_notes(text):
+        for apart, before, name, after, at in marked_notes(text):
             if apart:
-                reader.part()
+                self.reader.part()
             if before is None:
                 self.broken(name, offset + at)
-                continue
-            attached = self._marks(before, offset + at - len(before)) if before else PLAIN
-            made = self._made(name, offset + at)
-            if self._broken is not None:
-                (event,), steps, table = made
-                shorter, lost = self._break(event.duration)
-                made = (with_duration(event, shorter),), steps - lost, table
-            self._add_made(made)
-            if before:
-                items = self.bars.items
-                items[-1] = with_attached(made[0][0], attached)
-            for mark in after:
-                if mark == ")":
-                    self.close_slur()
-                elif mark == "-":
-                    self.tie()
+            else:
+                self._read_note(before, name, after, offset + at)
+
+    def _read_note(self, before: str, name: str, after: str, offset: int) -> Made:
+        """Read a note or rest, which begins at an offset, with its marks."""
+        attached = self._marks(before, offset - len(before)) if before else PLAIN
+        made = self._made(name, offset)
+        if self._broken is not None:
+            (event,), steps, table = made
+            shorter, lost = self._break(event.duration)
+            made = (with_duration(event, shorter),), steps - lost, table
+        if attached is not PLAIN or ")" in after:
+            (event,), steps, table = made
+            for _ in range(after.count(")")):
+                attached = with_slur_closed(attached)
+            made = (with_attached(event, attached),), steps, table
+        self._add_made(made)
+        if "-" in after:
+            offset += len(name)
+            for at, mark in enumerate(after):
+                if mark == "-":
+                    self.tie(offset + at - (after[at - 1 : at] == "."))
+            (event,), steps, _ = made
+            if isinstance(event, Note):  # else it was at fault
+                made = (event._replace(tie=True),), steps, self.reader.table
+        return made
 
     def _marks(self, before: str, offset: int) -> Attached:
         """What the marks before a note hang on it."""
@@ -363,22 +371,20 @@ class VoiceBuilder:
                 return index, item
         return None
 
-    def tie(self) -> bool:
-        """Tie the last note or chord to the next; False if none is there."""
-        last = self._last()
-        if last is None:
-            return False
-        index, event = last
-        if isinstance(event, Rest):
-            return False
+    def tie(self, offset: int) -> None:
+        """Tie the last note or chord to the next."""
+        index, event = self._last() or (0, None)
         if isinstance(event, Note):
             self.reader.tie((event,))
             self.bars.items[index] = event._replace(tie=True)
-        else:
+        elif isinstance(event, Chord):
             self.reader.tie(event.notes)
             notes = tuple([note._replace(tie=True) for note in event.notes])
             self.bars.items[index] = event._replace(notes=notes)
-        return True
+        else:
+            self._faulty = True
+            message = "a tie must stand directly after a note or chord"
+            self._report("tie", Severity.WARNING, message, offset, 1)
 
     def close_slur(self) -> bool:
         """End a slur on the last event; False if none is there."""
