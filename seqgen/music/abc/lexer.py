@@ -110,11 +110,12 @@ class Context(StrEnum):
 
 
 # Pitches, lengths and blanks of MUSIC in forms that match by a third more quickly: they never give
-# back what they have taken, and a plain bar line, the commonest by far, is tried first.
+# back what they have taken, look at one character before they try several alternatives, and try
+# the commonest bar line first.
 _BLANKS = r"[^\S\r\n]*+"
 _PITCH = r"(?:\^\^?+|__?+|=)?+[A-Ga-g][,']*+"
 _EVENT = rf"(?:{_PITCH}|{MUSIC['rest']})[0-9]*+(?:/(?:[0-9]++|/*+))?+"
-_BROKEN = r"(?:>{1,3}|<{1,3})"
+_BROKEN = r"(?=[<>])(?:>{1,3}|<{1,3})"
 _RUNS = {
     "notes": rf"{_BLANKS}{_EVENT}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_EVENT})?",
     "bar": rf"{_BLANKS}(?:\|(?![|:\[\]0-9])|{MUSIC['bar']}){_BLANKS}",
@@ -124,14 +125,15 @@ _PIECE = re.compile(rf"{_EVENT}|{_BROKEN}")
 # chord symbols, annotations and grace notes before it; slurs and ties after it. So few that a run
 # of marks without a note is not looked through again from each of them.
 _GRACES = rf"\{{/?(?:{_PITCH}[0-9]*+(?:/(?:[0-9]++|/*+))?+){{1,8}}+\}}"
-_BEFORE = rf"(?:\.?\(|[{''.join(SHORTHANDS)}]|\"[^\"\\\r\n]*+\"|{_GRACES}){{0,8}}+"
-_AFTER = r"(?:\)|\.?-){0,8}+"
+_FIRST = "".join(SHORTHANDS)
+_MARK = rf"\.?\(|[{_FIRST}]|\"[^\"\\\r\n]*+\"|{_GRACES}"
+_BEFORE = rf"(?:(?=[(\"{{{_FIRST}])(?:{_MARK}){{1,8}}+)?+"
+_AFTER = r"(?:[)-]|\.-)*+"
 _MARKED = rf"{_BEFORE}{_EVENT}{_AFTER}"
 _MARKED_RUNS = _RUNS | {
     "notes": rf"{_BLANKS}{_MARKED}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_MARKED})?",
 }
 _MARKED_PIECE = re.compile(rf"({_BEFORE})({_EVENT})({_AFTER})|{_BROKEN}")
-_MARK = re.compile(r"\.?\(|\"[^\"]*\"|\{[^}]*\}|.")
 _LEAD = re.compile(rf"{_BLANKS}{_BEFORE}")
 one_note = re.compile(rf"({_BLANKS})({_BEFORE})({_EVENT})({_AFTER})").fullmatch
 """Matches NOTES that are one note or rest: blanks, marks before, the note, marks after."""
@@ -206,14 +208,13 @@ class MusicLine:
         end: how many lexemes there are; ``texts`` has one more, empty.
     """
 
-    __slots__ = ("_apart", "_lexemes", "end", "offsets", "texts")
+    __slots__ = ("_lexemes", "end", "offsets", "texts")
 
     def __init__(self, texts: list[str], offsets: list[int], lexemes: list[Lexeme] | None) -> None:
         self.end = len(texts)
         self.texts = texts
         self.offsets = offsets
         self._lexemes = lexemes
-        self._apart = lexemes is not None
         texts.append("")
 
     @classmethod
@@ -227,24 +228,17 @@ class MusicLine:
         """The line that some lexemes make, those of ``lex_runs``."""
         return cls([text for _, text, _ in lexemes], [offset for _, _, offset in lexemes], lexemes)
 
-    def lexemes(self) -> list[Lexeme]:
-        """All of them."""
-        if self._lexemes is None:
-            texts = self.texts[: self.end]
-            kinds = map(RUN_KINDS.__getitem__, texts)
-            self._lexemes = list(zip(kinds, texts, self.offsets, strict=False))
-        return self._lexemes
-
     def take_apart(self, index: int) -> list[Lexeme]:
         """All lexemes, those from an index on with the marks of a note apart from it."""
-        lexemes = self.lexemes()
-        if not self._apart:  # once a line, so the time stays linear
-            self._apart = True
-            lexemes[index:] = lex_runs("".join(self.texts[index:]), self.offsets[index])
-            self.texts[index:] = [*(text for _, text, _ in lexemes[index:]), ""]
-            self.offsets[index:] = [offset for _, _, offset in lexemes[index:]]
-            self.end = len(lexemes)
-        return lexemes
+        if self._lexemes is None:  # once a line, so the time stays linear
+            texts, offsets = self.texts, self.offsets
+            apart = lex_runs("".join(texts[index:]), offsets[index])
+            kinds = map(RUN_KINDS.__getitem__, texts[:index])
+            self._lexemes = [*zip(kinds, texts, offsets, strict=False), *apart]
+            texts[index:] = [*(text for _, text, _ in apart), ""]
+            offsets[index:] = [offset for _, _, offset in apart]
+            self.end = len(self._lexemes)
+        return self._lexemes
 
 
 def lex_runs(line: str, offset: int) -> list[Lexeme]:
@@ -271,7 +265,7 @@ def marked_notes(notes: str) -> Iterator[tuple[bool, str | None, str, str, int]]
 
 def marks_of(before: str) -> list[str]:
     """Each of the marks before a note: ``(``, a shorthand, a text in quotes, ``{…}``."""
-    return _MARK.findall(before)
+    return re.findall(_MARK, before)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -44,8 +44,6 @@ MAX_NOTES = 1_000_000
 """Notes and rests of a voice; and of a tune, grace notes and further notes of chords."""
 
 _MAX_VERSES = 64
-# To read these takes the lexemes after them, of which notes' marks must not be part.
-_LOOK_AHEAD = (Kind.CHORD_OPEN, Kind.CHORD_MARK, Kind.GRACE_OPEN, Kind.UNKNOWN)
 _SILENT = (Kind.SPACE, Kind.IGNORED, Kind.COMMENT)
 _UNKNOWN = {
     '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
@@ -141,14 +139,16 @@ class MusicReader:
         voice = self._voice
         index = 0
         while (index := voice.read(line, index)) < line.end:
-            kind = RUN_KINDS[line.texts[index]]
-            lexemes = line.take_apart(index) if kind in _LOOK_AHEAD else line.lexemes()
-            handler = _HANDLERS.get(kind)
-            if handler is None:
-                index += 1
-            else:
-                index = handler(self, lexemes, index)
+            text = line.texts[index]
+            kind = RUN_KINDS[text]
+            if mark := _MARKS.get(kind):
+                mark(self, kind, text, line.offsets[index])
                 voice = self._voice
+                index += 1
+            elif handler := _HANDLERS.get(kind):
+                index = handler(self, line.take_apart(index), index)
+            else:
+                index += 1
         self._continued = _is_continued(line)
 
     # -- events
@@ -197,43 +197,34 @@ class MusicReader:
 
     # -- marks
 
-    def _ending(self, lexemes: list[Lexeme], index: int) -> int:
-        _, text, offset = lexemes[index]
+    def _ending(self, kind: Kind, text: str, offset: int) -> None:
         words = text[2:-1] if text[1] == '"' else ""
         passes = () if text[1] == '"' else parse_passes(text[1:])
         self._voice.bar(BarLine("none"), offset, passes, words)
-        return index + 1
 
-    def _tuplet(self, lexemes: list[Lexeme], index: int) -> int:
-        _, text, offset = lexemes[index]
+    def _tuplet(self, kind: Kind, text: str, offset: int) -> None:
         try:
             group = parse_tuplet(text, self._voice.bars.meter.compound)
         except ValueError as error:
             self._report("tuplet", Severity.ERROR, f"{error}", offset, len(text))
         else:
             self._voice.tuplet(*group, offset)
-        return index + 1
 
-    def _quoted(self, lexemes: list[Lexeme], index: int) -> int:
-        kind, text, _ = lexemes[index]
+    def _quoted(self, kind: Kind, text: str, offset: int) -> None:
         self._attach_text(text, kind is Kind.ANNOTATION)
-        return index + 1
 
     def _attach_text(self, text: str, annotation: bool) -> None:
         pending = self._voice.wait()
         (pending.annotations if annotation else pending.chord_symbols).append(accents(text[1:-1]))
 
-    def _decoration(self, lexemes: list[Lexeme], index: int) -> int:
-        _, text, offset = lexemes[index]
+    def _decoration(self, kind: Kind, text: str, offset: int) -> None:
         name = text[1:-1]
         if name not in DECORATIONS:
             self._warn("decoration", f"{text} is no decoration of the standard, and has no effect",
                        offset, len(text))  # fmt: skip
         self._voice.wait().decorations.append(name)
-        return index + 1
 
-    def _shorthand(self, lexemes: list[Lexeme], index: int) -> int:
-        _, text, offset = lexemes[index]
+    def _shorthand(self, kind: Kind, text: str, offset: int) -> None:
         meaning = self._header.symbols.get(text)
         if meaning is None:
             self._warn("symbol", f"{text} has no meaning here, unless a U: field gives it one",
@@ -242,44 +233,35 @@ class MusicReader:
             self._attach_text(meaning, meaning[1:2] in tuple("^_<>@"))
         else:
             self._voice.wait().decorations.append(meaning)
-        return index + 1
 
-    def _slur_open(self, lexemes: list[Lexeme], index: int) -> int:
+    def _slur_open(self, kind: Kind, text: str, offset: int) -> None:
         self._voice.wait().slurs += 1
-        return index + 1
 
-    def _slur_close(self, lexemes: list[Lexeme], index: int) -> int:
+    def _slur_close(self, kind: Kind, text: str, offset: int) -> None:
         if not self._voice.close_slur():
-            self._warn("slur", "a slur must end after a note of its bar", lexemes[index][2], 1)
-        return index + 1
+            self._warn("slur", "a slur must end after a note of its bar", offset, 1)
 
-    def _tie(self, lexemes: list[Lexeme], index: int) -> int:
-        self._voice.tie(lexemes[index][2])
-        return index + 1
+    def _tie(self, kind: Kind, text: str, offset: int) -> None:
+        self._voice.tie(offset)
 
-    def _broken(self, lexemes: list[Lexeme], index: int) -> int:
-        _, text, offset = lexemes[index]
+    def _broken(self, kind: Kind, text: str, offset: int) -> None:
         if len(text) > 3 or not self._voice.broken(text, offset):
             self._warn("broken-rhythm", f"{text[:9]} must stand between two notes of one bar",
                        offset, len(text))  # fmt: skip
-        return index + 1
 
-    def _overlay(self, lexemes: list[Lexeme], index: int) -> int:
-        _, text, offset = lexemes[index]
+    def _overlay(self, kind: Kind, text: str, offset: int) -> None:
         if not self._voice.overlay():
             message = "this & has no notes of its bar before it to lay others over, and is ignored"
             self._warn("overlay", message, offset, len(text))
-        return index + 1
 
     def _spacer(self, lexemes: list[Lexeme], index: int) -> int:
         self._voice.spacer(lexemes[index][2])
         index, _, _ = length_at(lexemes, index + 1)
         return index
 
-    def _line_break(self, lexemes: list[Lexeme], index: int) -> int:
+    def _line_break(self, kind: Kind, text: str, offset: int) -> None:
         self._voice.reader.part()
         self._voice.bars.break_line()
-        return index + 1
 
     def _stray(self, lexemes: list[Lexeme], index: int) -> int:
         kind, text, offset = lexemes[index]
@@ -299,14 +281,12 @@ class MusicReader:
 
     # -- fields
 
-    def _inline_field(self, lexemes: list[Lexeme], index: int) -> int:
-        _, text, offset = lexemes[index]
+    def _inline_field(self, kind: Kind, text: str, offset: int) -> None:
         value = text[3:-1]
         start = offset + 3 + len(value) - len(value.lstrip())
         self._field(FieldLine(text[1], value.strip(), start, 0))
         if text[1] == "V":
             self._voice.bars.begin_line()
-        return index + 1
 
     def _field(self, line: FieldLine) -> None:
         name, value, offset, _ = line
@@ -388,8 +368,7 @@ def _is_continued(line: MusicLine) -> bool:
 
 
 # Of the class: a reader that held its own methods would live until the garbage collector runs.
-_HANDLERS: dict[Kind, Callable[[MusicReader, list[Lexeme], int], int]] = {
-    Kind.BAR_REST: MusicReader._bar_rest,
+_MARKS: dict[Kind, Callable[[MusicReader, Kind, str, int], None]] = {
     Kind.ENDING: MusicReader._ending,
     Kind.TUPLET: MusicReader._tuplet,
     Kind.INLINE_FIELD: MusicReader._inline_field,
@@ -401,11 +380,16 @@ _HANDLERS: dict[Kind, Callable[[MusicReader, list[Lexeme], int], int]] = {
     Kind.SLUR_CLOSE: MusicReader._slur_close,
     Kind.TIE: MusicReader._tie,
     Kind.BROKEN: MusicReader._broken,
+    Kind.OVERLAY: MusicReader._overlay,
+    Kind.LINE_BREAK: MusicReader._line_break,
+}
+
+# Those that may read on after their lexeme, and return the index after what they have read.
+_HANDLERS: dict[Kind, Callable[[MusicReader, list[Lexeme], int], int]] = {
+    Kind.BAR_REST: MusicReader._bar_rest,
     Kind.CHORD_OPEN: MusicReader._chord,
     Kind.CHORD_MARK: MusicReader._chord,
     Kind.GRACE_OPEN: MusicReader._graces,
-    Kind.OVERLAY: MusicReader._overlay,
-    Kind.LINE_BREAK: MusicReader._line_break,
     Kind.SPACER: MusicReader._spacer,
     Kind.LENGTH: MusicReader._stray,
     Kind.CHORD_CLOSE: MusicReader._stray,
