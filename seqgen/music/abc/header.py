@@ -171,7 +171,7 @@ def read_header(lines: Sequence[Lexeme], defaults: Defaults, report: Report) -> 
         elif name == "K":
             _read_key(header, value, offset, report)
             header.body = following
-        else:
+        elif name in "XTMPVWUmI":
             _read_field(header, line, report)
 
     for line in defaults.fields:

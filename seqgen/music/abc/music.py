@@ -44,7 +44,6 @@ MAX_NOTES = 1_000_000
 """Notes and rests of a voice; and of a tune, grace notes and further notes of chords."""
 
 _MAX_VERSES = 64
-_SILENT = (Kind.SPACE, Kind.IGNORED, Kind.COMMENT)
 _UNKNOWN = {
     '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
     "^": "an accidental must stand directly before a note",
@@ -359,11 +358,12 @@ class MusicReader:
 
 def _is_continued(line: MusicLine) -> bool:
     """Whether the line of the printed score goes on after a line of music (6.1.1)."""
-    texts = line.texts
     for index in range(line.end - 1, -1, -1):
-        kind = RUN_KINDS[texts[index]]
-        if kind not in _SILENT:
-            return kind is Kind.CONTINUATION
+        text = line.texts[index]
+        if text == "\\":
+            return True
+        if text[0] not in "`%" and not text.isspace():
+            break
     return False
 
 

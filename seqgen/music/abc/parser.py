@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
+from string import ascii_letters
 
 from seqgen.errors import InputError
 from seqgen.music.abc.header import Defaults, read_header
@@ -75,6 +76,10 @@ class _Block:
 _MARKS = frozenset({"", "%"})
 
 
+# Those that neither begin nor end a header.
+_PLAIN_FIELDS = frozenset(ascii_letters) - {"K", "X"}
+
+
 def parse(text: str) -> Iterator[ParsedTune]:
     """Read every tune of a text, one after the other.
 
@@ -120,6 +125,8 @@ def _blocks(text: str) -> Iterator[_Block]:
             and not line.isspace()
         ):
             kind = Kind.MUSIC  # as most lines, which need not be asked about
+        elif context is Context.HEADER and line[1:2] == ":" and line[0] in _PLAIN_FIELDS:
+            kind = Kind.FIELD  # as most others
         else:
             kind, context = kind_of_line(line, context)
             begins = kind is Kind.FIELD and line[0] == "X"

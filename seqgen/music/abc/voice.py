@@ -6,6 +6,7 @@ they come together with what waits for a note, and what is written after one.
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from seqgen.music.abc.bar_builder import BarBuilder
@@ -147,7 +148,11 @@ class VoiceBuilder:
                     if index == end:
                         break
             text = texts[index]
-            kind = RUN_KINDS[text]
+            kind, match = RUN_KINDS.get(text), None
+            if kind is None:
+                # A new text is a note most often, and is matched as that anyway.
+                match = one_note(text)
+                kind = notes_kind if match else RUN_KINDS[text]
             if kind is bar_kind:
                 if self._broken or self._pending:
                     self._settle()
@@ -158,7 +163,7 @@ class VoiceBuilder:
                 if bars.offset < 0:
                     bars.offset = offsets[index] + lead_of(text)
                 if self._pending is None and self._broken is None:
-                    self._read_new(text, offsets[index])
+                    self._read_new(text, offsets[index], match or one_note(text))
                 else:
                     self._read_waited(text, offsets[index])
             elif kind is space_kind:
@@ -178,18 +183,22 @@ class VoiceBuilder:
         elif (made := self.reader.table.get(text)) is not None:
             self._add_made(made)
         else:
-            self._read_new(text, offset)
+            self._read_new(text, offset, one_note(text))
         event = items[first]
         if pending is not None and isinstance(event, EVENTS):
             items[first] = with_attached(event, together(pending.attached(), event.attached))
 
-    def _read_new(self, text: str, offset: int) -> None:
-        """Read NOTES, and remember them unless they were at fault."""
+    def _read_new(self, text: str, offset: int, match: re.Match[str] | None) -> None:
+        """Read NOTES, and remember them unless they were at fault.
+
+        Args:
+            match: of ``one_note``; None if there are more.
+        """
         bars, reader = self.bars, self.reader
         known = reader.table
         self._faulty = False
         first, steps = len(bars.items), bars.steps
-        if match := one_note(text):
+        if match is not None:
             blanks, before, name, after = match.groups()
             if blanks:
                 reader.part()
