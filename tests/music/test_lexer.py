@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.music.abc.lexer import Context, Kind, Lexeme, kind_of, lex, lex_runs, pieces_of
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, kind_of, lex
+from seqgen.music.abc.music_line import lex_runs, pieces_of
 
 ABC_CHARACTERS = "ABCDEFGabcdefgzxyXZ_^=,'0123456789/|:[]()<>{}-.~HTuv!+\"&\\%$`*wKLMQPVsmI \t\n\r"
 

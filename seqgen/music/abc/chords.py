@@ -6,8 +6,9 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from seqgen.music.abc.bars import Report
-from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex, pieces_of
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex
 from seqgen.music.abc.microtones import after_microtone
+from seqgen.music.abc.music_line import pieces_of
 from seqgen.music.abc.values import parse_length
 from seqgen.music.abc.voice import VoiceBuilder
 from seqgen.music.diagnostics import Severity

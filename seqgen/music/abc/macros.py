@@ -6,7 +6,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 
-from seqgen.music.abc.lexer import Context, Kind, Lexeme, kind_of_line, lex_runs, pieces_of
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, kind_of_line
+from seqgen.music.abc.music_line import lex_runs, pieces_of
 
 __all__ = ["expand_line"]
 

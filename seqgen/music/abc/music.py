@@ -17,10 +17,11 @@ from seqgen.music.abc.header import (
     read_symbol,
     report_unknown,
 )
-from seqgen.music.abc.lexer import RUN_KINDS, Kind, Lexeme, MusicLine, lex_runs
+from seqgen.music.abc.lexer import Kind, Lexeme
 from seqgen.music.abc.lyrics import align_lyrics, align_symbols
 from seqgen.music.abc.macros import expand_line
 from seqgen.music.abc.microtones import after_microtone
+from seqgen.music.abc.music_line import RUN_KINDS, MusicLine, lex_runs
 from seqgen.music.abc.notation import DECORATIONS, SHORTHANDS
 from seqgen.music.abc.overlays import bar_by_bar
 from seqgen.music.abc.values import parse_tuplet

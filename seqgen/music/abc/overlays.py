@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from seqgen.music.abc.bars import Report
-from seqgen.music.abc.lexer import Kind, Lexeme, lex_runs
+from seqgen.music.abc.lexer import Kind, Lexeme
 from seqgen.music.abc.macros import expand_line
+from seqgen.music.abc.music_line import lex_runs
 from seqgen.music.diagnostics import Severity
 
 __all__ = ["bar_by_bar"]

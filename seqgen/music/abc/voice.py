@@ -11,9 +11,9 @@ from fractions import Fraction
 
 from seqgen.music.abc.bar_builder import BarBuilder
 from seqgen.music.abc.bars import Report, parse_bar_line
-from seqgen.music.abc.lexer import (
+from seqgen.music.abc.lexer import Kind
+from seqgen.music.abc.music_line import (
     RUN_KINDS,
-    Kind,
     MusicLine,
     lead_of,
     marked_notes,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from seqgen.music.abc.lexer import marks_of
+from seqgen.music.abc.music_line import marks_of
 from seqgen.music.abc.notation import SHORTHANDS
 from seqgen.music.abc.values import Steps, in_steps
 from seqgen.music.score import PLAIN, Attached, Chord, Event, Graces, Note, Rest

@@ -1,0 +1,154 @@
+"""Cuts a line of music in larger pieces than the lexer's, for the parser: whole notes.
+
+A note or rest with its length and the blanks before it is one lexeme, NOTES, and so are two with a
+broken rhythm between them; a bar line takes in the blanks around it. What hangs on a note, such as
+``"3"(`` before it or ``-`` and ``)`` after it, belongs to its lexeme too, unless marks are asked
+for as lexemes of their own. All others are as ``lex_line`` has them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate
+
+from seqgen.music.abc.lexer import Kinds, Lexeme
+from seqgen.music.abc.notation import MUSIC, SHORTHANDS
+
+__all__ = [
+    "RUN_KINDS",
+    "MusicLine",
+    "lead_of",
+    "lex_runs",
+    "marked_notes",
+    "marks_of",
+    "one_note",
+    "pieces_of",
+]
+
+# Pitches, lengths and blanks of MUSIC in forms that match by a third more quickly: they never give
+# back what they have taken, look at one character before they try several alternatives, and try
+# the commonest bar line first.
+_BLANKS = r"[^\S\r\n]*+"
+_PITCH = r"(?:\^\^?+|__?+|=)?+[A-Ga-g][,']*+"
+_EVENT = rf"(?:{_PITCH}|{MUSIC['rest']})[0-9]*+(?:/(?:[0-9]++|/*+))?+"
+_BROKEN = r"(?=[<>])(?:>{1,3}|<{1,3})"
+_RUNS = {
+    "notes": rf"{_BLANKS}{_EVENT}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_EVENT})?",
+    "bar": rf"{_BLANKS}(?:\|(?![|:\[\]0-9])|{MUSIC['bar']}){_BLANKS}",
+}
+_PIECE = re.compile(rf"{_EVENT}|{_BROKEN}")
+# What is written at a note without a blank: slurs, decorations as the standard abbreviates them,
+# chord symbols, annotations and grace notes before it; slurs and ties after it. So few that a run
+# of marks without a note is not looked through again from each of them.
+_GRACES = rf"\{{/?(?:{_PITCH}[0-9]*+(?:/(?:[0-9]++|/*+))?+){{1,8}}+\}}"
+_FIRST = "".join(SHORTHANDS)
+_MARK = rf"\.?\(|[{_FIRST}]|\"[^\"\\\r\n]*+\"|{_GRACES}"
+_BEFORE = rf"(?:(?=[(\"{{{_FIRST}])(?:{_MARK}){{1,8}}+)?+"
+_AFTER = r"(?:[)-]|\.-)*+"
+_MARKED = rf"{_BEFORE}{_EVENT}{_AFTER}"
+_MARKED_RUNS = _RUNS | {
+    "notes": rf"{_BLANKS}{_MARKED}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_MARKED})?",
+}
+_MARKED_PIECE = re.compile(rf"({_BEFORE})({_EVENT})({_AFTER})|{_BROKEN}")
+_LEAD = re.compile(rf"{_BLANKS}{_BEFORE}")
+one_note = re.compile(rf"({_BLANKS})({_BEFORE})({_EVENT})({_AFTER})").fullmatch
+"""Matches NOTES that are one note or rest: blanks, marks before, the note, marks after."""
+
+_OTHERS = {kind: MUSIC[kind] for kind in MUSIC if kind not in ("bar", "pitch", "rest")}
+_single_runs = Kinds(_RUNS | _OTHERS)
+RUN_KINDS = Kinds(_MARKED_RUNS | _OTHERS)
+"""The kinds of lexemes of a :class:`MusicLine` by their texts."""
+
+
+class MusicLine:
+    """A line of music as the parser reads it.
+
+    The parser knows what most texts stand for without asking for their kind, so lexemes are put
+    together only for the few lines where it must.
+
+    Args:
+        texts: of the lexemes; offsets: where each begins.
+
+    Attributes:
+        end: how many lexemes there are; ``texts`` has one more, empty.
+    """
+
+    __slots__ = ("_lexemes", "end", "offsets", "texts")
+
+    def __init__(self, texts: list[str], offsets: list[int], lexemes: list[Lexeme] | None) -> None:
+        self.end = len(texts)
+        self.texts = texts
+        self.offsets = offsets
+        self._lexemes = lexemes
+        texts.append("")
+
+    @classmethod
+    def cut(cls, line: str, offset: int) -> MusicLine:
+        """Cut a line that begins at an offset."""
+        texts = RUN_KINDS.cut(line)
+        return cls(texts, list(accumulate(map(len, texts), initial=offset)), None)
+
+    @classmethod
+    def of(cls, lexemes: list[Lexeme]) -> MusicLine:
+        """The line that some lexemes make, those of ``lex_runs``."""
+        return cls([text for _, text, _ in lexemes], [offset for _, _, offset in lexemes], lexemes)
+
+    def take_apart(self, index: int) -> list[Lexeme]:
+        """All lexemes, those from an index on with the marks of a note apart from it."""
+        if self._lexemes is None:  # once a line, so the time stays linear
+            texts, offsets = self.texts, self.offsets
+            apart = lex_runs("".join(texts[index:]), offsets[index])
+            kinds = map(RUN_KINDS.__getitem__, texts[:index])
+            self._lexemes = [*zip(kinds, texts, offsets, strict=False), *apart]
+            texts[index:] = [*(text for _, text, _ in apart), ""]
+            offsets[index:] = [offset for _, _, offset in apart]
+            self.end = len(self._lexemes)
+        return self._lexemes
+
+
+def lex_runs(line: str, offset: int) -> list[Lexeme]:
+    """The lexemes of a line of music with notes, two in broken rhythm, and bar lines whole."""
+    return list(_single_runs.lex(line, offset))
+
+
+def marked_notes(notes: str) -> Iterator[tuple[bool, str | None, str, str, int]]:
+    """Each note, rest and broken rhythm of NOTES with its marks.
+
+    Returns:
+        For each: whether a blank stands before all of it; the marks before it (None for a broken
+        rhythm); its text with its length; the marks after it; where its text begins.
+    """
+    for match in _MARKED_PIECE.finditer(notes):
+        before, text, after = match.groups()
+        start = match.start()
+        apart = start > 0 and notes[start - 1].isspace()
+        if text:
+            yield apart, before, text, after, start + len(before)
+        else:
+            yield apart, None, match[0], "", start
+
+
+def marks_of(before: str) -> list[str]:
+    """Each of the marks before a note: ``(``, a shorthand, a text in quotes, ``{…}``."""
+    return re.findall(_MARK, before)
+
+
+@lru_cache(maxsize=1 << 12)
+def lead_of(notes: str) -> int:
+    """How many characters of NOTES stand before the first note itself."""
+    match = _LEAD.match(notes)
+    return match.end() if match else 0
+
+
+def pieces_of(notes: str) -> list[tuple[str, int, bool]]:
+    """Each note, rest (both with their length) and broken rhythm of NOTES.
+
+    Returns:
+        Its text, where it begins, and whether a blank precedes it.
+    """
+    return [
+        (match[0], match.start(), bool(match.start()) and notes[match.start() - 1].isspace())
+        for match in _PIECE.finditer(notes)
+    ]
