@@ -58,7 +58,7 @@ class _Block:
         offset: where it begins; line: its first line's number, from 1.
         is_tune: whether an ``X:`` began it.
         lines: each line that is not empty, as one lexeme.
-        starts: where each line begins, the empty ones too.
+        starts: where each line begins, the empty ones too, and the one after them.
         long_lines: where those begin that are too long.
         end: where the block ends.
     """
@@ -134,6 +134,7 @@ def _blocks(text: str) -> Iterator[_Block]:
                 begins or (context is Context.FILE and (block.is_tune or not line.strip()))
             ):
                 block.end = offset
+                block.starts.append(offset)
                 yield block
                 block = None
             if begins:
@@ -146,6 +147,8 @@ def _blocks(text: str) -> Iterator[_Block]:
         number += 1
     if block is not None:
         block.end = offset
+        if text.endswith(("\n", "\r")):
+            block.starts.append(offset)
         yield block
 
 
