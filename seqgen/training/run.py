@@ -65,9 +65,11 @@ class Run:
         log_dir: where event files for TensorBoard go; None writes none.
         owes_evaluation: whether one is due before the next update, since a request to stop broke it
             off, or since a finished model is to be improved on.
+        saved: whether the model file holds an earlier state of the run.
     """
 
     log_dir: Path | None = None
+    saved = False
 
     def __init__(
         self,
@@ -302,6 +304,8 @@ class Run:
         try:
             saving.save(self, self.output, finished=True)
         except OutputError as error:
+            if not self.saved:
+                raise
             raise OutputError(
                 f"{error}; what was saved before is kept, and seqgen train --resume goes on from it"
             ) from error

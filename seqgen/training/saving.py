@@ -74,6 +74,7 @@ def try_to_save(run: Run) -> Saved | Noted:
         save(run, run.output, finished=False)
     except (OutputError, CheckpointError) as error:
         return Noted(f"step {run.step:,}: {error}; training goes on and tries again later")
+    run.saved = True
     return Saved(run.step, run.output)
 
 
@@ -151,6 +152,7 @@ def restore(run: Run, saved: checkpoint.Checkpoint, memory: dict[str, Any]) -> N
         raise CheckpointError(
             f"{saved.path}: what training keeps in it is damaged ({error}); --force starts afresh"
         ) from error
+    run.saved = True
     run.best, run.best_weights, run.created = card.metrics, saved.weights, card.created
     run.best_nats = card.metrics.get(f"nats_per_{UNITS[run.kind]}", math.inf)
 
