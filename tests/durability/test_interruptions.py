@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -34,10 +35,14 @@ def those(shared: Trainers) -> Trainers:
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Says a figure that was reached, whatever pytest captures."""
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    return lambda text: reporter.write_line(text) if reporter else None
+def tell(capfd: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Says a figure that was reached, though pytest captures what tests say."""
+
+    def say(text: str) -> None:
+        with capfd.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return say
 
 
 def send(process: int, sign: int) -> None:
@@ -133,7 +138,7 @@ def stop_at_random(those: Trainers, rng: np.random.Generator, sign: signal.Signa
         time.sleep(rng.uniform(0, 0.02))
         send(process, sign)
     status, said = those.wait(), those.said.read_text()
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
     if status == 0:
         those.model.unlink()
         return "ended"
