@@ -229,11 +229,11 @@ def test_poisoned_weights_are_not_saved(stopped: bool, tmp_path: Path) -> None:
     run = tiny(tmp_path / "model.safetensors")
     embedding = run.trainer.network.weight["embedding"]
     notes = []
-    poisoned_now = False
-    for event in run.events(stop=lambda: stopped and poisoned_now):
+    ending = []
+    for event in run.events(stop=lambda: stopped and bool(ending)):
         if isinstance(event, Evaluated) and event.step == 8:
             embedding.assign(np.full(embedding.shape, np.nan))
-            poisoned_now = True
+            ending.append(True)
         if isinstance(event, Noted):
             notes.append(event.message)
     assert run.recovery.returns == 1
