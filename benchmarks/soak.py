@@ -67,7 +67,7 @@ def soak(
 
     began = time.monotonic()
     timing = runs.Timing(time.perf_counter(), 0.0)
-    options = {"steps": 10_000_000, "arch": arch, "layers": 2, "hidden": 64}
+    options = {"steps": 10_000_000, "arch": arch, "layers": 2, "hidden": 64, "compute": "plain"}
     seen: list[Held] = []
     with ExitStack() as lock:
         path = folder / "model.safetensors"

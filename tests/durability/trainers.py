@@ -37,6 +37,7 @@ class Trainers:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.model = folder, folder / MODEL
+        self.metrics = folder / "m.metrics.jsonl"
         self.said = folder.parent / f"{folder.name}.said"
         root = Path(__file__).parents[2]
         self._zygote = subprocess.Popen(
@@ -74,6 +75,7 @@ class Trainers:
 
     def begin(self, steps: int, every: int, **task: Any) -> int:
         """Go on with the run that was interrupted, or begin one."""
+        self._old = self.metrics.stat().st_ino if self.metrics.exists() else 0
         if self.model.exists():
             return self.start("--resume", "-o", MODEL, **task)
         steps_and_saves = ["--steps", str(steps), "--checkpoint-every", str(every)]
@@ -90,11 +92,16 @@ class Trainers:
     @property
     def last_written(self) -> int:
         """The last update that the metrics tell of."""
-        metrics = self.model.with_name("m.metrics.jsonl")
-        if not metrics.exists():
+        if not self.metrics.exists():
             return 0
-        lines = metrics.read_bytes().split(b"\n")[:-1]  # a last one may be cut off
+        lines = self.metrics.read_bytes().split(b"\n")[:-1]  # a last one may be cut off
         return max((int(json.loads(line)["step"]) for line in lines), default=0)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the run that was begun last has made an update."""
+        begun = self.metrics.exists() and self.metrics.stat().st_ino != self._old
+        return begun and self.last_written > (self.step or 0)
 
     @property
     def temporaries(self) -> list[str]:

@@ -26,7 +26,10 @@ def main() -> None:
     import keras
     import tensorflow  # noqa: F401
 
+    import seqgen.cli.main  # noqa: F401
+
     keras.config.disable_traceback_filtering()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     for line in sys.stdin:
         task = json.loads(line)
         pid = os.fork()
@@ -44,17 +47,17 @@ def say(number: int) -> None:
 
 
 def begin(task: dict[str, Any]) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(task["cwd"])
     nowhere = os.open(os.devnull, os.O_RDWR)
     said = os.open(task["said"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number, fd in enumerate((nowhere, nowhere, said)):
         os.dup2(fd, number)
     sys.argv = ["seqgen", *task["arguments"]]
-    from seqgen.cli.main import main as command
+    from seqgen.__main__ import main as command
 
     if largest := task.get("largest"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not (killed_at := task.get("killed_at")):
         command()
     at = [0, 0]
