@@ -133,4 +133,4 @@ def wait_until(condition: Callable[[], bool], process: int) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition() and Path(f"/proc/{process}/fd").exists():
         assert time.monotonic() < deadline
-        time.sleep(0.002)
+        time.sleep(0.01)
