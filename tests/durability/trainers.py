@@ -35,6 +35,8 @@ def write_tunes(folder: Path) -> None:
 class Trainers:
     """Runs ``seqgen train`` in a folder, one process at a time."""
 
+    _from = _old = 0  # the step and the metrics file that the last run began with
+
     def __init__(self, folder: Path) -> None:
         self.folder, self.model = folder, folder / MODEL
         self.metrics = folder / "m.metrics.jsonl"
@@ -75,6 +77,7 @@ class Trainers:
 
     def begin(self, steps: int, every: int, **task: Any) -> int:
         """Go on with the run that was interrupted, or begin one."""
+        self._from = self.step or 0
         self._old = self.metrics.stat().st_ino if self.metrics.exists() else 0
         if self.model.exists():
             return self.start("--resume", "-o", MODEL, **task)
@@ -95,13 +98,13 @@ class Trainers:
         if not self.metrics.exists():
             return 0
         lines = self.metrics.read_bytes().split(b"\n")[:-1]  # a last one may be cut off
-        return max((int(json.loads(line)["step"]) for line in lines), default=0)
+        return int(json.loads(lines[-1])["step"]) if lines else 0
 
     @property
     def learns(self) -> bool:
         """Whether the run that was begun last has made an update."""
         begun = self.metrics.exists() and self.metrics.stat().st_ino != self._old
-        return begun and self.last_written > (self.step or 0)
+        return begun and self.last_written > self._from
 
     @property
     def temporaries(self) -> list[str]:
@@ -133,4 +136,4 @@ def wait_until(condition: Callable[[], bool], process: int) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition() and Path(f"/proc/{process}/fd").exists():
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.02)
