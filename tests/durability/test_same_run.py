@@ -28,9 +28,16 @@ def order(arch: str, steps: int, direction: str, hash_seed: int) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("arch", ["lstm", "transformer"])
+LONG = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
 @pytest.mark.parametrize(
-    "steps", [3_000, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+    ("arch", "steps"),
+    [
+        ("lstm", 3_000),
+        pytest.param("lstm", 100_000, marks=LONG),
+        pytest.param("transformer", 100_000, marks=LONG),
+    ],
 )
 def test_two_processes_see_the_same_order(arch: str, steps: int) -> None:
     one, other = order(arch, steps, "forwards", 1), order(arch, steps, "backwards", 2)

@@ -56,8 +56,8 @@ class Trainers:
         """The process of a new ``seqgen train``; its words before are forgotten."""
         assert self._zygote.stdin is not None
         self.said.write_text("")
-        task |= {"arguments": ["train", *arguments]}
-        task |= {"cwd": str(self.folder), "said": str(self.said)}
+        task = {"cwd": str(self.folder), "said": str(self.said), **task}
+        task["arguments"] = ["train", *arguments]
         self._zygote.stdin.write(json.dumps(task) + "\n")
         self._zygote.stdin.flush()
         return self._answer()
