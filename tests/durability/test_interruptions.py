@@ -140,7 +140,9 @@ def stop_at_random(those: Trainers, rng: np.random.Generator, sign: signal.Signa
     if twice := rng.random() < 1 / 2:
         time.sleep(rng.uniform(0, 0.02))
         send(process, sign)
+    began = time.monotonic()
     status, said = those.wait(), those.said.read_text()
+    those.slowest_end = max(those.slowest_end, time.monotonic() - began)
     assert "Traceback" not in said, said
     if status == 0:
         those.model.unlink()
@@ -173,7 +175,10 @@ def test_stopped_100_times(those: Trainers, tell: Callable[[str], None]) -> None
         for number in range(stops):
             found[stop_at_random(those, rng, SIGNALS[number % 2])] += 1
     finally:
-        tell(f"{found.total()} of {stops} stops as promised: {dict(found)}")
+        tell(
+            f"{found.total()} of {stops} stops as promised: {dict(found)}; "
+            f"the slowest ended after {those.slowest_end:.1f} s"
+        )
     assert those.run("--resume", "-o", MODEL) == 0
     assert not those.temporaries
 
@@ -198,17 +203,22 @@ def test_a_second_trainer_of_a_model_is_refused_until_the_first_is_dead(those: T
     assert names == {"tunes.abc", "m.metrics.jsonl", MODEL}
 
 
-def test_a_limit_on_files_is_a_full_disk(those: Trainers) -> None:
-    """The system's own refusal, in the middle of a write: the file before it is kept."""
+def test_after_damage_and_under_a_limit_on_files_a_run_goes_on(those: Trainers) -> None:
+    """From the save before the damaged one; and past the system's own refusal of a large file."""
     those.begin(60, EVERY, killed_at=[3, 1])
     those.wait()
     size = those.model.stat().st_size
-    step = those.step or 0
+    assert those.step == 2 * EVERY
+    data = bytearray(those.model.read_bytes())
+    data[-1] ^= 1
+    those.model.write_bytes(data)
     # A finished model is smaller.
     assert those.run("--resume", "-o", MODEL, largest=size - 1000) == 0
     said = those.said.read_text().splitlines()
     told = [line for line in said if "training goes on and tries again later" in line]
-    assert f"step {step + EVERY:,}: {MODEL}: can't be written: file too large; " in told[0]
+    assert "damaged" in said[0]
+    assert said[0].endswith(f"going on from the save before it, at step {EVERY}")
+    assert f"step {2 * EVERY}: {MODEL}: can't be written: file too large; " in told[0]
     finished = those.model.read_bytes()
     assert checkpoint.load(those.model).card.progress is None
 

@@ -33,7 +33,13 @@ def write_tunes(folder: Path) -> None:
 
 
 class Trainers:
-    """Runs ``seqgen train`` in a folder, one process at a time."""
+    """Runs ``seqgen train`` in a folder, one process at a time.
+
+    Attributes:
+        slowest_end: seconds from a signal to the end that it asked for, so far.
+    """
+
+    slowest_end = 0.0
 
     _from = _old = 0  # the step and the metrics file that the last run began with
 
