@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,13 @@ def sample(
     ] = None,
     model: Model = None,
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="How many.")] = 1,
+    first: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Number of the first, from 0: --first 41 draws the 42nd of -n 100 alone.",
+        ),
+    ] = 0,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Same seed, same bytes.", show_default="a new one")
     ] = None,
@@ -180,7 +188,7 @@ def sample(
     conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
     if unconstrained and (conditions != VALID or infill is not None or explain):
         raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")
-    first, last = temperatures(temperature)
+    initial, last = temperatures(temperature)
     if infill is not None and (text or conditions != VALID or explain):
         raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
     if infill is not None and (last is not None or max_tokens is not None or stop):
@@ -194,7 +202,7 @@ def sample(
         presence_penalty=presence_penalty,
         frequency_penalty=frequency_penalty,
         loop_penalty=loop_penalty or 0.0,
-        temperature=first,
+        temperature=initial,
         final_temperature=last,
         top_k=top_k,
         top_p=top_p,
@@ -225,12 +233,12 @@ def sample(
         gaps=gaps,
         observe=explanation.add if explanation else None,
     )
+    numbers = range(first, first + num_samples)
     if target.streams:
-        _stream(sampler, num_samples)
+        _stream(sampler, numbers)
     elif target.is_folder:
         assert target.path is not None  # stdout is no folder
-        for number in range(num_samples):
-            data = _payload(sampler, number, num_samples, target.form)
+        for number, data in zip(numbers, _payloads(sampler, numbers, target.form), strict=True):
             stem = f"{saved.path.stem}-{seed}-{number + 1}"
             path = destination.numbered(target.path, stem, f".{target.form}", force=force)
             write_atomically(path, data)
@@ -240,9 +248,7 @@ def sample(
             raise UsageError(
                 "a MIDI file holds one tune; for several name a folder, as in -o tunes/"
             )
-        data = b"\n".join(
-            _payload(sampler, number, num_samples, target.form) for number in range(num_samples)
-        )
+        data = b"\n".join(_payloads(sampler, numbers, target.form))
         if target.path is None:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
@@ -275,7 +281,7 @@ def _prompt(prompt: str | None, stdin: str | None) -> str:
     return read(data, path="-")
 
 
-def _stream(sampler: Sampler, count: int) -> None:
+def _stream(sampler: Sampler, numbers: Sequence[int]) -> None:
     out = sys.stdout.buffer
     terminal = sys.stdout.isatty()
 
@@ -284,25 +290,24 @@ def _stream(sampler: Sampler, count: int) -> None:
         out.write(shown.encode("utf-8", "surrogateescape"))
         out.flush()
 
-    for number in range(count):
-        if number:
-            put("\n")
-        last = "\n"
-        for piece in sampler.stream(number):
-            put(piece)
-            last = piece
-        if not last.endswith("\n"):
-            put("\n")
+    last, before = "\n", numbers[0]
+    for number, piece in sampler.pieces(numbers):
+        while before != number:
+            put("\n" if last.endswith("\n") else "\n\n")
+            last, before = "\n", before + 1
+        put(piece)
+        last = piece
+    put("\n" * (numbers[-1] - before + (not last.endswith("\n"))))
 
 
-def _payload(sampler: Sampler, number: int, count: int, form: str) -> bytes:
-    """Sample ``number`` of ``count`` in a form, whole."""
-    if sampler.saved.card.kind == "midi":
-        from seqgen.cli.pieces import render
+def _payloads(sampler: Sampler, numbers: Sequence[int], form: str) -> Iterator[bytes]:
+    """Samples in a form, each whole."""
+    from seqgen.cli.pieces import playable, render
 
-        return render(sampler.text(number), form)
-    if form == "mid":
-        from seqgen.cli.pieces import playable
-
-        return playable(sampler, number, count)[1]
-    return sampler.text(number).encode("utf-8", "surrogateescape")
+    for number, text in zip(numbers, sampler.texts(numbers), strict=True):
+        if sampler.saved.card.kind == "midi":
+            yield render(text, form)
+        elif form == "mid":
+            yield playable(sampler, number, text)[1]
+        else:
+            yield text.encode("utf-8", "surrogateescape")

@@ -48,7 +48,7 @@ def slow(logits: list[float], prompt: list[int], drawn: list[int], config: Sampl
         if i in drawn:
             logits[i] -= config.presence_penalty
         logits[i] -= config.frequency_penalty * drawn.count(i)
-    return Loops(config.loop_penalty, prompt + drawn)
+    return Loops(config.loop_penalty, np.array([prompt + drawn], np.int32))
 
 
 @given(
@@ -84,7 +84,7 @@ def test_a_batch_is_what_the_definitions_say(
             expected = logits[row].astype(float).tolist()
             loops = slow(expected, prompts[row], [draw[row] for draw in draws[:step]], config)
             changed = np.array(expected)
-            loops.hold(changed)
+            loops.hold(changed[None], slice(None))
             assert np.allclose(got[row], changed, atol=1e-9)
         if step < len(draws):
             penalties.add(np.array(draws[step][:batch], np.int32))
@@ -203,10 +203,10 @@ def test_a_temperature_goes_over_the_length_that_the_model_has_learnt(
     saved.card.metrics.update(nats_per_char=0.5, nats_per_token=1.0)
     heard: list[float] = []
 
-    def listen(logits: np.ndarray, config: SamplingConfig, value: float) -> np.ndarray:
-        heard.append(value)
+    def listen(logits: np.ndarray, _: SamplingConfig, value: np.ndarray, *__: object) -> np.ndarray:
+        heard.extend(value.tolist())
         probabilities = np.zeros(logits.shape)
-        probabilities[FIRST_PIECE] = 1.0
+        probabilities[:, FIRST_PIECE] = 1.0
         return probabilities
 
     monkeypatch.setattr("seqgen.sampling.generate.distribution", listen)
