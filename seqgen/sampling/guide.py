@@ -66,36 +66,22 @@ class Guide:
             )
         self._free = constraint.binds(self.place.state, max_tokens)
 
-    def settle(self, scores: NDArray[np.floating], chance: Chance, error: float | None) -> bool:
-        """Decide whether the tune is to end soon; False where a border is too near to tell.
+    @property
+    def asks(self) -> bool:
+        """Whether it is to be decided, before the next token, if the tune is to end soon.
 
         A model that would end the tune where it may not end yet is led to an end soon: otherwise
         it would wander on, where it has never been, for as long as the length allows.
-
-        Args:
-            scores: logits before the grammar's mask, (vocabulary,); most often the boundary's is
-                so low that nothing needs to be drawn.
-            error: of them.
         """
-        if self._asked or self._ending or self.place.allowed[BOUNDARY]:
-            return True
-        most = scores.max()
-        above = float(scores[BOUNDARY] - (most - _NEVER))
-        if error is not None and abs(above) <= 2.0 * error:
-            return False
-        if above > 0.0:
-            shifted = np.exp(scores - most)
-            share = float(shifted[BOUNDARY] / shifted.sum())
-            apart = abs(chance.next - share)
-            if error is not None and apart <= 2.0 * error * share * (1.0 - share):
-                return False
-            if chance.next < share:
-                self._ending = True
-                least = self._constraint.least(self.place.state) or 0
-                self._left, self._free = min(self._left, least + _LAST_WORDS), 0
-            chance.use()
+        return not (self._asked or self._ending or self.place.allowed[BOUNDARY])
+
+    def settle(self, ending: bool) -> None:
+        """Decide it."""
         self._asked = True
-        return True
+        if ending:
+            self._ending = True
+            least = self._constraint.least(self.place.state) or 0
+            self._left, self._free = min(self._left, least + _LAST_WORDS), 0
 
     def bind(self) -> None:
         """Find out for how long the length left does not matter, where that is not known."""
@@ -157,15 +143,7 @@ def hold(
         scores: (rows, vocabulary); they are left as they are.
         error: of them, (rows,); None if none needs to be reckoned with.
     """
-    slack = 0.0 if error is None else 2.0 * error
-    likely = scores[:, BOUNDARY] > scores.max(-1) - _NEVER - slack
-    unsure = [
-        row
-        for row in np.flatnonzero(likely).tolist()
-        if not guides[row].settle(
-            scores[row], chances[row], None if error is None else float(error[row])
-        )
-    ]
+    unsure = _settle(guides, chances, scores, error)
     for guide in guides:
         guide.bind()
     held = scores + np.stack([guide.place.forbidden for guide in guides])
@@ -176,3 +154,32 @@ def hold(
         # Nothing that may come has any probability: each is as likely as the other.
         held[row] = np.where(guides[row].allowed, 0.0, -np.inf)
     return held, unsure
+
+
+def _settle(
+    guides: Sequence[Guide],
+    chances: Sequence[Chance],
+    scores: NDArray[np.floating],
+    error: FloatArray | None,
+) -> list[int]:
+    """Decide which tunes are to end soon; the rows where a border is too near to tell."""
+    most = scores.max(-1)
+    slack = np.zeros(len(most)) if error is None else 2.0 * error
+    above = scores[:, BOUNDARY] - (most - _NEVER)
+    rows = [row for row in np.flatnonzero(above > -slack).tolist() if guides[row].asks]
+    if not rows:
+        return []
+    shifted = np.exp(scores[rows] - most[rows, None])
+    shares = shifted[:, BOUNDARY] / shifted.sum(-1)
+    unsure = []
+    for row, share in zip(rows, shares.tolist(), strict=True):
+        guide, chance = guides[row], chances[row]
+        near = abs(chance.next - share) <= slack[row] * share * (1.0 - share)
+        if error is not None and (near or above[row] <= slack[row]):
+            unsure.append(row)
+        elif above[row] <= 0.0:
+            guide.settle(False)
+        else:
+            guide.settle(chance.next < share)
+            chance.use()
+    return unsure
