@@ -30,6 +30,7 @@ from seqgen.cli.models import Model, find
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqgen.cli.destination import Destination
     from seqgen.sampling.sampler import Sampler
 
 __all__ = ["sample"]
@@ -61,6 +62,14 @@ def sample(
             help="Number of the first, from 0: --first 41 draws the 42nd of -n 100 alone.",
         ),
     ] = 0,
+    best_of: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Draw K for each, and keep that of the highest mean log-likelihood a token.",
+        ),
+    ] = 1,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Same seed, same bytes.", show_default="a new one")
     ] = None,
@@ -177,7 +186,7 @@ def sample(
     from seqgen import checkpoint
     from seqgen.cli import destination
     from seqgen.config import DEFAULT_SAMPLING, SamplingConfig
-    from seqgen.files import read_text, write_atomically
+    from seqgen.files import read_text
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.explanation import Explanation
     from seqgen.sampling.infill import Gaps
@@ -188,6 +197,8 @@ def sample(
     conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
     if unconstrained and (conditions != VALID or infill is not None or explain):
         raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")
+    if best_of > 1 and (infill is not None or explain):
+        raise UsageError("--best-of compares whole draws: no --infill and no --explain")
     initial, last = temperatures(temperature)
     if infill is not None and (text or conditions != VALID or explain):
         raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
@@ -231,29 +242,14 @@ def sample(
         seed=seed,
         conditions=None if unconstrained else conditions,
         gaps=gaps,
+        best_of=best_of,
         observe=explanation.add if explanation else None,
     )
     numbers = range(first, first + num_samples)
     if target.streams:
         _stream(sampler, numbers)
-    elif target.is_folder:
-        assert target.path is not None  # stdout is no folder
-        for number, data in zip(numbers, _payloads(sampler, numbers, target.form), strict=True):
-            stem = f"{saved.path.stem}-{seed}-{number + 1}"
-            path = destination.numbered(target.path, stem, f".{target.form}", force=force)
-            write_atomically(path, data)
-            say(str(path))
     else:
-        if target.form in destination.BINARY and num_samples > 1:
-            raise UsageError(
-                "a MIDI file holds one tune; for several name a folder, as in -o tunes/"
-            )
-        data = b"\n".join(_payloads(sampler, numbers, target.form))
-        if target.path is None:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        else:
-            write_atomically(target.path, data)
+        _write(sampler, numbers, target, force=force)
     for line in explanation.lines() if explanation else ():
         say(printable(line))
 
@@ -279,6 +275,27 @@ def _prompt(prompt: str | None, stdin: str | None) -> str:
     from seqgen.music.remi.reader import read
 
     return read(data, path="-")
+
+
+def _write(sampler: Sampler, numbers: Sequence[int], target: Destination, *, force: bool) -> None:
+    from seqgen.cli import destination
+    from seqgen.files import write_atomically
+
+    if not target.is_folder and target.form in destination.BINARY and len(numbers) > 1:
+        raise UsageError("a MIDI file holds one tune; for several name a folder, as in -o tunes/")
+    payloads = _payloads(sampler, numbers, target.form)
+    if target.is_folder:
+        assert target.path is not None  # stdout is no folder
+        for number, data in zip(numbers, payloads, strict=True):
+            stem = f"{sampler.saved.path.stem}-{sampler.seed}-{number + 1}"
+            path = destination.numbered(target.path, stem, f".{target.form}", force=force)
+            write_atomically(path, data)
+            say(str(path))
+    elif target.path is None:
+        sys.stdout.buffer.write(b"\n".join(payloads))
+        sys.stdout.buffer.flush()
+    else:
+        write_atomically(target.path, b"\n".join(payloads))
 
 
 def _stream(sampler: Sampler, numbers: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ network, and one that has ended makes room for the next; see `borders` for why n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -54,7 +54,7 @@ def continuation(
     drawing = Drawing(
         decoder, tokenizer, prompt, config, seed=seed, constraint=constraint, observe=observe
     )
-    for _, text in drawing.samples([number], heading=lambda _: heading):
+    for _, text in drawing.samples([(number, 0)], heading=lambda _: heading):
         if text:
             yield text
 
@@ -96,30 +96,31 @@ class Drawing:
 
     def samples(
         self,
-        numbers: Iterable[int],
+        keys: Sequence[tuple[int, int]],
         *,
         rows: int = 1,
         heading: Callable[[int], str] = lambda _: "",
-        attempt: int = 0,
     ) -> Iterator[tuple[int, str]]:
-        """Samples in pieces, each beside its number, and an empty text at the end of each.
+        """Samples in pieces, each beside its place in ``keys``, and an empty text at its end.
 
         Args:
-            numbers: of the samples, from 0; each can be drawn again alone.
+            keys: number and attempt of each, from 0; with the seed they decide it.
             rows: how many are drawn at once, at most.
             heading: what stands before the prompt of a number, but is not for the model to read.
-            attempt: draws the same numbers otherwise.
         Raises:
             InputError: no valid tune begins with the prompt.
             UsageError: no valid tune is as short as ``config.max_tokens``; or a text that
                 ``config.logit_bias`` names is no token.
         """
-        waiting = (self._begin(number, attempt, heading(number)) for number in numbers)
+        waiting = (
+            self._begin(place, Chance(self._seed, *key), heading(key[0]))
+            for place, key in enumerate(keys)
+        )
         batch: list[_Sample | None] = [*islice(waiting, rows)]
         if not batch:
             return
         first, primed = self._decoder.prefill(self._ids[None], self._decoder.start(1))
-        if rows == 1 and isinstance(numbers, Sequence) and len(numbers) == 1:
+        if len(keys) == 1:
             logits, state = first, primed  # no other will begin from them
         else:
             logits = np.repeat(first, len(batch), 0)
@@ -131,9 +132,9 @@ class Drawing:
             ids = np.zeros(len(batch), np.int32)
             for row, sample in self._choose(batch, logits, penalties, ids):
                 if text := sample.take(int(ids[row])):
-                    yield sample.number, text
+                    yield sample.place, text
                 if sample.ended:
-                    yield sample.number, ""
+                    yield sample.place, ""
             ended = [row for row, each in enumerate(batch) if each is None or each.ended]
             beginning = [*zip(ended, islice(waiting, len(ended)), strict=False)]
             if len(ended) == len(batch) and not beginning:
@@ -154,11 +155,11 @@ class Drawing:
                 penalties.keep(left)
                 logits = logits[left]
 
-    def _begin(self, number: int, attempt: int, heading: str) -> _Sample:
+    def _begin(self, place: int, chance: Chance, heading: str) -> _Sample:
         constraint, config = self._constraint, self._config
         whole = heading + self._prompt
         guide = None if constraint is None else Guide(constraint, whole, config.max_tokens)
-        return _Sample(number, Chance(self._seed, number, attempt), guide, self._tokenizer, config)
+        return _Sample(place, chance, guide, self._tokenizer, config)
 
     def _choose(
         self,
@@ -229,6 +230,7 @@ class _Sample:
     """One document while it is drawn.
 
     Attributes:
+        place: of its key.
         ids: what has been drawn.
         ended: whether no other token will be.
         exact: the logits and the state in float64, and how many of the ids they have seen; None
@@ -236,18 +238,18 @@ class _Sample:
     """
 
     __slots__ = (
-        "_max_tokens", "_stop", "_stream", "chance", "ended", "exact", "guide", "ids", "number",
+        "_max_tokens", "_stop", "_stream", "chance", "ended", "exact", "guide", "ids", "place",
     )  # fmt: skip
 
     def __init__(
         self,
-        number: int,
+        place: int,
         chance: Chance,
         guide: Guide | None,
         tokenizer: Tokenizer,
         config: SamplingConfig,
     ) -> None:
-        self.number, self.chance, self.guide = number, chance, guide
+        self.place, self.chance, self.guide = place, chance, guide
         self.ids: list[int] = []
         self.ended = False
         self.exact: tuple[Logits, Any, int] | None = None

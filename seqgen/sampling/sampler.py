@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from seqgen.checkpoint import Card, Checkpoint
 from seqgen.config import SamplingConfig
@@ -17,6 +20,9 @@ from seqgen.sampling.generate import Drawing
 from seqgen.sampling.guide import Grammatical
 from seqgen.sampling.infill import Gaps
 from seqgen.sampling.penalties import biases
+
+if TYPE_CHECKING:
+    from seqgen.sampling.likelihood import Scorer
 
 __all__ = ["VALID", "Sampler"]
 
@@ -37,6 +43,8 @@ class Sampler:
         seed: with a sample's number, decides it.
         conditions: what a tune must be beyond valid; None lets a model of tunes write what it will.
         gaps: a tune with bars left open, which every sample fills; instead of a prompt.
+        best_of: how many are drawn for each sample, which is the one of them that has the highest
+            mean log-likelihood a token.
         observe: told of every token drawn under the grammar; see ``Drawing``.
     Raises:
         UsageError: the model writes text or MIDI, and more than a valid tune is asked of it; or its
@@ -52,10 +60,12 @@ class Sampler:
         seed: int,
         conditions: Conditions | None = VALID,
         gaps: Gaps | None = None,
+        best_of: int = 1,
         observe: Callable[[str, float], None] | None = None,
     ) -> None:
         self.saved, self.config, self.seed = saved, config, seed
-        self._gaps, self._observe = gaps, observe
+        self._gaps, self._observe, self._best_of = gaps, observe, best_of
+        self._scorer: Scorer | None = None
         biases(config.logit_bias, saved.card.tokenizer)  # a wrong one is known before any output
         self._strip = stripped_by(saved.card.corpus) if saved.card.kind == "abc" else None
         self._title = conditions.title if conditions is not None else ""
@@ -106,7 +116,7 @@ class Sampler:
     def pieces(self, numbers: Sequence[int], *, attempt: int = 0) -> Iterator[tuple[int, str]]:
         """Some samples, each after the other, in pieces with their numbers, as they are drawn.
 
-        Many are drawn at once; each is the same as alone.
+        Many are drawn at once; each is the same as alone. The best of several is one piece.
 
         Args:
             attempt: draws the same numbers otherwise.
@@ -118,36 +128,67 @@ class Sampler:
                     seed=self.seed, number=number, strip=self._strip,
                 )  # fmt: skip
             return
-        rows = max(1, min(_ROWS, len(numbers), _STATE_BYTES // self._decoder.row_bytes()))
+        attempts = range(attempt * self._best_of, (attempt + 1) * self._best_of)
+        keys = [(number, each) for number in numbers for each in attempts]
+        drawn = self._drawn(keys)
+        if self._best_of == 1:
+            begun = -1
+            for place, text in drawn:
+                while begun < place:
+                    begun += 1
+                    yield from self._opening(keys[begun][0])
+                if text:
+                    yield keys[place][0], text
+            return
+        candidates = [""] * self._best_of
+        for place, text in drawn:
+            candidates[place % self._best_of] += text
+            if not text and place % self._best_of == self._best_of - 1:
+                number = keys[place][0]
+                yield from self._opening(number)
+                if best := self._likeliest(candidates):
+                    yield number, best
+                candidates = [""] * self._best_of
+
+    def _drawn(self, keys: Sequence[tuple[int, int]]) -> Iterator[tuple[int, str]]:
+        """What is drawn after the prompt: see ``Drawing.samples``, but one after the other."""
+        rows = max(1, min(_ROWS, len(keys), _STATE_BYTES // self._decoder.row_bytes()))
         drawn = self._drawing.samples(
-            numbers, rows=rows, attempt=attempt, heading=lambda n: self._heading(self.prompt, n)[0]
+            keys, rows=rows, heading=lambda number: self._heading(self.prompt, number)[0]
         )
-        waiting = iter(numbers)
-        current: int | None = None
+        current = 0
         # What others have drawn while the current one is not at its end.
         ahead: dict[int, list[str]] = {}
         try:
-            for number, text in drawn:
-                if current is None:
-                    current = next(waiting)
-                    yield from self._opening(current)
-                if number != current:
-                    ahead.setdefault(number, []).append(text)
+            for place, text in drawn:
+                if place != current:
+                    ahead.setdefault(place, []).append(text)
                     continue
-                if text:
-                    yield number, text
-                    continue
-                for current in waiting:
-                    yield from self._opening(current)
-                    begun = ahead.pop(current, [])
-                    yield from ((current, piece) for piece in begun if piece)
-                    if not begun or begun[-1]:  # it is not at its end either
-                        break
+                yield place, text
+                ended = not text
+                while ended:
+                    current += 1
+                    texts = ahead.pop(current, [])
+                    ended = bool(texts) and not texts[-1]
+                    yield from ((current, each) for each in texts)
         # A prompt that can't be gone on from is no output: nothing has been drawn before this.
         except InputError as error:
-            added = "".join(self._heading(self.prompt, numbers[0])).count("\n")
+            added = "".join(self._heading(self.prompt, keys[0][0])).count("\n")
             line = None if error.line is None else error.line - added + self.prompt.count("\n")
             raise InputError(error.message, line=line, column=error.column) from error
+
+    def _likeliest(self, candidates: Sequence[str]) -> str:
+        """The one with the highest mean log-likelihood a token, its prompt and end included."""
+        from seqgen.sampling.likelihood import Scorer
+
+        if self._scorer is None:
+            self._scorer = Scorer(self.saved)
+        prompt = self._heading(self.prompt, 0)[1]
+        # Prose is cut where its length is up; what ends is judged by its end too.
+        closed = self.saved.card.kind != "text"
+        surprises = self._scorer.score([prompt + each for each in candidates], closed=closed)
+        means = [each.nats.mean() if len(each.nats) else np.inf for each in surprises]
+        return candidates[int(np.argmin(means))]
 
     def _opening(self, number: int) -> Iterator[tuple[int, str]]:
         if opening := "".join(self._heading(self.prompt, number)):

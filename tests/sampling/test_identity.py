@@ -14,6 +14,7 @@ from seqgen.checkpoint import Checkpoint
 from seqgen.config import Architecture, SamplingConfig
 from seqgen.models import decoders
 from seqgen.sampling import borders, generate, sampler
+from seqgen.sampling.likelihood import Scorer
 from seqgen.sampling.sampler import VALID, Sampler
 from tests.support import ARCHITECTURES
 
@@ -76,7 +77,7 @@ def test_what_lies_on_a_border_is_the_same_in_float64(
     exact = generate._Exact.logits
 
     def listen(self: Any, sample: Any) -> Any:
-        asked.append(sample.number)
+        asked.append(sample.place)
         return exact(self, sample)
 
     monkeypatch.setattr(generate._Exact, "logits", listen)
@@ -145,3 +146,21 @@ def test_other_attempts_are_other_samples(make_model: Callable[..., Path]) -> No
     drawing = Sampler(saved, SamplingConfig(max_tokens=50), prompt="", seed=1)
     tries = [drawing.text(number, attempt=attempt) for number in (0, 1) for attempt in (0, 1, 2)]
     assert len(set(tries)) == 6
+
+
+def test_the_best_of_some_is_the_likeliest_whatever_is_drawn_beside(
+    make_model: Callable[..., Path],
+) -> None:
+    saved = checkpoint.load(make_model(kind="text"))
+    config = SamplingConfig(max_tokens=40)
+    plain = Sampler(saved, config, prompt="T:", seed=3)
+    best = list(Sampler(saved, config, prompt="T:", seed=3, best_of=4).texts(range(5)))
+    scorer = Scorer(saved)
+    for number, text in enumerate(best):
+        every = [plain.text(number, attempt=attempt).removesuffix("\n") for attempt in range(4)]
+        nats = [each.nats.mean() for each in scorer.score(every, closed=False)]
+        assert text.removesuffix("\n") == every[int(np.argmin(nats))]
+    alone = Sampler(saved, config, prompt="T:", seed=3, best_of=4)
+    assert [alone.text(number) for number in range(5)] == best
+    assert best != list(plain.texts(range(5)))
+    assert alone.text(0, attempt=1) != best[0]
