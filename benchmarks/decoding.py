@@ -30,7 +30,7 @@ from seqgen.models import decoders
 from seqgen.models.parameters import initialise
 from seqgen.sampling.generate import Drawing
 from seqgen.sampling.penalties import END
-from seqgen.tokenization import Tokenizer
+from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
 
 VOCABULARY = 83  # characters of the MIT lab's tunes
@@ -59,7 +59,12 @@ def seqgen_step(model: ModelConfig, rows: int) -> Step:
     wide = decoder.read(ids, decoder.start(1))[0].std()
     weights["output.kernel"] *= np.float32(SPREAD) / wide
     # No text ends by itself, so that all are as long.
-    config = SamplingConfig(max_tokens=TOKENS, logit_bias=((END, -np.inf),))
+    bans: tuple[tuple[str, float], ...] = ()
+    if model.recurrent:
+        weights["output.bias"][BOUNDARY] = -100.0
+    else:
+        bans = ((END, -np.inf),)
+    config = SamplingConfig(max_tokens=TOKENS, logit_bias=bans)
     drawing = Drawing(
         decoders.build(model, weights), tokenizer, "", config, seed=0,
         exact=partial(decoders.build_exact, model, weights),

@@ -43,8 +43,8 @@ BoolArray = NDArray[np.bool_]
 
 def rounding(logits: NDArray[np.floating]) -> FloatArray:
     """The error to reckon with in logits, (batch, vocabulary) float32: (batch,)."""
-    squares = np.einsum("bv,bv->b", logits, logits, dtype=np.float64)
-    return np.asarray(_ROUNDING * np.sqrt(squares / logits.shape[-1]))
+    squares = np.einsum("bv,bv->b", logits, logits)
+    return np.asarray(_ROUNDING * np.sqrt(squares / logits.shape[-1]), np.float64)
 
 
 class Borders:
@@ -65,13 +65,14 @@ class Borders:
         self, logits: NDArray[np.floating], left: FloatArray, value: float | FloatArray
     ) -> None:
         """See filters.Doubts."""
-        values = np.broadcast_to(np.asarray(value, np.float64), self._raw.shape)
-        greedy = values == 0.0
-        if greedy.any():
-            second = np.where(np.isfinite(left), -np.inf, logits).max(-1)
-            close = logits.max(-1) - second <= 2.0 * self._raw
-            self.doubt[greedy & close] = np.inf
-        self.error = np.where(greedy, 0.0, self._raw / np.where(greedy, 1.0, values))
+        if isinstance(value, float) and value > 0.0:
+            self.error = self._raw / value
+            return
+        greedy = np.broadcast_to(np.equal(value, 0.0), self._raw.shape)
+        second = np.where(np.isfinite(left), -np.inf, logits).max(-1)
+        close = logits.max(-1) - second <= 2.0 * self._raw
+        self.doubt[greedy & close] = np.inf
+        self.error = np.where(greedy, 0.0, self._raw / np.where(greedy, 1.0, value))
 
     def after(self, cut: Cut, share: float, before: FloatArray, left: FloatArray) -> None:
         """See filters.Doubts."""
@@ -129,21 +130,13 @@ def pick(
     """
     # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
     cumulative = probabilities.cumsum(-1)
-    target = uniform * cumulative[:, -1]
-    drawn: IntArray = (cumulative <= target[:, None]).sum(-1)
-    for row in np.flatnonzero(drawn == probabilities.shape[-1]):
-        # Rounding has reached the sum itself; it is the last token that has any probability.
-        drawn[row] = np.flatnonzero(probabilities[row])[-1]
+    cumulative /= cumulative[:, -1:]  # ends in exactly 1, above every uniform number
+    drawn: IntArray = (cumulative <= uniform[:, None]).sum(-1)
     if borders is not None:
         rows = np.arange(len(drawn))
-        below = np.where(drawn > 0, cumulative[rows, drawn - 1], 0.0) / cumulative[:, -1]
-        above = cumulative[rows, drawn] / cumulative[:, -1]
-        sure = uniform - below > _margin(below, borders)
-        sure &= above - uniform > _margin(above, borders)
-        drawn[~sure] = UNSURE
+        edges = np.stack([cumulative[rows, drawn - 1], cumulative[rows, drawn]])
+        edges[0, drawn == 0] = 0.0
+        gaps = np.abs(edges - uniform)
+        gaps -= 2.0 * borders.error * edges * (1.0 - edges) + borders.doubt
+        drawn[gaps.min(0) <= 0.0] = UNSURE
     return drawn
-
-
-def _margin(cumulative: FloatArray, borders: Borders) -> FloatArray:
-    spread = np.maximum(cumulative * (1.0 - cumulative), 0.0)
-    return np.asarray(2.0 * borders.error * spread + borders.doubt)

@@ -110,6 +110,9 @@ def temperature(logits: FloatArray, value: float | FloatArray) -> None:
     """
     # Shifted first, so that a tiny temperature can't overflow the likeliest token.
     logits -= logits.max(-1, keepdims=True)
+    if isinstance(value, float) and value > 0.0:
+        logits /= max(value, _LEAST_TEMPERATURE)
+        return
     greedy = np.equal(value, 0.0)
     if greedy.any():
         likeliest = logits.argmax(-1, keepdims=True)

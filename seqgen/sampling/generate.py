@@ -176,7 +176,7 @@ class Drawing:
         samples = [sample for _, sample in drawn]
         error = None if self._exact is None else rounding(logits)
         tokens = self._attempt(samples, rows, logits, penalties, error)
-        for at in np.flatnonzero(tokens < 0).tolist():
+        for at in np.flatnonzero(tokens < 0).tolist() if tokens.min() < 0 else ():
             one, own = slice(at, at + 1), logits[at : at + 1]
             bound = None if error is None else error[one]
             while tokens[at] < 0:
@@ -217,7 +217,8 @@ class Drawing:
         probabilities = distribution(scores, config, value, borders)
         uniform = np.array([chance.next for chance in chances])
         tokens = pick(probabilities, uniform, borders)
-        tokens[unsure] = UNSURE
+        if unsure:
+            tokens[unsure] = UNSURE
         for at, (token, sample) in enumerate(zip(tokens.tolist(), samples, strict=True)):
             if token >= 0:
                 sample.chance.use()
