@@ -91,6 +91,32 @@ def test_a_batch_is_what_the_definitions_say(
     assert (logits == before).all()
 
 
+def test_a_sequence_that_begins_again_has_forgotten() -> None:
+    config = SamplingConfig(
+        repetition_penalty=2.0, repeat_last_n=5, presence_penalty=1.0, frequency_penalty=0.5,
+        loop_penalty=4.0,
+    )  # fmt: skip
+    a, b, c = tokenizer.encode("abc").tolist()
+    prompt = np.array([[a, b, c, a]] * 3, np.int32)
+    logits = np.random.default_rng(0).normal(0, 3, (3, tokenizer.size)).astype(np.float32)
+
+    def after(count: int, *, begins: bool) -> np.ndarray:
+        penalties = Penalties(config, tokenizer, prompt)
+        for step in range(40):
+            if step == 40 - count:
+                if begins:
+                    penalties.renew(1)
+                else:
+                    penalties = Penalties(config, tokenizer, prompt)
+            penalties.add(np.array([a, (a, b, c)[step // 2 % 3], c], np.int32))
+        penalties.keep(np.array([2, 1]))
+        penalties.add(np.array([a, b], np.int32))
+        return penalties.apply(logits[:2])[1]
+
+    for count in (0, 1, 3, 5, 8, 39):
+        assert np.allclose(after(count, begins=True), after(count, begins=False)), count
+
+
 def test_a_token_is_named_by_its_text() -> None:
     def of(*texts: str, scheme: Tokenizer = tokenizer) -> list[int]:
         return biases(tuple((text, 1.0) for text in texts), scheme)[0].tolist()
