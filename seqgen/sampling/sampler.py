@@ -153,6 +153,8 @@ class Sampler:
     def _drawn(self, keys: Sequence[tuple[int, int]]) -> Iterator[tuple[int, str]]:
         """What is drawn after the prompt: see ``Drawing.samples``, but one after the other."""
         rows = max(1, min(_ROWS, len(keys), _STATE_BYTES // self._decoder.row_bytes()))
+        if self._observe is not None:  # it is told of one sample after the other
+            rows = 1
         drawn = self._drawing.samples(
             keys, rows=rows, heading=lambda number: self._heading(self.prompt, number)[0]
         )

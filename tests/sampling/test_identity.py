@@ -164,3 +164,16 @@ def test_the_best_of_some_is_the_likeliest_whatever_is_drawn_beside(
     assert [alone.text(number) for number in range(5)] == best
     assert best != list(plain.texts(range(5)))
     assert alone.text(0, attempt=1) != best[0]
+
+
+def test_who_observes_is_told_of_one_sample_after_the_other(
+    make_model: Callable[..., Path],
+) -> None:
+    saved = checkpoint.load(make_model())
+    told: list[str] = []
+    drawing = Sampler(
+        saved, SamplingConfig(max_tokens=60), prompt="X:1\nT:", seed=1,
+        observe=lambda text, _: told.append(text),
+    )  # fmt: skip
+    texts = list(drawing.texts(range(3)))
+    assert "".join(told) == "".join(text.removeprefix("X:1\nT:").rstrip("\n") for text in texts)
