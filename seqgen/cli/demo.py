@@ -55,8 +55,8 @@ def demo(
     saved = checkpoint.load(model)
     config = replace(DEFAULT_SAMPLING["abc"], temperature=TEMPERATURE)
     sampler = Sampler(saved, config, prompt="", seed=seed)
-    for number in range(TUNES):
-        text, midi = playable(sampler, number, TUNES)
+    for number, drawn in enumerate(sampler.texts(range(TUNES))):
+        text, midi = playable(sampler, number, drawn)
         write_atomically(FOLDER / f"tune-{number + 1}.abc", text.encode())
         write_atomically(FOLDER / f"tune-{number + 1}.mid", midi)
         if number == 0:
