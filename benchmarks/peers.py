@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MitLstm", "NanoGPT", "require_nanogpt", "torch_lstm"]
+__all__ = ["MitLstm", "NanoGPT", "nanogpt", "require_nanogpt", "torch_lstm"]
 
 NANOGPT_RATE = 1e-3
 NANOGPT_LEAST_RATE = 1e-4
@@ -40,6 +40,28 @@ def require_nanogpt(folder: Path | None) -> Path:
     )
 
 
+def nanogpt(folder: Path, vocabulary: int, window: int, blocks: int, heads: int, width: int) -> Any:
+    """nanoGPT's network, without dropout and uncompiled.
+
+    Args:
+        folder: a checkout of karpathy/nanoGPT.
+    """
+    sys.path.insert(0, str(folder))
+    module = importlib.import_module("model")
+    with contextlib.redirect_stdout(sys.stderr):  # it tells its size
+        return module.GPT(
+            module.GPTConfig(
+                block_size=window,
+                vocab_size=vocabulary,
+                n_layer=blocks,
+                n_head=heads,
+                n_embd=width,
+                dropout=0.0,
+                bias=False,
+            )
+        )
+
+
 class NanoGPT:
     """nanoGPT at 4 layers x 128 without dropout, uncompiled, and its update.
 
@@ -57,20 +79,8 @@ class NanoGPT:
 
         torch.manual_seed(1337)
         self.batch, self.window, self.steps = batch, window, steps
-        sys.path.insert(0, str(folder))
-        module = importlib.import_module("model")
-        with contextlib.redirect_stdout(sys.stderr):  # it tells its size and its optimizer
-            self.model = module.GPT(
-                module.GPTConfig(
-                    block_size=window,
-                    vocab_size=vocabulary,
-                    n_layer=4,
-                    n_head=4,
-                    n_embd=128,
-                    dropout=0.0,
-                    bias=False,
-                )
-            )
+        self.model = nanogpt(folder, vocabulary, window, 4, 4, 128)
+        with contextlib.redirect_stdout(sys.stderr):  # it tells about its optimizer
             self.optimizer = self.model.configure_optimizers(0.1, NANOGPT_RATE, (0.9, 0.99), "cpu")
 
     def rate_at(self, step: int) -> float:

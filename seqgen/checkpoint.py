@@ -5,6 +5,9 @@
                      absent from a finished model
     metadata         {"seqgen": JSON of Card, in one string}
 
+One file is the commit point: it holds the best weights and the latest. Until a run has ended the
+file before it is kept beside it, see previous.
+
 Safetensors holds numbers and text only: loading a file from a stranger runs no code. The JSON holds
 a SHA-256 over itself and the model's tensors, and one over the training tensors, so that damage is
 seen. Names, shapes and types are checked against the contract before anything is read.
@@ -12,6 +15,7 @@ seen. Names, shapes and types are checked against the contract before anything i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -41,6 +45,7 @@ __all__ = [
     "load",
     "load_training",
     "newest",
+    "previous",
     "quality",
     "save",
 ]
@@ -103,6 +108,9 @@ def save(
 ) -> Card:
     """Write a model file, durably and all at once; returns the card with its digest.
 
+    A run that has not ended keeps the file before this one as its previous; one that has ended
+    keeps this one alone.
+
     Raises:
         CheckpointError: a number is not finite (such weights must not reach the disk).
         OutputError: the file can't be written; the one that was there before is untouched.
@@ -119,7 +127,13 @@ def save(
     values["training_digest"] = _digest({}, training) if training else None
     values["digest"] = _digest(values, weights)
     metadata = {METADATA_KEY: json.dumps(values, allow_nan=False)}
-    write_atomically(path, serialise(tensors, metadata=metadata))
+    before, ended = previous(Path(path)), card.progress is None
+    write_atomically(
+        path, serialise(tensors, metadata=metadata), previous=None if ended else before
+    )
+    if ended:
+        with contextlib.suppress(OSError):
+            before.unlink()
     return dataclasses.replace(card, digest=values["digest"])
 
 
@@ -145,6 +159,11 @@ def quality(metrics: Mapping[str, Any]) -> str:
     unit, name = ("event", "event") if "bits_per_event" in metrics else ("char", "character")
     bits, nats = metrics[f"bits_per_{unit}"], metrics[f"nats_per_{unit}"]
     return f"{bits:.3f} bits ({nats:.3f} nats) per {name}"
+
+
+def previous(path: Path) -> Path:
+    """Where the last save but one of a run that has not ended is."""
+    return path.with_name(f"{path.name}.previous")
 
 
 def newest(folder: Path) -> Path:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
+import glob
 import os
 import secrets
+import shutil
 import stat
 import sys
 import tempfile
@@ -26,6 +29,7 @@ __all__ = [
     "read_bytes",
     "read_text",
     "reason",
+    "remove_leftovers",
     "require_folder",
     "stream_text",
     "write_atomically",
@@ -36,6 +40,10 @@ MAX_INPUT_BYTES = 1 << 30
 MAX_STREAMED_BYTES = 1 << 34
 PIECE_BYTES = 1 << 20
 STDIN = "-"
+LONGEST_NAME = 80  # characters of a file's name that its temporary file is named by
+# What systems say that have no second names for files, and whose folders can't be synced.
+UNSUPPORTED = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+UNSYNCED = UNSUPPORTED | {errno.EINVAL, errno.EACCES, errno.EBADF, errno.EISDIR}
 
 
 def reason(error: OSError) -> str:
@@ -235,13 +243,18 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
-def output_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def output_stream(
+    path: str | os.PathLike[str], *, previous: Path | None = None
+) -> Iterator[BinaryIO]:
     """A binary stream whose contents become ``path`` only if the block ends without an error.
 
     The bytes go to a temporary file in the same folder, which is synced, renamed over ``path``,
     and made durable by syncing the folder: after a crash or power loss ``path`` is the old file or
     the new one, never a part. On any error the temporary file is removed.
 
+    Args:
+        previous: the name that the file which was at ``path`` keeps, where the file system knows
+            second names. What was there before goes only now that its follower is durable.
     Raises:
         OutputError: the folder or file can't be written (full, read-only, no permission …).
     """
@@ -250,9 +263,7 @@ def output_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")
-        fd, temporary = tempfile.mkstemp(
-            prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent
-        )
+        fd, temporary = tempfile.mkstemp(prefix=_prefix(target), suffix=".tmp", dir=target.parent)
         with os.fdopen(fd, "wb") as stream:
             yield stream
             stream.flush()
@@ -261,9 +272,14 @@ def output_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.umask(mask)
             os.fchmod(stream.fileno(), 0o666 & ~mask)
             os.fsync(stream.fileno())
+        first = not target.exists()
+        if previous is not None and not first:
+            _keep(target, previous)
         Path(temporary).replace(target)
         temporary = None
         _sync_folder(target.parent)
+        if previous is not None and first:  # then it is of another file that was here
+            previous.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{target}: can't be written: {reason(error)}") from error
     finally:
@@ -272,10 +288,46 @@ def output_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 Path(temporary).unlink()
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], data: bytes, *, previous: Path | None = None
+) -> None:
     """Write a whole file at once, durably; see output_stream."""
-    with output_stream(path) as stream:
+    with output_stream(path, previous=previous) as stream:
         stream.write(data)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes left behind that were killed while they wrote ``path``.
+
+    Only for who alone may write it: the temporary file of a living process would go too.
+    """
+    if len(path.name) > LONGEST_NAME:  # it may be that of another name with the same beginning
+        return
+    for left in path.parent.glob(glob.escape(_prefix(path)) + "????????.tmp"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name[:LONGEST_NAME]}."
+
+
+def _keep(target: Path, previous: Path) -> None:
+    """Give a file a second name at once, whatever had that name before."""
+    second = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}.tmp")
+    try:
+        second.hardlink_to(target)
+        second.replace(previous)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    finally:
+        # Where both were the same file already, replacing one by the other did nothing at all.
+        with contextlib.suppress(OSError):
+            second.unlink()
 
 
 def write_once(path: str | os.PathLike[str], data: bytes) -> None:
@@ -301,9 +353,12 @@ def write_once(path: str | os.PathLike[str], data: bytes) -> None:
 
 def _sync_folder(folder: Path) -> None:
     # Some systems (Windows, some network shares) can't open or sync a folder; the rename stands.
-    with contextlib.suppress(OSError):
+    try:
         fd = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(fd)
         finally:
             os.close(fd)
+    except OSError as error:
+        if error.errno not in UNSYNCED:
+            raise

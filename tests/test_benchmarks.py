@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +73,34 @@ def test_a_learning_curve_counts_what_came_in_time(
     assert budgets == ["14.0s", "14.6s"]
     printed = capsys.readouterr().out.split()
     assert printed[3:] == ["13.0", "0.0", "1.9100", "1.9200", "met"]
+
+
+def test_a_soak_sees_what_grows(scripts: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    soak = scripts("soak")
+
+    def held(at: int, **other: Any) -> Any:
+        values = {"resident_bytes": 500 << 20, "descriptors": 8, "threads": 7, "files": ("a",)}
+        return soak.Held(seconds=float(at), **{**values, **other})
+
+    assert soak.faults([held(at) for at in range(100)], 100.0) == []
+    grown = [held(at, resident_bytes=(500 + at) << 20) for at in range(100)]
+    assert soak.faults(grown, 100.0) == ["memory grew"]
+    assert "530.0 MB in the second fifth, 590.0 MB in the last" in capsys.readouterr().out
+    for what, more in (("descriptors", 9), ("threads", 8), ("files", ("a", "a.tmp"))):
+        turns = [held(at, **({what: more} if at > 90 else {})) for at in range(100)]
+        (fault,) = soak.faults(turns, 100.0)
+        assert fault.startswith(f"{what} grew")
+    assert soak.faults([held(90)], 100.0) == ["too few turns to tell: allow more --minutes"]
+
+
+@pytest.mark.slow
+def test_a_short_soak_finds_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "benchmarks/soak.py", "--minutes", "1", "--arch", "rnn"],
+        cwd=BENCHMARKS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "resident memory" in done.stdout

@@ -197,3 +197,54 @@ def test_write_once_leaves_the_first(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
     with pytest.raises(OutputError, match="can't be written"):
         files.write_once(tmp_path / "none" / "a.json", b"one")
+
+
+def test_leftovers_of_a_file_are_removed_and_of_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "m[1].safetensors"
+    own = [".m[1].safetensors.abcd_123.tmp", ".m[1].safetensors.12345678.tmp"]
+    others = [".m1.safetensors.12345678.tmp", ".m[1].safetensors.x.12345678.tmp", "m.tmp"]
+    others += [".m[1].safetensors.lock", path.name]
+    for name in (own[0], *others):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / own[1]).mkdir()
+    (tmp_path / own[1] / "part").write_bytes(b"")
+    files.remove_leftovers(path)
+    assert names(tmp_path) == sorted(others)
+    long = tmp_path / f"{'m' * 100}.safetensors"
+    with files.output_stream(long):
+        (left,) = tmp_path.glob(".mmm*.tmp")
+        files.remove_leftovers(long)  # it may be another's, whose name begins alike
+        assert left.exists()
+
+
+def test_a_file_system_without_second_names_keeps_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, previous = tmp_path / "x", tmp_path / "x.previous"
+    path.write_bytes(b"old")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    files.write_atomically(path, b"new", previous=previous)
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["x"]
+
+
+def test_a_folder_that_can_not_be_synced_is_no_error_but_a_broken_disk_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+    number = errno.EINVAL
+
+    def fail_on_folders(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fail_on_folders)
+    files.write_atomically(tmp_path / "x", b"one")
+    number = errno.EIO
+    with pytest.raises(OutputError, match="input/output error"):
+        files.write_atomically(tmp_path / "x", b"two")

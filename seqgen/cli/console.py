@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,8 +66,11 @@ def debugging() -> bool:
 
 
 def say(text: str) -> None:
-    """A line for the user, on stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 -- this is where printing happens
+    """A line for the user, on stderr; nothing where that is full or closed."""
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 -- this is where printing happens
+    except OSError:  # what was to be done is done all the same, and counts for the exit status
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def set_quiet(value: bool) -> bool:

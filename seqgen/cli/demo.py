@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -41,9 +42,10 @@ def demo(
     display = Display.choose(quiet=False)
     timing = Timing(began, display.show_seconds)
     options = {"budget": f"{seconds}s", "seed": seed}
-    with display.waiting():
-        run = begin([], model, options, None, timing, force=True)
-    train_to_end(run, display)
+    with ExitStack() as held:
+        with display.waiting():
+            run = begin([], model, options, None, timing, held, force=True)
+        train_to_end(run, display)
 
     from seqgen import checkpoint
     from seqgen.config import DEFAULT_SAMPLING
@@ -53,8 +55,8 @@ def demo(
     saved = checkpoint.load(model)
     config = replace(DEFAULT_SAMPLING["abc"], temperature=TEMPERATURE)
     sampler = Sampler(saved, config, prompt="", seed=seed)
-    for number in range(TUNES):
-        text, midi = playable(sampler, number, TUNES)
+    for number, drawn in enumerate(sampler.texts(range(TUNES))):
+        text, midi = playable(sampler, number, drawn)
         write_atomically(FOLDER / f"tune-{number + 1}.abc", text.encode())
         write_atomically(FOLDER / f"tune-{number + 1}.mid", midi)
         if number == 0:

@@ -71,6 +71,9 @@ def main() -> None:
         if debugging():
             raise
         sys.exit(130)
+    finally:
+        # All is done: Ctrl-C now ends the program without a traceback from its last moments.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _open_standard_streams() -> None:

@@ -43,11 +43,11 @@ def render(text: str, form: str) -> bytes:
     return "\n".join(write_tune(tune) for tune in read_melody(data)).encode()
 
 
-def playable(sampler: Sampler, number: int, count: int) -> tuple[str, bytes]:
-    """A tune, as ABC and MIDI, that can be played.
+def playable(sampler: Sampler, number: int, text: str) -> tuple[str, bytes]:
+    """Sample ``number``, as ABC and MIDI, or another draw of it if it can't be played.
 
-    One that can't is drawn again under a number beyond the ``count`` asked for.
-
+    Args:
+        text: the sample.
     Raises:
         SeqgenError: none of many can.
     """
@@ -56,8 +56,7 @@ def playable(sampler: Sampler, number: int, count: int) -> tuple[str, bytes]:
     from seqgen.music.performance import perform
 
     refused: SeqgenError | None = None
-    for attempt in range(REDRAWS):
-        text = sampler.text(number + attempt * count)
+    for attempt in range(1, REDRAWS + 1):
         try:
             performance = perform(parse_tune(text))
             if not any(track.notes for track in performance.tracks):
@@ -66,6 +65,8 @@ def playable(sampler: Sampler, number: int, count: int) -> tuple[str, bytes]:
         except InputError as error:
             refused = error
             detail(f"drawn again: {error}")
+        if attempt < REDRAWS:
+            text = sampler.text(number, attempt=attempt)
     raise SeqgenError(
         f"none of {REDRAWS} tunes could be played, the last because: {refused}; a lower "
         "--temperature or a longer trained model helps"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +43,14 @@ def begin(
     options: dict[str, Any],
     checkpoint_every: int | None,
     timing: Timing,
+    held: ExitStack,
     *,
     force: bool,
     log_dir: Path | None = None,
 ) -> Run:
     """A new run; options as the command line has them, without those left to the plan.
+
+    ``held`` takes the lock on its model file.
 
     Raises:
         SeqgenError: something is wrong that can be known before training; nothing was written.
@@ -55,7 +59,12 @@ def begin(
         raise OutputError(f"{output}: is a folder; name a file in it")
     path = _with_suffix(output) if output else CHECKPOINTS / f"{_survey(sources)[0]}{SUFFIX}"
     _refuse_to_overwrite(path, sources, force=force)
-    return _plan(sources, path, options, checkpoint_every, log_dir, timing)
+
+    def claim() -> None:
+        _claim(path, held)
+        _refuse_to_overwrite(path, sources, force=force)  # another run may have made it by now
+
+    return _plan(sources, path, options, checkpoint_every, log_dir, timing, claim)
 
 
 def go_on(
@@ -65,17 +74,24 @@ def go_on(
     checkpoint_every: int | None,
     log_dir: Path | None,
     timing: Timing,
+    held: ExitStack,
 ) -> Run:
     """The run that an interrupted one would have been, or one that begins at a finished model.
+
+    ``held`` takes the lock on its model file.
 
     Raises:
         SeqgenError: as for begin; or the corpus or the options are not those of the run.
     """
-    from seqgen import checkpoint
     from seqgen.config import TrainingConfig, from_json
+    from seqgen.training.saving import reload
 
     path = model_of(sources, output)
-    saved, memory = checkpoint.load_training(path)
+    if path.parent.is_dir():
+        _claim(path, held)
+    saved, memory, note = reload(path)
+    if note:
+        say(note)
     if saved.card.progress is None:
         return _teach(saved, sources, options, checkpoint_every, log_dir, timing)
     if options:
@@ -120,12 +136,18 @@ def go_on(
 def export(path: Path) -> None:
     """End an interrupted run: its file keeps the best weights alone."""
     from seqgen import checkpoint
+    from seqgen.training.saving import reload
 
-    saved = checkpoint.load(path)
-    if saved.card.progress is None:
-        say(f"{path} is a finished model already.")
-        return
-    checkpoint.save(path, dataclasses.replace(saved.card, progress=None), saved.weights)
+    with ExitStack() as held:
+        if path.parent.is_dir():
+            _claim(path, held)
+        saved, _, note = reload(path)
+        if note:
+            say(note)
+        if saved.card.progress is None:
+            say(f"{path} is a finished model already.")
+            return
+        checkpoint.save(path, dataclasses.replace(saved.card, progress=None), saved.weights)
     say(f"{path} now holds its best weights alone.")
 
 
@@ -142,7 +164,13 @@ def model_of(sources: list[str], output: Path | None) -> Path:
     if sources:
         return CHECKPOINTS / f"{_survey(sources)[0]}{SUFFIX}"
     for path in checkpoint.by_age(CHECKPOINTS):
-        if checkpoint.load(path).card.progress is not None:
+        try:
+            interrupted = checkpoint.load(path).card.progress is not None
+        except CheckpointError:  # its previous may show a way on
+            if not checkpoint.previous(path).exists():
+                raise
+            interrupted = True
+        if interrupted:
             return path
     raise CheckpointError(
         f"no run in {CHECKPOINTS}/ was interrupted; name a model with -o, and to teach a finished "
@@ -196,6 +224,7 @@ def _plan(
     checkpoint_every: int | None,
     log_dir: Path | None,
     timing: Timing,
+    claim: Callable[[], None] = lambda: None,
     *,
     start: Checkpoint | None = None,
 ) -> Run:
@@ -221,6 +250,7 @@ def _plan(
             f"--augment and --no-augment are for tunes, and the corpus holds {training.kind}"
         )
     require_folder(path)
+    claim()
     _require_log_dir(log_dir)
     tokenizer = start.card.tokenizer if start else learn(training, options)
     tokenize(training, tokenizer)
@@ -267,6 +297,16 @@ def _plan(
     )
     run.log_dir = log_dir
     return run
+
+
+def _claim(path: Path, held: ExitStack) -> None:
+    from seqgen.files import remove_leftovers
+    from seqgen.lock import lock
+    from seqgen.training.metrics import metrics_path
+
+    held.enter_context(lock(path))
+    for file in (path, metrics_path(path)):
+        remove_leftovers(file)
 
 
 def _require_log_dir(log_dir: Path | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,7 @@ from seqgen.cli.models import Model, find
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqgen.cli.destination import Destination
     from seqgen.sampling.sampler import Sampler
 
 __all__ = ["sample"]
@@ -53,6 +55,21 @@ def sample(
     ] = None,
     model: Model = None,
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1, help="How many.")] = 1,
+    first: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Number of the first, from 0: --first 41 draws the 42nd of -n 100 alone.",
+        ),
+    ] = 0,
+    best_of: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Draw K for each, and keep that of the highest mean log-likelihood a token.",
+        ),
+    ] = 1,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Same seed, same bytes.", show_default="a new one")
     ] = None,
@@ -169,7 +186,7 @@ def sample(
     from seqgen import checkpoint
     from seqgen.cli import destination
     from seqgen.config import DEFAULT_SAMPLING, SamplingConfig
-    from seqgen.files import read_text, write_atomically
+    from seqgen.files import read_text
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.explanation import Explanation
     from seqgen.sampling.infill import Gaps
@@ -180,7 +197,9 @@ def sample(
     conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
     if unconstrained and (conditions != VALID or infill is not None or explain):
         raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")
-    first, last = temperatures(temperature)
+    if best_of > 1 and (infill is not None or explain):
+        raise UsageError("--best-of compares whole draws: no --infill and no --explain")
+    initial, last = temperatures(temperature)
     if infill is not None and (text or conditions != VALID or explain):
         raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
     if infill is not None and (last is not None or max_tokens is not None or stop):
@@ -194,7 +213,7 @@ def sample(
         presence_penalty=presence_penalty,
         frequency_penalty=frequency_penalty,
         loop_penalty=loop_penalty or 0.0,
-        temperature=first,
+        temperature=initial,
         final_temperature=last,
         top_k=top_k,
         top_p=top_p,
@@ -223,31 +242,14 @@ def sample(
         seed=seed,
         conditions=None if unconstrained else conditions,
         gaps=gaps,
+        best_of=best_of,
         observe=explanation.add if explanation else None,
     )
+    numbers = range(first, first + num_samples)
     if target.streams:
-        _stream(sampler, num_samples)
-    elif target.is_folder:
-        assert target.path is not None  # stdout is no folder
-        for number in range(num_samples):
-            data = _payload(sampler, number, num_samples, target.form)
-            stem = f"{saved.path.stem}-{seed}-{number + 1}"
-            path = destination.numbered(target.path, stem, f".{target.form}", force=force)
-            write_atomically(path, data)
-            say(str(path))
+        _stream(sampler, numbers)
     else:
-        if target.form in destination.BINARY and num_samples > 1:
-            raise UsageError(
-                "a MIDI file holds one tune; for several name a folder, as in -o tunes/"
-            )
-        data = b"\n".join(
-            _payload(sampler, number, num_samples, target.form) for number in range(num_samples)
-        )
-        if target.path is None:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        else:
-            write_atomically(target.path, data)
+        _write(sampler, numbers, target, force=force)
     for line in explanation.lines() if explanation else ():
         say(printable(line))
 
@@ -275,7 +277,28 @@ def _prompt(prompt: str | None, stdin: str | None) -> str:
     return read(data, path="-")
 
 
-def _stream(sampler: Sampler, count: int) -> None:
+def _write(sampler: Sampler, numbers: Sequence[int], target: Destination, *, force: bool) -> None:
+    from seqgen.cli import destination
+    from seqgen.files import write_atomically
+
+    if not target.is_folder and target.form in destination.BINARY and len(numbers) > 1:
+        raise UsageError("a MIDI file holds one tune; for several name a folder, as in -o tunes/")
+    payloads = _payloads(sampler, numbers, target.form)
+    if target.is_folder:
+        assert target.path is not None  # stdout is no folder
+        for number, data in zip(numbers, payloads, strict=True):
+            stem = f"{sampler.saved.path.stem}-{sampler.seed}-{number + 1}"
+            path = destination.numbered(target.path, stem, f".{target.form}", force=force)
+            write_atomically(path, data)
+            say(str(path))
+    elif target.path is None:
+        sys.stdout.buffer.write(b"\n".join(payloads))
+        sys.stdout.buffer.flush()
+    else:
+        write_atomically(target.path, b"\n".join(payloads))
+
+
+def _stream(sampler: Sampler, numbers: Sequence[int]) -> None:
     out = sys.stdout.buffer
     terminal = sys.stdout.isatty()
 
@@ -284,25 +307,24 @@ def _stream(sampler: Sampler, count: int) -> None:
         out.write(shown.encode("utf-8", "surrogateescape"))
         out.flush()
 
-    for number in range(count):
-        if number:
-            put("\n")
-        last = "\n"
-        for piece in sampler.stream(number):
-            put(piece)
-            last = piece
-        if not last.endswith("\n"):
-            put("\n")
+    last, before = "\n", numbers[0]
+    for number, piece in sampler.pieces(numbers):
+        while before != number:
+            put("\n" if last.endswith("\n") else "\n\n")
+            last, before = "\n", before + 1
+        put(piece)
+        last = piece
+    put("\n" * (numbers[-1] - before + (not last.endswith("\n"))))
 
 
-def _payload(sampler: Sampler, number: int, count: int, form: str) -> bytes:
-    """Sample ``number`` of ``count`` in a form, whole."""
-    if sampler.saved.card.kind == "midi":
-        from seqgen.cli.pieces import render
+def _payloads(sampler: Sampler, numbers: Sequence[int], form: str) -> Iterator[bytes]:
+    """Samples in a form, each whole."""
+    from seqgen.cli.pieces import playable, render
 
-        return render(sampler.text(number), form)
-    if form == "mid":
-        from seqgen.cli.pieces import playable
-
-        return playable(sampler, number, count)[1]
-    return sampler.text(number).encode("utf-8", "surrogateescape")
+    for number, text in zip(numbers, sampler.texts(numbers), strict=True):
+        if sampler.saved.card.kind == "midi":
+            yield render(text, form)
+        elif form == "mid":
+            yield playable(sampler, number, text)[1]
+        else:
+            yield text.encode("utf-8", "surrogateescape")

@@ -7,7 +7,7 @@ import shlex
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -306,19 +306,22 @@ def train(
         return
     display = Display.choose(quiet=quiet)
     timing = runs.Timing(began, display.show_seconds)
-    with display.waiting():
-        if resume:
-            run = runs.go_on(named, output, options, checkpoint_every, log_dir, timing)
-        else:
-            run = runs.begin(
-                named, output, options, checkpoint_every, timing, force=force, log_dir=log_dir
+    with ExitStack() as held:
+        with display.waiting():
+            if resume:
+                run = runs.go_on(named, output, options, checkpoint_every, log_dir, timing, held)
+            else:
+                run = runs.begin(
+                    *(named, output, options, checkpoint_every, timing, held),
+                    force=force,
+                    log_dir=log_dir,
+                )
+        if not resume and vocab_size is not None and run.tokenizer.size < vocab_size and not quiet:
+            say(
+                f"--vocab-size {vocab_size}: the corpus holds no more than {run.tokenizer.size} "
+                "tokens that occur often enough to be learnt"
             )
-    if not resume and vocab_size is not None and run.tokenizer.size < vocab_size and not quiet:
-        say(
-            f"--vocab-size {vocab_size}: the corpus holds no more than {run.tokenizer.size} "
-            "tokens that occur often enough to be learnt"
-        )
-    train_to_end(run, display)
+        train_to_end(run, display)
 
 
 def train_to_end(run: Run, display: Display) -> None:
@@ -343,7 +346,9 @@ def train_to_end(run: Run, display: Display) -> None:
                 ended = event
     model = shlex.quote(str(run.output))
     if caught and ended is not None and ended.interrupted:
-        if not display.silent:
+        if not display.silent and ended.step == 0:
+            say(f"Stopped before the first update; {model} is as it was")
+        elif not display.silent:
             say(f"Stopped at step {ended.step}; go on with: seqgen train --resume -o {model}")
         raise typer.Exit(128 + caught[0])
     if not display.silent:

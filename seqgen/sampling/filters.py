@@ -14,12 +14,17 @@ Each that looks at probabilities looks at those that the filters before it have 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import SamplingConfig
 
 __all__ = [
+    "Cut",
+    "Doubts",
     "FloatArray",
     "distribution",
     "frequency_penalty",
@@ -38,6 +43,8 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+Cut = Callable[[FloatArray, Any], None]
 
 _LEAST_TEMPERATURE = 1e-300  # no logit that is divided by it overflows
 
@@ -93,19 +100,26 @@ def frequency_penalty(logits: FloatArray, counts: IntArray, penalty: float) -> N
     logits -= penalty * counts
 
 
-def temperature(logits: FloatArray, value: float) -> None:
+def temperature(logits: FloatArray, value: float | FloatArray) -> None:
     """Divide by the temperature: below 1 sharpens, above 1 flattens, 0 keeps the likeliest only.
 
     Of several likeliest 0 keeps the one with the lowest id (Hugging Face, llama.cpp, vLLM).
+
+    Args:
+        value: of all, or of each row, (…).
     """
     # Shifted first, so that a tiny temperature can't overflow the likeliest token.
     logits -= logits.max(-1, keepdims=True)
-    if value == 0.0:
-        likeliest = logits.argmax(-1, keepdims=True)
-        logits[...] = -np.inf
-        np.put_along_axis(logits, likeliest, 0.0, -1)
-    else:
+    if isinstance(value, float) and value > 0.0:
         logits /= max(value, _LEAST_TEMPERATURE)
+        return
+    greedy = np.equal(value, 0.0)
+    if greedy.any():
+        likeliest = logits.argmax(-1, keepdims=True)
+        logits[greedy] = -np.inf
+        np.put_along_axis(logits, likeliest, 0.0, -1)
+    if not greedy.all():
+        logits /= np.maximum(value, _LEAST_TEMPERATURE)[..., None]
 
 
 def temperature_at(config: SamplingConfig, drawn: int, length: int) -> float:
@@ -167,20 +181,43 @@ def _keep_first(logits: FloatArray, order: IntArray, shares: FloatArray, p: floa
 
 
 def distribution(
-    logits: NDArray[np.floating], config: SamplingConfig, value: float | None = None
+    logits: NDArray[np.floating],
+    config: SamplingConfig,
+    value: float | FloatArray | None = None,
+    doubts: Doubts | None = None,
 ) -> FloatArray:
     """The probabilities of the next token, (…, vocabulary) float64, after temperature and below.
 
     Args:
         logits: after the penalties and the grammar's mask; at least one of a row is finite. They
             are left as they are.
-        value: the temperature of now; by default the first.
+        value: the temperature of now, of all or of each row; by default the first.
+        doubts: to be told what each filter does; (batch, vocabulary) then.
     """
     left = logits.astype(np.float64)
-    temperature(left, config.temperature if value is None else value)
-    if config.top_k:
-        top_k(left, config.top_k)
-    top_p(left, config.top_p)
-    min_p(left, config.min_p)
-    typical_p(left, config.typical_p)
+    value = config.temperature if value is None else value
+    temperature(left, value)
+    if doubts is not None:
+        doubts.begin(logits, left, value)
+    cuts: tuple[tuple[Cut, float, float], ...] = (
+        (top_k, config.top_k, 0),
+        (top_p, config.top_p, 1.0),
+        (min_p, config.min_p, 0.0),
+        (typical_p, config.typical_p, 1.0),
+    )
+    for cut, share, off in cuts:
+        if share != off:
+            before = left.copy() if doubts is not None else left
+            cut(left, share)
+            if doubts is not None:
+                doubts.after(cut, share, before, left)
     return softmax(left, out=left)
+
+
+class Doubts(Protocol):
+    """What watches the filters for choices that rounding could have turned; see `borders`."""
+
+    def begin(
+        self, logits: NDArray[np.floating], left: FloatArray, value: float | FloatArray
+    ) -> None: ...
+    def after(self, cut: Cut, share: float, before: FloatArray, left: FloatArray) -> None: ...

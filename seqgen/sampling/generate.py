@@ -1,45 +1,35 @@
-"""Drawing one document after another from a model, text as it becomes certain."""
+"""Drawing documents from a model, several at once, text as it becomes certain.
+
+Each sample depends on its seed and number alone. What is drawn together shares the products of the
+network, and one that has ended makes room for the next; see `borders` for why none feels another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import SamplingConfig
-from seqgen.errors import UsageError
 from seqgen.models.decoders import Decoder
-from seqgen.sampling.filters import FloatArray, distribution, log_softmax, temperature_at
+from seqgen.sampling.borders import UNSURE, Borders, pick, rounding
+from seqgen.sampling.chance import Chance
+from seqgen.sampling.filters import FloatArray, distribution, temperature_at
+from seqgen.sampling.guide import Grammatical, Guide, hold
 from seqgen.sampling.penalties import Penalties
+from seqgen.sampling.stop import Stop
 from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
-__all__ = ["Grammatical", "Standing", "continuation", "draw"]
+__all__ = ["Drawing", "continuation"]
 
-_NEVER = 23.0  # nats below the likeliest token: once in 10^10 draws
-_LAST_WORDS = 12  # tokens that a tune may take to its end beyond the least, once it is to end
+_REFUSED = UNSURE - 1  # a token that was drawn, but leaves no room for an end
+_CROWDED = 0.75  # share of a batch's rows that are drawn, below which the others are dropped
 
-
-class Standing(Protocol):
-    """A state, and what may follow it: a mask, (vocabulary,) bool, and minus infinity or 0."""
-
-    @property
-    def state(self) -> Any: ...
-    @property
-    def allowed(self) -> NDArray[np.bool_]: ...
-    @property
-    def forbidden(self) -> NDArray[np.float32]: ...
-
-
-class Grammatical(Protocol):
-    """What holds a draw to a grammar: `constraint.Constraint` is one, for ABC."""
-
-    def begin(self, prompt: str) -> Any: ...
-    def least(self, state: Any) -> int | None: ...
-    def binds(self, state: Any, left: int) -> int: ...
-    def place(self, state: Any) -> Standing: ...
-    def follow(self, place: Any, token: int) -> Standing: ...
+Logits = NDArray[np.floating]
+Observe = Callable[[str, float], None]
 
 
 def continuation(
@@ -51,171 +41,269 @@ def continuation(
     seed: int,
     number: int,
     heading: str = "",
-    length: int | None = None,
     constraint: Grammatical | None = None,
-    observe: Callable[[str, float], None] | None = None,
+    observe: Observe | None = None,
 ) -> Iterator[str]:
     """How a model goes on from a prompt, in pieces, until it ends the document.
 
-    Args:
-        prompt: the document's beginning; may be empty. It is not repeated.
-        heading: what stands before the prompt, but is not for the model to read.
-        length: tokens that are expected to be drawn, over which the temperature goes from its first
-            value to its last; None for ``config.max_tokens``, which it is at most.
-        seed, number: decide the draws; ``number`` counts the samples of one seed from 0, so each
-            can be drawn again alone.
-        constraint: holds the draws to valid tunes; None leaves them free. What it forbids loses its
-            probability after the penalties of ``config``, and before what looks at probabilities.
-        observe: called with each token's text and the share of probability that the constraint
-            took from the others, at temperature 1.
-    Raises:
-        InputError: no valid tune begins with the prompt.
-        UsageError: no valid tune is as short as ``config.max_tokens``; or a text that
-            ``config.logit_bias`` names is no token.
+    Args, raises: as for Drawing and its ``samples``.
     Yields:
         Text, never empty. It stops at the document's end, before one of ``config.stop``, or after
         ``config.max_tokens`` tokens.
     """
-    rng = np.random.default_rng([seed, number])
-    guide = None if constraint is None else _Guide(constraint, heading + prompt, config.max_tokens)
-    ids = np.concatenate([[BOUNDARY], tokenizer.encode(prompt)]).astype(np.int32)
-    logits, state = decoder.prefill(ids[None], decoder.start(1))
-    stream = StreamDecoder(tokenizer, errors="replace")
-    stop = _Stop(config.stop)
-    penalties = Penalties(config, tokenizer, ids[None, 1:])
-    length = min(length or config.max_tokens, config.max_tokens)
-    for drawn in range(config.max_tokens):
-        temperature = temperature_at(config, drawn, length)
-        scores = penalties.apply(logits)[0]
-        scores = scores if guide is None else guide.hold(scores, rng)
-        token = draw(distribution(scores, config, temperature), rng)
-        while guide is not None and not guide.fits(token):
-            # As if it had been forbidden at once, without asking of every token that is not drawn.
-            scores = guide.forbid(token, scores)
-            token = draw(distribution(scores, config, temperature), rng)
-        if guide is not None:
-            if observe is not None:
-                observe(tokenizer.decode([token]), guide.removed(logits[0]))
-            guide.advance(token)
-        if token == BOUNDARY:
-            break
-        if text := stop.feed(stream.feed(token)):
+    drawing = Drawing(
+        decoder, tokenizer, prompt, config, seed=seed, constraint=constraint, observe=observe
+    )
+    for _, text in drawing.samples([(number, 0)], heading=lambda _: heading):
+        if text:
             yield text
-        if stop.met:
-            return
-        chosen = np.array([token], np.int32)
-        penalties.add(chosen)
-        logits, state = decoder.step(chosen, state)
-    if text := stop.feed(stream.finish()) + stop.finish():
-        yield text
 
 
-def draw(probabilities: FloatArray, rng: np.random.Generator) -> int:
-    """An id drawn from the distribution, (vocabulary,)."""
-    # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
-    cumulative = np.cumsum(probabilities)
-    drawn = np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right")
-    # Rounding can reach the sum itself; then it is the last token that has any probability.
-    last = len(cumulative) - 1 if drawn < len(cumulative) else np.flatnonzero(probabilities)[-1]
-    return int(min(drawn, last))
+class Drawing:
+    """Samples of one model, one set of options, one prompt and one seed.
 
-
-class _Guide:
-    """One tune held to the grammar while it is drawn."""
-
-    def __init__(self, constraint: Grammatical, prompt: str, max_tokens: int) -> None:
-        self._constraint = constraint
-        self._place = constraint.place(constraint.begin(prompt))
-        self._left = max_tokens
-        self._ending = False
-        least = constraint.least(self._place.state)
-        if least is None:
-            raise UsageError("this model's vocabulary can't finish a tune that begins so")
-        if least > max_tokens:
-            raise UsageError(
-                f"--max-tokens {max_tokens} is too short for any valid tune; the least is {least}"
-            )
-        self._free = constraint.binds(self._place.state, max_tokens)
-        self._allowed = self._place.allowed
-
-    def hold(self, logits: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
-        """The logits with minus infinity for what may not come, (vocabulary,).
-
-        A model that would end the tune where it may not end yet is led to an end soon: otherwise
-        it would wander on, where it has never been, for as long as the length allows.
-        """
-        place = self._place
-        self._allowed = place.allowed
-        if not self._ending and not place.allowed[BOUNDARY]:
-            most = logits.max()
-            # Most often so unlikely that the sum needn't be known.
-            if logits[BOUNDARY] > most - _NEVER:
-                shifted = np.exp(logits - most)
-                if rng.random() * shifted.sum() < shifted[BOUNDARY]:
-                    self._ending = True
-                    least = self._constraint.least(place.state) or 0
-                    self._left, self._free = min(self._left, least + _LAST_WORDS), 0
-        if self._free == 0:
-            self._free = self._constraint.binds(place.state, self._left)
-        held = logits + place.forbidden
-        # Nothing that may come has any probability: each is as likely as the other.
-        return held if held.max() > -np.inf else place.forbidden
-
-    def fits(self, token: int) -> bool:
-        """Whether the tune can still be finished in the length left after an allowed token."""
-        if self._free or token == BOUNDARY:
-            return True
-        least = self._constraint.least(self._constraint.follow(self._place, token).state)
-        return least is not None and least < self._left
-
-    def forbid(self, token: int, scores: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The logits without a token that does not fit."""
-        self._allowed = self._allowed.copy()
-        self._allowed[token] = False
-        kept = scores.copy()
-        kept[token] = -np.inf
-        return kept if np.isfinite(kept.max()) else np.where(self._allowed, 0.0, -np.inf)
-
-    def removed(self, logits: NDArray[np.floating]) -> float:
-        """The share of probability that stood on what may not come."""
-        return float(1.0 - np.exp(log_softmax(logits))[self._allowed].sum())
-
-    def advance(self, token: int) -> None:
-        """Go on after a token."""
-        self._left -= 1
-        self._free = max(0, self._free - 1)
-        if token != BOUNDARY:
-            self._place = self._constraint.follow(self._place, token)
-
-
-class _Stop:
-    """Lets text through up to the first stop text, holding back what could be one's beginning.
-
-    The first is the one that is complete first as the characters come, and of several that end
-    together the longest: how the text was cut into tokens makes no difference.
+    Args:
+        prompt: the document's beginning; may be empty. It is not repeated.
+        length: tokens that are expected to be drawn, over which the temperature goes from its first
+            value to its last; None for ``config.max_tokens``, which it is at most.
+        constraint: holds the draws to valid tunes; None leaves them free. What it forbids loses its
+            probability after the penalties of ``config``, and before what looks at probabilities.
+        exact: makes a decoder of the same network in float64; with None the last bits of float32
+            decide, and they depend on the batch.
+        observe: called with each token's text and the share of probability that the constraint
+            took from the others, at temperature 1.
     """
 
-    def __init__(self, stops: tuple[str, ...]) -> None:
-        self._stops = stops
-        self._held = ""
-        self.met = False
+    def __init__(
+        self,
+        decoder: Decoder,
+        tokenizer: Tokenizer,
+        prompt: str,
+        config: SamplingConfig,
+        *,
+        seed: int,
+        length: int | None = None,
+        constraint: Grammatical | None = None,
+        exact: Callable[[], Decoder] | None = None,
+        observe: Observe | None = None,
+    ) -> None:
+        self._decoder, self._tokenizer, self._prompt = decoder, tokenizer, prompt
+        self._config, self._seed = config, seed
+        self._constraint, self._observe = constraint, observe
+        self._length = min(length or config.max_tokens, config.max_tokens)
+        self._ids = np.concatenate([[BOUNDARY], tokenizer.encode(prompt)]).astype(np.int32)
+        self._exact = None if exact is None else _Exact(exact, self._ids)
 
-    def feed(self, text: str) -> str:
-        if not self._stops:
-            return text
-        self._held += text
-        found = [(at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0]
-        if found:
-            self.met = True
-            ready, self._held = self._held[: min(found)[1]], ""
-            return ready
-        # The longest end of what is held that begins a stop text is not decided yet.
-        cut = max(0, len(self._held) - max(map(len, self._stops)) + 1)
-        while not any(stop.startswith(self._held[cut:]) for stop in self._stops):
-            cut += 1
-        ready, self._held = self._held[:cut], self._held[cut:]
-        return ready
+    def samples(
+        self,
+        keys: Sequence[tuple[int, int]],
+        *,
+        rows: int = 1,
+        heading: Callable[[int], str] = lambda _: "",
+    ) -> Iterator[tuple[int, str]]:
+        """Samples in pieces, each beside its place in ``keys``, and an empty text at its end.
 
-    def finish(self) -> str:
-        held, self._held = self._held, ""
-        return held
+        Args:
+            keys: number and attempt of each, from 0; with the seed they decide it.
+            rows: how many are drawn at once, at most.
+            heading: what stands before the prompt of a number, but is not for the model to read.
+        Raises:
+            InputError: no valid tune begins with the prompt.
+            UsageError: no valid tune is as short as ``config.max_tokens``; or a text that
+                ``config.logit_bias`` names is no token.
+        """
+        waiting = (
+            self._begin(place, Chance(self._seed, *key), heading(key[0]))
+            for place, key in enumerate(keys)
+        )
+        batch: list[_Sample | None] = [*islice(waiting, rows)]
+        if not batch:
+            return
+        first, primed = self._decoder.prefill(self._ids[None], self._decoder.start(1))
+        if len(keys) == 1:
+            logits, state = first, primed  # no other will begin from them
+        else:
+            logits = np.repeat(first, len(batch), 0)
+            state = self._decoder.keep(primed, np.zeros(len(batch), np.intp))
+        penalties = Penalties(
+            self._config, self._tokenizer, np.repeat(self._ids[None, 1:], len(batch), 0)
+        )
+        while True:
+            ids = np.zeros(len(batch), np.int32)
+            for row, sample in self._choose(batch, logits, penalties, ids):
+                if text := sample.take(int(ids[row])):
+                    yield sample.place, text
+                if sample.ended:
+                    yield sample.place, ""
+            ended = [row for row, each in enumerate(batch) if each is None or each.ended]
+            beginning = [*zip(ended, islice(waiting, len(ended)), strict=False)]
+            if len(ended) == len(batch) and not beginning:
+                return
+            penalties.add(ids)
+            logits, state = self._decoder.step(ids, state)
+            for row in ended:
+                batch[row] = None
+            for row, sample in beginning:
+                batch[row] = sample
+                self._decoder.put(state, row, primed)
+                penalties.renew(row)
+                logits[row] = first[0]
+            left = np.array([row for row, each in enumerate(batch) if each is not None])
+            if len(left) <= _CROWDED * len(batch):
+                batch = [batch[row] for row in left]
+                state = self._decoder.keep(state, left)
+                penalties.keep(left)
+                logits = logits[left]
+
+    def _begin(self, place: int, chance: Chance, heading: str) -> _Sample:
+        constraint, config = self._constraint, self._config
+        whole = heading + self._prompt
+        guide = None if constraint is None else Guide(constraint, whole, config.max_tokens)
+        return _Sample(place, chance, guide, self._tokenizer, config)
+
+    def _choose(
+        self,
+        batch: Sequence[_Sample | None],
+        logits: Logits,
+        penalties: Penalties,
+        ids: NDArray[np.int32],
+    ) -> list[tuple[int, _Sample]]:
+        """Put each sample's next token into ``ids``, (batch,); the rows that are drawn."""
+        drawn = [(row, sample) for row, sample in enumerate(batch) if sample is not None]
+        rows = np.array([row for row, _ in drawn])
+        if len(drawn) < len(batch):
+            logits = logits[rows]
+        samples = [sample for _, sample in drawn]
+        error = None if self._exact is None else rounding(logits)
+        tokens = self._attempt(samples, rows, logits, penalties, error)
+        for at in np.flatnonzero(tokens < 0).tolist() if tokens.min() < 0 else ():
+            one, own = slice(at, at + 1), logits[at : at + 1]
+            bound = None if error is None else error[one]
+            while tokens[at] < 0:
+                if tokens[at] == UNSURE and self._exact is not None:
+                    own, bound = self._exact.logits(samples[at]), None
+                tokens[one] = self._attempt(samples[one], rows[one], own, penalties, bound)
+        ids[rows] = tokens
+        if self._observe is not None:
+            for token, sample, row in zip(tokens.tolist(), samples, logits, strict=True):
+                if sample.guide is not None:
+                    self._observe(self._tokenizer.decode([token]), sample.guide.removed(row))
+        return drawn
+
+    def _attempt(
+        self,
+        samples: Sequence[_Sample],
+        rows: NDArray[np.intp],
+        logits: Logits,
+        penalties: Penalties,
+        error: FloatArray | None,
+    ) -> NDArray[np.int64]:
+        """The next token of some samples, UNSURE where a border is too near, or _REFUSED.
+
+        What has been decided stays so: another attempt goes on from there.
+        """
+        config = self._config
+        scores = penalties.apply(logits, rows)
+        error = None if error is None else error * penalties.gain
+        unsure: list[int] = []
+        chances = [sample.chance for sample in samples]
+        guides = [sample.guide for sample in samples if sample.guide is not None]
+        if guides:
+            scores, unsure = hold(guides, chances, scores, error)
+        value: float | FloatArray = config.temperature
+        if config.final_temperature is not None:
+            value = np.array([temperature_at(config, s.drawn, self._length) for s in samples])
+        borders = None if error is None else Borders(error)
+        probabilities = distribution(scores, config, value, borders)
+        uniform = np.array([chance.next for chance in chances])
+        tokens = pick(probabilities, uniform, borders)
+        if unsure:
+            tokens[unsure] = UNSURE
+        for at, (token, sample) in enumerate(zip(tokens.tolist(), samples, strict=True)):
+            if token >= 0:
+                sample.chance.use()
+                if sample.guide is not None and not sample.guide.accepts(token):
+                    tokens[at] = _REFUSED
+        return tokens
+
+
+class _Sample:
+    """One document while it is drawn.
+
+    Attributes:
+        place: of its key.
+        ids: what has been drawn.
+        ended: whether no other token will be.
+        exact: the logits and the state in float64, and how many of the ids they have seen; None
+            until they are asked for.
+    """
+
+    __slots__ = (
+        "_max_tokens", "_stop", "_stream", "chance", "ended", "exact", "guide", "ids", "place",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        place: int,
+        chance: Chance,
+        guide: Guide | None,
+        tokenizer: Tokenizer,
+        config: SamplingConfig,
+    ) -> None:
+        self.place, self.chance, self.guide = place, chance, guide
+        self.ids: list[int] = []
+        self.ended = False
+        self.exact: tuple[Logits, Any, int] | None = None
+        self._stream = StreamDecoder(tokenizer, errors="replace")
+        self._stop = Stop(config.stop)
+        self._max_tokens = config.max_tokens
+
+    @property
+    def drawn(self) -> int:
+        """Tokens that have been drawn."""
+        return len(self.ids)
+
+    def take(self, token: int) -> str:
+        """Go on by a token; the text that is certain now."""
+        if self.guide is not None:
+            self.guide.advance(token)
+        text = ""
+        if token != BOUNDARY:
+            self.ids.append(token)
+            text = self._stop.feed(self._stream.feed(token))
+            if self._stop.met:
+                self.ended = True
+                return text
+        if token == BOUNDARY or len(self.ids) == self._max_tokens:
+            self.ended = True
+            text += self._stop.feed(self._stream.finish()) + self._stop.finish()
+        return text
+
+
+class _Exact:
+    """Logits in float64, for the few tokens that need them.
+
+    Args:
+        build: makes the decoder.
+        ids: what every sample goes on from, (time,).
+    """
+
+    def __init__(self, build: Callable[[], Decoder], ids: NDArray[np.int32]) -> None:
+        self._build, self._ids = build, ids
+        self._decoder: Decoder | None = None
+        self._primed: tuple[Logits, Any] | None = None
+
+    def logits(self, sample: _Sample) -> Logits:
+        """After all that has been drawn of a sample, (1, vocabulary)."""
+        if self._decoder is None or self._primed is None:
+            self._decoder = self._build()
+            self._primed = self._decoder.prefill(self._ids[None], self._decoder.start(1))
+        if sample.exact is None:
+            logits, primed = self._primed
+            sample.exact = logits, self._decoder.keep(primed, np.zeros(1, np.intp)), 0
+        logits, state, seen = sample.exact
+        if seen < len(sample.ids):
+            unseen = np.array([sample.ids[seen:]], np.int32)
+            logits, state = self._decoder.prefill(unseen, state)
+        sample.exact = logits, state, len(sample.ids)
+        return logits

@@ -16,9 +16,9 @@ from seqgen.errors import InputError, SeqgenError
 from seqgen.models.decoders import Decoder
 from seqgen.music.abc.grammar import State
 from seqgen.music.abc.grammar.state import Music
+from seqgen.sampling.borders import pick
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.filters import distribution, log_softmax
-from seqgen.sampling.generate import draw
 from seqgen.sampling.penalties import Penalties
 from seqgen.tokenization import BOUNDARY, Tokenizer
 
@@ -161,10 +161,11 @@ class _Gap:
             allowed = self._constraint.allowed(state) & self._open
             if not allowed.any():
                 return None
-            held = np.where(allowed, penalties.apply(logits)[0], -np.inf)
+            held = np.where(allowed, penalties.apply(logits), -np.inf)
             if held.max() == -np.inf:
                 return None
-            token = draw(distribution(held, self._config), rng)
+            uniform = rng.random(1)
+            token = int(pick(distribution(held, self._config), uniform)[0])
             state = self._constraint.advance(state, token)
             bar += self._tokenizer.pieces[token - len(self._open) + len(self._tokenizer.pieces)]
             chosen = np.array([token], np.int32)

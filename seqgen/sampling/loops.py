@@ -10,8 +10,6 @@ more without this, and three with 4 nats.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,35 +21,51 @@ _FEWEST = 12  # tokens that have come again, at least
 
 
 class Loops:
-    """What has just come again, and again.
+    """What has just come again, and again, in each sequence of a batch.
 
     Args:
         penalty: nats for each time that a stretch would come beyond the third.
-        ids: the tokens before the first that is drawn.
+        ids: the tokens before the first that is drawn, (batch, time).
     """
 
-    def __init__(self, penalty: float, ids: Iterable[int] = ()) -> None:
+    def __init__(self, penalty: float, ids: NDArray[np.integer]) -> None:
         self._penalty = penalty
         self._periods = np.arange(1, LONGEST + 1)
         self._least = np.maximum((_FREE - 1) * self._periods, _FEWEST)
-        self._recent = np.full(LONGEST, -1)  # the last token first
+        self._recent = np.full((len(ids), LONGEST), -1)  # the last token first
         # For each length of a stretch, how many tokens in a row were those that many before them.
-        self._runs = np.zeros(LONGEST, np.int64)
-        for token in ids:
-            self.add(token)
+        self._runs = np.zeros((len(ids), LONGEST), np.int64)
+        for tokens in ids.T:
+            self.add(tokens)
+        self._begun = self._recent, self._runs
 
-    def add(self, token: int) -> None:
-        """Take in a token that has been drawn."""
-        self._runs = np.where(self._recent == token, self._runs + 1, 0)
-        self._recent[1:] = self._recent[:-1].copy()
-        self._recent[0] = token
+    def add(self, tokens: NDArray[np.integer]) -> None:
+        """Take in the token that has been drawn for each sequence, (batch,)."""
+        self._runs = np.where(self._recent == tokens[:, None], self._runs + 1, 0)
+        self._recent = np.concatenate([tokens[:, None], self._recent[:, :-1]], axis=1)
 
-    def hold(self, logits: NDArray[np.floating]) -> None:
-        """Take the penalty off the logits, (vocabulary,), of what would go on with a loop."""
-        looping = np.flatnonzero(self._runs >= self._least)
-        if not len(looping):
+    def hold(self, logits: NDArray[np.floating], rows: NDArray[np.integer] | slice) -> None:
+        """Take the penalty off the logits of what would go on with a loop.
+
+        Args:
+            logits: of some sequences, (rows, vocabulary).
+            rows: which these are.
+        """
+        runs = self._runs[rows]
+        looping = runs >= self._least
+        if not looping.any():
             return
-        times = self._runs[looping] / self._periods[looping] - (_FREE - 2)
-        tokens = self._recent[looping]
+        row, period = np.nonzero(looping)
+        times = runs[row, period] / self._periods[period] - (_FREE - 2)
+        token = self._recent[rows][row, period]
         # Of several stretches that a token would repeat, the one that has come most counts.
-        np.minimum.at(logits, tokens, logits[tokens] - self._penalty * times)
+        np.minimum.at(logits, (row, token), logits[row, token] - self._penalty * times)
+
+    def renew(self, row: int) -> None:
+        """Let a sequence begin again."""
+        self._recent[row], self._runs[row] = self._begun[0][row], self._begun[1][row]
+
+    def keep(self, rows: NDArray[np.integer]) -> None:
+        """Drop all sequences but these."""
+        self._recent, self._runs = self._recent[rows], self._runs[rows]
+        self._begun = self._begun[0][rows], self._begun[1][rows]

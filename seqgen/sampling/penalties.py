@@ -26,6 +26,7 @@ __all__ = ["END", "Penalties", "biases"]
 END = "<end>"
 """What the end of a document, which has no text, is called among tokens."""
 
+ALL = slice(None)
 _ESCAPES = {r"\n": "\n", r"\t": "\t", r"\r": "\r"}
 
 
@@ -46,47 +47,52 @@ class Penalties:
     ) -> None:
         self._config = config
         self._bias = biases(config.logit_bias, tokenizer)
-        self._loops = [
-            Loops(config.loop_penalty, row) for row in ids.tolist() if config.loop_penalty
-        ]
+        self._loops = Loops(config.loop_penalty, ids) if config.loop_penalty else None
         self._rows = np.arange(len(ids))
-        self._scores = np.empty((len(ids), tokenizer.size))
         self._repeats = config.repetition_penalty != 1.0 and config.repeat_last_n != 0
         self._counts_drawn = bool(config.presence_penalty or config.frequency_penalty)
         self._any = bool(
             config.logit_bias or self._repeats or self._counts_drawn or config.loop_penalty
         )
         # How often each token has been drawn, and stands among the last; (batch, vocabulary).
-        self._drawn = np.zeros(self._scores.shape, np.int64)
-        self._window = np.zeros(self._scores.shape, np.int64)
-        # What is to leave the window again, oldest first; without a bound nothing is.
+        self._drawn = np.zeros((len(ids), tokenizer.size), np.int64)
+        self._window = np.zeros_like(self._drawn)
+        # What is to leave the window again, oldest first, -1 for nothing; without a bound all stay.
         self._last: deque[NDArray[np.int32]] = deque()
         if self._repeats:
             bounded = config.repeat_last_n > 0
             ids = ids[:, -config.repeat_last_n :] if bounded else ids
             np.add.at(self._window, (self._rows[:, None], ids), 1)
-            self._last.extend(ids.T if bounded else ())
+            self._last.extend(ids.T.copy() if bounded else ())
+        self._begun = ids, self._window.copy()
 
-    def apply(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The logits, (batch, vocabulary), after bias and penalties.
+    @property
+    def gain(self) -> float:
+        """By how much, at most, an error of the logits grows."""
+        penalty = self._config.repetition_penalty
+        return max(penalty, 1.0 / penalty) if self._repeats else 1.0
 
-        They are left as they are; what is returned is overwritten by the next call.
+    def apply(
+        self, logits: NDArray[np.floating], rows: NDArray[np.integer] | slice = ALL
+    ) -> NDArray[np.floating]:
+        """The logits, (rows, vocabulary), after bias and penalties; they are left as they are.
+
+        Args:
+            rows: the sequences whose logits they are.
         """
         if not self._any:
             return logits
-        config, scores = self._config, self._scores
-        np.copyto(scores, logits)
+        config, scores = self._config, logits.astype(np.float64)
         if config.logit_bias:
             logit_bias(scores, *self._bias)
         if self._repeats:
-            repetition_penalty(scores, self._window > 0, config.repetition_penalty)
+            repetition_penalty(scores, self._window[rows] > 0, config.repetition_penalty)
         if config.presence_penalty:
-            presence_penalty(scores, self._drawn, config.presence_penalty)
+            presence_penalty(scores, self._drawn[rows], config.presence_penalty)
         if config.frequency_penalty:
-            frequency_penalty(scores, self._drawn, config.frequency_penalty)
-        if config.loop_penalty:
-            for row, loops in zip(scores, self._loops, strict=True):
-                loops.hold(row)
+            frequency_penalty(scores, self._drawn[rows], config.frequency_penalty)
+        if self._loops is not None:
+            self._loops.hold(scores, rows)
         return scores
 
     def add(self, ids: NDArray[np.int32]) -> None:
@@ -96,12 +102,34 @@ class Penalties:
         if self._repeats:
             self._window[self._rows, ids] += 1
             if self._config.repeat_last_n > 0:
-                self._last.append(ids)
+                self._last.append(ids.copy())
                 if len(self._last) > self._config.repeat_last_n:
-                    self._window[self._rows, self._last.popleft()] -= 1
-        if self._config.loop_penalty:
-            for token, loops in zip(ids.tolist(), self._loops, strict=True):
-                loops.add(token)
+                    gone = self._last.popleft()
+                    some = gone >= 0
+                    self._window[self._rows[some], gone[some]] -= 1
+        if self._loops is not None:
+            self._loops.add(ids)
+
+    def renew(self, row: int) -> None:
+        """Let a sequence begin again, after what it began with."""
+        ids, window = self._begun
+        self._drawn[row] = 0
+        self._window[row] = window[row]
+        for column in self._last:
+            column[row] = -1
+        for back in range(1, min(len(self._last), ids.shape[1]) + 1):
+            self._last[-back][row] = ids[row, -back]
+        if self._loops is not None:
+            self._loops.renew(row)
+
+    def keep(self, rows: NDArray[np.integer]) -> None:
+        """Drop all sequences but these."""
+        self._rows = np.arange(len(rows))
+        self._drawn, self._window = self._drawn[rows], self._window[rows]
+        self._last = deque(column[rows] for column in self._last)
+        self._begun = self._begun[0][rows], self._begun[1][rows]
+        if self._loops is not None:
+            self._loops.keep(rows)
 
 
 def biases(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from seqgen.checkpoint import Card, Checkpoint
 from seqgen.config import SamplingConfig
@@ -12,11 +16,18 @@ from seqgen.errors import InputError, UsageError
 from seqgen.models import decoders
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions
 from seqgen.sampling.constraint import Constraint
-from seqgen.sampling.generate import Grammatical, continuation
+from seqgen.sampling.generate import Drawing
+from seqgen.sampling.guide import Grammatical
 from seqgen.sampling.infill import Gaps
 from seqgen.sampling.penalties import biases
 
+if TYPE_CHECKING:
+    from seqgen.sampling.likelihood import Scorer
+
 __all__ = ["VALID", "Sampler"]
+
+_ROWS = 64  # samples that are drawn at once, at most
+_STATE_BYTES = 1 << 28  # that they may take together
 
 VALID = Conditions()
 """Any valid tune."""
@@ -32,7 +43,9 @@ class Sampler:
         seed: with a sample's number, decides it.
         conditions: what a tune must be beyond valid; None lets a model of tunes write what it will.
         gaps: a tune with bars left open, which every sample fills; instead of a prompt.
-        observe: told of every token drawn under the grammar; see ``continuation``.
+        best_of: how many are drawn for each sample, which is the one of them that has the highest
+            mean log-likelihood a token.
+        observe: told of every token drawn under the grammar; see ``Drawing``.
     Raises:
         UsageError: the model writes text or MIDI, and more than a valid tune is asked of it; or its
             vocabulary can't spell such a tune, or lacks a token that is to have a bias.
@@ -47,11 +60,12 @@ class Sampler:
         seed: int,
         conditions: Conditions | None = VALID,
         gaps: Gaps | None = None,
+        best_of: int = 1,
         observe: Callable[[str, float], None] | None = None,
     ) -> None:
         self.saved, self.config, self.seed = saved, config, seed
-        self._gaps, self._observe = gaps, observe
-        self._length = _mean_length(saved.card)
+        self._gaps, self._observe, self._best_of = gaps, observe, best_of
+        self._scorer: Scorer | None = None
         biases(config.logit_bias, saved.card.tokenizer)  # a wrong one is known before any output
         self._strip = stripped_by(saved.card.corpus) if saved.card.kind == "abc" else None
         self._title = conditions.title if conditions is not None else ""
@@ -88,33 +102,112 @@ class Sampler:
             self._grammar = self._constraint
         self.prompt = prompt
         self._decoder = decoders.build(saved.card.model, saved.weights)
+        self._drawing = Drawing(
+            self._decoder, saved.card.tokenizer, self._heading(prompt, 0)[1], config, seed=seed,
+            length=_mean_length(saved.card), constraint=self._grammar, observe=observe,
+            exact=partial(decoders.build_exact, saved.card.model, saved.weights),
+        )  # fmt: skip
 
     def stream(self, number: int) -> Iterator[str]:
         """Sample ``number``, counted from 0, the prompt first, in pieces as it is drawn."""
-        tokenizer = self.saved.card.tokenizer
+        for _, piece in self.pieces([number]):
+            yield piece
+
+    def pieces(self, numbers: Sequence[int], *, attempt: int = 0) -> Iterator[tuple[int, str]]:
+        """Some samples, each after the other, in pieces with their numbers, as they are drawn.
+
+        Many are drawn at once; each is the same as alone. The best of several is one piece.
+
+        Args:
+            attempt: draws the same numbers otherwise.
+        """
         if self._gaps is not None and self._constraint is not None:
-            yield self._gaps.fill(
-                self._decoder, tokenizer, self._constraint, self.config,
-                seed=self.seed, number=number, strip=self._strip,
-            )  # fmt: skip
+            for number in numbers:
+                yield number, self._gaps.fill(
+                    self._decoder, self.saved.card.tokenizer, self._constraint, self.config,
+                    seed=self.seed, number=number, strip=self._strip,
+                )  # fmt: skip
             return
-        heading, prompt = self._heading(self.prompt, number)
-        pieces = continuation(
-            self._decoder, tokenizer, prompt, self.config, heading=heading, length=self._length,
-            seed=self.seed, number=number, constraint=self._grammar, observe=self._observe,
-        )  # fmt: skip
-        # A prompt that can't be gone on from is no output: the first piece is drawn before it.
+        attempts = range(attempt * self._best_of, (attempt + 1) * self._best_of)
+        keys = [(number, each) for number in numbers for each in attempts]
+        drawn = self._drawn(keys)
+        if self._best_of == 1:
+            begun = -1
+            for place, text in drawn:
+                while begun < place:
+                    begun += 1
+                    yield from self._opening(keys[begun][0])
+                if text:
+                    yield keys[place][0], text
+            return
+        candidates = [""] * self._best_of
+        for place, text in drawn:
+            candidates[place % self._best_of] += text
+            if not text and place % self._best_of == self._best_of - 1:
+                number = keys[place][0]
+                yield from self._opening(number)
+                if best := self._likeliest(candidates):
+                    yield number, best
+                candidates = [""] * self._best_of
+
+    def _drawn(self, keys: Sequence[tuple[int, int]]) -> Iterator[tuple[int, str]]:
+        """What is drawn after the prompt: see ``Drawing.samples``, but one after the other."""
+        rows = max(1, min(_ROWS, len(keys), _STATE_BYTES // self._decoder.row_bytes()))
+        if self._observe is not None:  # it is told of one sample after the other
+            rows = 1
+        drawn = self._drawing.samples(
+            keys, rows=rows, heading=lambda number: self._heading(self.prompt, number)[0]
+        )
+        current = 0
+        # What others have drawn while the current one is not at its end.
+        ahead: dict[int, list[str]] = {}
         try:
-            first = next(pieces, "")
+            for place, text in drawn:
+                if place != current:
+                    ahead.setdefault(place, []).append(text)
+                    continue
+                yield place, text
+                ended = not text
+                while ended:
+                    current += 1
+                    texts = ahead.pop(current, [])
+                    ended = bool(texts) and not texts[-1]
+                    yield from ((current, each) for each in texts)
+        # A prompt that can't be gone on from is no output: nothing has been drawn before this.
         except InputError as error:
-            added = (heading + prompt).count("\n") - self.prompt.count("\n")
-            line = None if error.line is None else error.line - added
+            added = "".join(self._heading(self.prompt, keys[0][0])).count("\n")
+            line = None if error.line is None else error.line - added + self.prompt.count("\n")
             raise InputError(error.message, line=line, column=error.column) from error
-        if heading + prompt:
-            yield heading + prompt
-        if first:
-            yield first
-        yield from pieces
+
+    def _likeliest(self, candidates: Sequence[str]) -> str:
+        """The one with the highest mean log-likelihood a token, its prompt and end included."""
+        from seqgen.sampling.likelihood import Scorer
+
+        if self._scorer is None:
+            self._scorer = Scorer(self.saved)
+        prompt = self._heading(self.prompt, 0)[1]
+        # Prose is cut where its length is up; what ends is judged by its end too.
+        closed = self.saved.card.kind != "text"
+        surprises = self._scorer.score([prompt + each for each in candidates], closed=closed)
+        means = [each.nats.mean() if len(each.nats) else np.inf for each in surprises]
+        return candidates[int(np.argmin(means))]
+
+    def _opening(self, number: int) -> Iterator[tuple[int, str]]:
+        if opening := "".join(self._heading(self.prompt, number)):
+            yield number, opening
+
+    def texts(self, numbers: Sequence[int], *, attempt: int = 0) -> Iterator[str]:
+        """Some samples, each as a whole that ends in a newline; see ``pieces``."""
+        waiting, parts = iter(numbers), list[str]()
+        current = next(waiting, None)
+        for number, piece in self.pieces(numbers, attempt=attempt):
+            while number != current:
+                yield _closed(parts)
+                parts, current = [], next(waiting)
+            parts.append(piece)
+        while current is not None:
+            yield _closed(parts)
+            parts, current = [], next(waiting, None)
 
     def _heading(self, prompt: str, number: int) -> tuple[str, str]:
         """What a tune begins with that the model does not write, and the rest of the prompt."""
@@ -124,10 +217,14 @@ class Sampler:
         *heading, rest = split_heading(whole, self._strip)
         return "".join(heading), rest
 
-    def text(self, number: int) -> str:
-        """Sample ``number`` as a whole, ending in a newline."""
-        text = "".join(self.stream(number))
-        return text if text.endswith("\n") else text + "\n"
+    def text(self, number: int, *, attempt: int = 0) -> str:
+        """Sample ``number`` as a whole that ends in a newline; see ``pieces``."""
+        return next(self.texts([number], attempt=attempt))
+
+
+def _closed(parts: list[str]) -> str:
+    text = "".join(parts)
+    return text if text.endswith("\n") else text + "\n"
 
 
 def _events(saved: Checkpoint) -> Grammatical:

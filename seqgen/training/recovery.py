@@ -33,12 +33,21 @@ class Recovery:
         memory: what the trainer exported: the state to go back to.
         step: updates before that state.
         returns: how often the run has gone back.
+        bad: updates in a row, the last ones, that were left out.
+        moved: whether the run has gone back just now.
     """
 
-    def __init__(self, memory: Tensors, *, step: int = 0, returns: int = 0) -> None:
+    def __init__(
+        self,
+        memory: Tensors,
+        *,
+        step: int = 0,
+        returns: int = 0,
+        bad: int = 0,
+        moved: bool = False,
+    ) -> None:
         self.memory, self.step, self.returns = memory, step, returns
-        self._bad = 0
-        self._moved = False
+        self.bad, self.moved = bad, moved
 
     @property
     def rate_scale(self) -> float:
@@ -54,7 +63,7 @@ class Recovery:
         """The batch of update ``step``: after each return, from a third of an epoch further on."""
         batch = batches[step + self.returns * (batches.steps_per_epoch // 3 + 1)]
         # A carried state belongs to the text before it, which is no longer what was read last.
-        return dataclasses.replace(batch, fresh=True) if self._moved else batch
+        return dataclasses.replace(batch, fresh=True) if self.moved else batch
 
     def keep(self, memory: Tensors, step: int) -> None:
         """Take a state as good."""
@@ -62,9 +71,13 @@ class Recovery:
 
     def goes_back(self, *, applied: bool) -> bool:
         """Count an update; whether the run must go back now to ``memory``."""
-        self._bad = 0 if applied else self._bad + 1
-        self._moved = self._bad == BAD_UPDATES
-        if self._moved:
-            self._bad = 0
-            self.returns += 1
-        return self._moved
+        self.bad = 0 if applied else self.bad + 1
+        self.moved = False
+        if self.bad == BAD_UPDATES:
+            self.go_back()
+        return self.moved
+
+    def go_back(self) -> None:
+        """Count a return to ``memory``."""
+        self.bad, self.moved = 0, True
+        self.returns += 1

@@ -20,8 +20,8 @@ from typing import Any
 from seqgen import checkpoint
 from seqgen.config import ModelConfig, TrainingConfig
 from seqgen.corpus.documents import Corpus, Kind
-from seqgen.errors import TrainingError
-from seqgen.files import require_folder
+from seqgen.errors import OutputError, TrainingError
+from seqgen.files import LONGEST_NAME, require_folder
 from seqgen.models import parameters
 from seqgen.tokenization import Tokenizer
 from seqgen.training import compute, saving
@@ -39,8 +39,13 @@ from seqgen.training.trainer import Trainer
 
 __all__ = ["Run"]
 
+RETRY_SECONDS = 10.0  # after a save that could not be made; the next may be due at every update
 METRICS_LINES = 1000  # about how many updates of a run are written down
 GOING_ON_RATE = 0.3  # of the usual peak: a finished model is to be taught, not shaken
+
+
+class _StoppedError(Exception):
+    """An evaluation was broken off."""
 
 
 class Run:
@@ -58,9 +63,13 @@ class Run:
 
     Attributes:
         log_dir: where event files for TensorBoard go; None writes none.
+        owes_evaluation: whether one is due before the next update, since a request to stop broke it
+            off, or since a finished model is to be improved on.
+        saved: whether the model file holds an earlier state of the run.
     """
 
     log_dir: Path | None = None
+    saved = False
 
     def __init__(
         self,
@@ -87,7 +96,7 @@ class Run:
         self.recovery = Recovery(self.trainer.export_memory())
         self.costs: Costs | None = None
         self.budget: Budget | None = None
-        self.goes_on = start is not None
+        self.goes_on = self.owes_evaluation = start is not None
         self.records: list[MetricsFile | EventFiles] = []
         self.step = 0
         self.watch = Stopwatch()
@@ -244,45 +253,62 @@ class Run:
             self.budget.left if self.budget else None,
         )
         self.watch = Stopwatch(self.seconds)
-        saved_at = time.perf_counter()
+        tried_at = time.perf_counter()  # to save
+        not_before = 0.0
         early = False
         noted: set[str] = set()
-        if self.goes_on and self.step == 0:
-            yield self._evaluate()  # what it can already is what has to be improved on
-        while self.step < config.steps and not early:
-            at = time.perf_counter()
-            stepped, applied = self._update(pace)
-            yield stepped
-            pace.updated(time.perf_counter() - at)
-            if self.recovery.goes_back(applied=applied):
-                yield self._go_back()
-
-            last = self.step == config.steps
-            if not applied and not last:
-                continue  # neither judged nor saved while something is wrong
-            if self.step % config.evaluate_every == 0 or last:
+        while self.owes_evaluation or (self.step < config.steps and not early):
+            wrong = False
+            if not self.owes_evaluation:
                 at = time.perf_counter()
-                yield self._evaluate()
-                pace.evaluated(time.perf_counter() - at)
-                early = self.without_improvement >= config.patience
+                stepped, applied = self._update(pace)
+                yield stepped
+                pace.updated(time.perf_counter() - at)
+                if self.recovery.goes_back(applied=applied):
+                    yield self._go_back()
+                last = self.step == config.steps
+                wrong = not applied and not last  # neither judged nor saved, unless it must be
+                due = self.step % config.evaluate_every == 0 or last
+                self.owes_evaluation = due and not wrong
+            if self.owes_evaluation:
+                at = time.perf_counter()
+                if evaluated := self._evaluate(stop):
+                    self.owes_evaluation = False
+                    yield evaluated
+                    pace.evaluated(time.perf_counter() - at)
+                    early = self.without_improvement >= config.patience
             self.seconds = self.watch.seconds
             problems = {record.problem for record in self.records if record.problem} - noted
             yield from map(Noted, sorted(problems))
             noted |= problems
-            if last or early:
+            if early or (self.step == config.steps and not self.owes_evaluation):
                 break
-            stopping = stop()
-            overdue = time.perf_counter() - saved_at > SAVE_SECONDS
-            if self.step % config.checkpoint_every == 0 or overdue or stopping:
-                at = time.perf_counter()
-                saving.save(self, self.output, finished=False)
-                saved_at = time.perf_counter()
-                pace.saved(saved_at - at)
-                yield Saved(self.step, self.output)
-            if stopping:
+            if stop():
+                if self.step:  # else the model that is to be taught is as it was
+                    yield saving.save_and_leave(self)
                 yield Ended(self.step, True, False, self.best, self.seconds)
                 return
-        saving.save(self, self.output, finished=True)
+            if wrong or self.step == 0:
+                continue
+            at = time.perf_counter()
+            overdue = at - tried_at > SAVE_SECONDS
+            if (self.step % config.checkpoint_every == 0 and at >= not_before) or overdue:
+                tried = saving.try_to_save(self)
+                tried_at = time.perf_counter()
+                pace.saved(tried_at - at)
+                not_before = tried_at + RETRY_SECONDS if isinstance(tried, Noted) else 0.0
+                yield tried
+        yield from self._finish(early)
+
+    def _finish(self, early: bool) -> Iterator[Event]:
+        try:
+            saving.save(self, self.output, finished=True)
+        except OutputError as error:
+            if not self.saved:
+                raise
+            raise OutputError(
+                f"{error}; what was saved before is kept, and seqgen train --resume goes on from it"
+            ) from error
         self.seconds = self.watch.seconds
         yield Saved(self.step, self.output)
         yield Ended(self.step, False, early, self.best, self.seconds)
@@ -331,8 +357,18 @@ class Run:
             f"{recovery.rate_scale:g} times the rate"
         )
 
-    def _evaluate(self) -> Evaluated:
-        score = self.rows.score(self.trainer.loss_sum)
+    def _evaluate(self, stop: Callable[[], bool]) -> Evaluated | None:
+        """Score the validation part; None if a request to stop came before its end."""
+
+        def loss_sum(*rows: Any) -> float:
+            if stop():
+                raise _StoppedError
+            return self.trainer.loss_sum(*rows)
+
+        try:
+            score = self.rows.score(loss_sum)
+        except _StoppedError:
+            return None
         weights = self.trainer.export_weights()
         improved = score.nats_per_unit < self.best_nats
         self.without_improvement = 0 if improved else self.without_improvement + 1
@@ -357,7 +393,10 @@ class Run:
         """What the parts of the run will take; see measure."""
 
         def save() -> None:
-            with tempfile.TemporaryDirectory(prefix=".trial.", dir=self.output.parent) as folder:
+            prefix = f".{self.output.name[:LONGEST_NAME]}."  # see remove_leftovers
+            with tempfile.TemporaryDirectory(
+                prefix=prefix, suffix=".tmp", dir=self.output.parent
+            ) as folder:
                 self.trainer.export_memory()  # as after an evaluation
                 saving.save(self, Path(folder) / self.output.name, finished=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -109,3 +110,30 @@ def test_show_prints_the_card(make_model: Callable[..., Path]) -> None:
         "finished",
     ):
         assert part in done.stdout
+
+
+def test_ctrl_c_while_the_program_loads_or_ends_leaves_no_traceback() -> None:
+    """Before anything could catch it, and when all is done."""
+    script = """
+import sys, signal, atexit
+from seqgen.__main__ import main
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+if sys.argv.pop(1) == "loads":
+    sys.meta_path.insert(0, Interrupting())
+else:
+    atexit.register(signal.raise_signal, signal.SIGINT)
+main()
+"""
+    for when, status in (("loads", 130), ("ends", -signal.SIGINT)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, when, "--version"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (status, "")

@@ -135,6 +135,17 @@ def test_several_samples_are_apart_and_each_its_own(folder: Path) -> None:
     assert all(part.endswith("\n\n") for part in parts[:2])
 
 
+def test_a_sample_is_drawn_again_by_its_number(folder: Path) -> None:
+    many = sample(*SMALL, "-n", "3", cwd=folder).stdout
+    each = [sample(*SMALL, "--first", number, cwd=folder).stdout for number in "012"]
+    assert len(set(each)) == 3
+    assert many == b"\n".join(each)
+    best = sample(*SMALL, "--best-of", "3", cwd=folder)
+    assert best.returncode == 0, best.stderr
+    refused = sample(*SMALL, "--best-of", "3", "--explain", cwd=folder)
+    assert (refused.returncode, refused.stdout) == (2, b"")
+
+
 def test_a_closed_pipe_ends_it_quietly(folder: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "-n", "1000", "-q", "--seed", "1"],

@@ -7,6 +7,7 @@ import pytest
 
 from seqgen.config import Architecture, ModelConfig
 from seqgen.models import decoders
+from seqgen.models.parameters import Weights
 from tests.support import ARCHITECTURES, make_weights
 
 
@@ -60,3 +61,98 @@ def test_a_long_prompt_is_read_in_windows(arch: Architecture) -> None:
     # And both go on alike.
     last = np.array([3, 4], np.int32)
     assert np.abs(decoder.step(last, state)[0] - decoder.step(last, stepped)[0]).max() < 1e-4
+
+
+def banded_transformer(config: ModelConfig, weights: Weights, ids: list[int]) -> np.ndarray:
+    """Logits after every token of one text, (time, vocabulary): all at once, in float64.
+
+    Each position sees itself and the ``context - 1`` before it, at their true positions, but
+    nothing before the last boundary.
+    """
+    w = {name: weight.astype(np.float64) for name, weight in weights.items()}
+    time, width = len(ids), config.hidden // config.heads
+    now = np.arange(time)
+    first = np.maximum.accumulate(np.where(np.array(ids) == 0, now, 0))
+    apart = now[:, None] - now
+    sees = (apart >= 0) & (apart < config.context) & (now >= first[:, None])
+
+    def normed(x: np.ndarray) -> np.ndarray:
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-6)
+
+    half = np.arange(width // 2)
+    turn = np.exp(1j * np.outer(now, 10_000.0 ** -(half / len(half))))  # pairs as complex numbers
+    x = normed(w["embedding"])[ids]
+    for layer in range(config.layers):
+        block = f"block.{layer}"
+        y = normed(x)
+        if config.convolution:
+            kernel = w[f"{block}.attention.convolution"]
+            earlier = [
+                np.where((now - tap >= first)[:, None], y[np.maximum(0, now - tap)], 0.0)
+                for tap in range(len(kernel))
+            ]
+            y = sum(each * row for each, row in zip(earlier, kernel, strict=True))
+        qkv = (y @ w[f"{block}.attention.query_key_value"]).reshape(time, 3, config.heads, width)
+        found = np.empty((time, config.heads, width))
+        for head in range(config.heads):
+            query, key = (normed(qkv[:, i, head]) for i in range(2))
+            query, key = (
+                (a[:, : width // 2] + 1j * a[:, width // 2 :]) * turn for a in (query, key)
+            )
+            scores = (query @ key.conj().T).real / np.sqrt(width)
+            shares = np.where(sees, np.exp(scores), 0.0)
+            found[:, head] = shares @ qkv[:, 2, head] / shares.sum(-1, keepdims=True)
+        x = x + found.reshape(time, -1) @ w[f"{block}.attention.output"]
+        x = x + np.maximum(normed(x) @ w[f"{block}.mlp.up"], 0) ** 2 @ w[f"{block}.mlp.down"]
+    return normed(x) @ w["output.kernel"]
+
+
+@pytest.mark.parametrize("convolution", [0, 3])
+def test_a_transformer_goes_on_past_its_window(convolution: int) -> None:
+    config = ModelConfig("transformer", 20, 3, 16, 16, 2, 8, convolution=convolution)
+    weights = make_weights(config, 5, spread=0.3)
+    ids = np.random.default_rng(2).integers(1, 20, 100)
+    ids[[0, 61]] = 0  # the second document begins in the middle of a window
+    expected = banded_transformer(config, weights, ids.tolist())
+    for build, most in ((decoders.build, 1e-4), (decoders.build_exact, 1e-6)):
+        decoder = build(config, weights)
+        state = decoder.start(1)
+        for time, token in enumerate(ids):
+            logits, state = decoder.step(np.array([token], np.int32), state)
+            assert np.abs(logits[0] - expected[time]).max() < most
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("length", [3, 30])
+def test_a_sequence_takes_anothers_place(arch: Architecture, length: int) -> None:
+    """Whether its prompt is shorter or longer than a window."""
+    heads = 2 if arch == "transformer" else 0
+    config = ModelConfig(arch, 20, 2, 16, 16, heads, 12, convolution=3 if heads else 0)
+    decoder = decoders.build(config, make_weights(config, 3, spread=0.2))
+    rng = np.random.default_rng(4)
+    before, after = rng.integers(1, 20, (2, 3, 40)).astype(np.int32)
+    prompt = rng.integers(1, 20, (1, length)).astype(np.int32)
+    prompt[0, 0] = 0
+
+    def alone(ids: np.ndarray) -> np.ndarray:
+        return decoder.read(ids[None], decoder.start(1))[0][0, -1]
+
+    _, primed = decoder.prefill(prompt, decoder.start(1))
+    state = decoder.start(3)
+    for column in before.T:
+        _, state = decoder.step(column, state)
+    decoder.put(state, 1, primed)
+    texts = [before[0], prompt[0], before[2]]
+    for column in after[:, :20].T:
+        logits, state = decoder.step(column, state)
+    texts = [np.concatenate([text, row[:20]]) for text, row in zip(texts, after, strict=True)]
+    for row in range(3):
+        assert np.abs(logits[row] - alone(texts[row])).max() < 1e-4
+    # Two are kept, the other way round, and one of them twice.
+    state = decoder.keep(state, np.array([1, 0, 1]))
+    logits, state = decoder.step(np.array([5, 6, 7], np.int32), state)
+    for row, (text, token) in enumerate(((1, 5), (0, 6), (1, 7))):
+        assert np.abs(logits[row] - alone(np.append(texts[text], np.int32(token)))).max() < 1e-4
+    # What it began from is as it was.
+    again = decoder.step(after[1, :1], primed)[0][0]
+    assert np.abs(again - alone(np.append(prompt[0], after[1, 0]))).max() < 1e-4

@@ -41,16 +41,16 @@ def test_it_is_what_the_definition_says(
 ) -> None:
     ids = before + stretch * times
     held = np.zeros(SIZE)
-    Loops(penalty, ids).hold(held)
+    Loops(penalty, np.array([ids])).hold(held[None], slice(None))
     assert np.allclose(held, slow(ids, penalty))
 
 
 def test_three_times_are_free_and_a_fourth_is_not() -> None:
     bar = [0, 1, 2, 3, 1, 0]
     held = np.zeros(SIZE)
-    Loops(4.0, (bar * 3)[:-1]).hold(held)
+    Loops(4.0, np.array([(bar * 3)[:-1]])).hold(held[None], slice(None))
     assert (held == 0.0).all()
-    Loops(4.0, bar * 3).hold(held)
+    Loops(4.0, np.array([bar * 3])).hold(held[None], slice(None))
     assert held.tolist() == [-4.0, 0.0, 0.0, 0.0]
 
 

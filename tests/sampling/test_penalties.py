@@ -48,7 +48,7 @@ def slow(logits: list[float], prompt: list[int], drawn: list[int], config: Sampl
         if i in drawn:
             logits[i] -= config.presence_penalty
         logits[i] -= config.frequency_penalty * drawn.count(i)
-    return Loops(config.loop_penalty, prompt + drawn)
+    return Loops(config.loop_penalty, np.array([prompt + drawn], np.int32))
 
 
 @given(
@@ -84,11 +84,37 @@ def test_a_batch_is_what_the_definitions_say(
             expected = logits[row].astype(float).tolist()
             loops = slow(expected, prompts[row], [draw[row] for draw in draws[:step]], config)
             changed = np.array(expected)
-            loops.hold(changed)
+            loops.hold(changed[None], slice(None))
             assert np.allclose(got[row], changed, atol=1e-9)
         if step < len(draws):
             penalties.add(np.array(draws[step][:batch], np.int32))
     assert (logits == before).all()
+
+
+def test_a_sequence_that_begins_again_has_forgotten() -> None:
+    config = SamplingConfig(
+        repetition_penalty=2.0, repeat_last_n=5, presence_penalty=1.0, frequency_penalty=0.5,
+        loop_penalty=4.0,
+    )  # fmt: skip
+    a, b, c = tokenizer.encode("abc").tolist()
+    prompt = np.array([[a, b, c, a]] * 3, np.int32)
+    logits = np.random.default_rng(0).normal(0, 3, (3, tokenizer.size)).astype(np.float32)
+
+    def after(count: int, *, begins: bool) -> np.ndarray:
+        penalties = Penalties(config, tokenizer, prompt)
+        for step in range(40):
+            if step == 40 - count:
+                if begins:
+                    penalties.renew(1)
+                else:
+                    penalties = Penalties(config, tokenizer, prompt)
+            penalties.add(np.array([a, (a, b, c)[step // 2 % 3], c], np.int32))
+        penalties.keep(np.array([2, 1]))
+        penalties.add(np.array([a, b], np.int32))
+        return penalties.apply(logits[:2])[1]
+
+    for count in (0, 1, 3, 5, 8, 39):
+        assert np.allclose(after(count, begins=True), after(count, begins=False)), count
 
 
 def test_a_token_is_named_by_its_text() -> None:
@@ -203,10 +229,10 @@ def test_a_temperature_goes_over_the_length_that_the_model_has_learnt(
     saved.card.metrics.update(nats_per_char=0.5, nats_per_token=1.0)
     heard: list[float] = []
 
-    def listen(logits: np.ndarray, config: SamplingConfig, value: float) -> np.ndarray:
-        heard.append(value)
+    def listen(logits: np.ndarray, _: SamplingConfig, value: np.ndarray, *__: object) -> np.ndarray:
+        heard.extend(value.tolist())
         probabilities = np.zeros(logits.shape)
-        probabilities[FIRST_PIECE] = 1.0
+        probabilities[:, FIRST_PIECE] = 1.0
         return probabilities
 
     monkeypatch.setattr("seqgen.sampling.generate.distribution", listen)

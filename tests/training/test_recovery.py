@@ -112,15 +112,17 @@ def test_infinite_gradients_are_left_out_and_then_gone_back_from(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("tensorflow")
-@pytest.mark.parametrize("at", [13, 22])
+@pytest.mark.parametrize("at", [13, 16, 19])
 def test_a_run_that_goes_back_is_resumed_exactly(at: int, tmp_path: Path) -> None:
-    """Before it goes back, to a state older than the file's latest, and after."""
+    """Before it goes back, to a state older than the file's latest; among the updates that are
+    left out; and just when it has gone back."""
     bad = at_steps(14, 15, 16, 17, 18, 26)
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
     finish(spoil(tiny(whole), bad))
     interrupt(spoil(tiny(cut), bad), at=at)
     kept = checkpoint.load_training(cut)
     assert kept[0].card.progress is not None
+    assert kept[0].card.progress["step"] == at
     assert kept[0].card.progress["returns"] == (at > 18)
     finish(spoil(resume(cut), bad))
     expected, got = checkpoint.load(whole), checkpoint.load(cut)
@@ -177,4 +179,71 @@ def test_poisoned_weights_are_replaced(tmp_path: Path) -> None:
 
     list(run.events(stop=poison))
     assert run.recovery.returns == 1
+    assert np.isfinite(checkpoint.load(run.output).weights["embedding"]).all()
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_infinite_gradients_at_50_steps_reach_neither_weights_nor_disk(tmp_path: Path) -> None:
+    from seqgen.training.events import Saved, Stepped
+
+    rng = np.random.default_rng(0)
+    bad = {*range(60, 65), *rng.choice(np.arange(70, 199), 45, replace=False).tolist()}
+    path = tmp_path / "model.safetensors"
+    options = {"arch": "rnn", "layers": 1, "hidden": 8, "steps": 200, "checkpoint_every": 1}
+    run = spoil(plan(path, **options), at_steps(*sorted(bad)))
+    kept, left_out, files = run.trainer.export_memory(), 0, 0
+    for event in run.events(stop=lambda: False):
+        if isinstance(event, Stepped):
+            now = run.trainer.export_memory()
+            if event.step - 1 in bad:
+                left_out += 1
+                assert all((now[name] == kept[name]).all() for name in now if name != "state")
+            assert all(np.isfinite(tensor).all() for tensor in now.values())
+        if isinstance(event, Saved):
+            files += 1
+            saved, memory = checkpoint.load_training(path)
+            for tensor in (*saved.weights.values(), *memory.values()):
+                assert np.isfinite(tensor).all()
+        kept = run.trainer.export_memory()
+    assert left_out == 50
+    assert files >= 150
+    assert run.recovery.returns == 1 + _streaks(sorted(bad - set(range(60, 65))))
+
+
+def _streaks(bad: list[int]) -> int:
+    """How many times five in a row are among some steps."""
+    found = row = 0
+    for before, at in zip([-2, *bad], bad, strict=False):
+        row = row + 1 if at == before + 1 else 1
+        if row == 5:
+            found, row = found + 1, 0
+    return found
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("stopped", [False, True])
+def test_poisoned_weights_are_not_saved(stopped: bool, tmp_path: Path) -> None:
+    """Weights that are no numbers when a save is due, or when the run is to end."""
+    from seqgen.training.events import Evaluated, Noted
+
+    run = tiny(tmp_path / "model.safetensors")
+    embedding = run.trainer.network.weight["embedding"]
+    notes = []
+    ending = []
+    for event in run.events(stop=lambda: stopped and bool(ending)):
+        if isinstance(event, Evaluated) and event.step == 8:
+            embedding.assign(np.full(embedding.shape, np.nan))
+            ending.append(True)
+        if isinstance(event, Noted):
+            notes.append(event.message)
+    assert run.recovery.returns == 1
+    if stopped:
+        run = resume(run.output)
+        assert run.step == 8
+        finish(run)
+    else:
+        assert "step 8: " in notes[0]
+        assert "holds NaN or infinity; training goes on and tries again later" in notes[0]
+        assert len(notes) == 2
+    assert run.step == 40
     assert np.isfinite(checkpoint.load(run.output).weights["embedding"]).all()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Decoder", "FloatArray", "IntArray", "State"]
+__all__ = ["Decoder", "FloatArray", "IntArray", "State", "Weights"]
 
 IntArray = NDArray[np.int32]
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating]  # of the type of the decoder's weights
+Weights = Mapping[str, FloatArray]
 State = Any  # each decoder's own; only its decoder looks inside
 
 
 class Decoder(Protocol):
-    """A network that advances a batch of sequences by one token at a time."""
+    """A network that advances a batch of sequences by one token at a time.
+
+    It computes in the type of its weights, which is float32 as they stand in a model file.
+    """
 
     def start(self, batch: int) -> State:
         """The state of ``batch`` sequences before their first token."""
@@ -27,7 +32,7 @@ class Decoder(Protocol):
             ids: the last token of each sequence, (batch,) int32, 0 <= id < vocabulary.
             state: what start or the last step returned; it is used up by the call.
         Returns:
-            Unnormalised logits of the next token, (batch, vocabulary) float32, and the next state.
+            Unnormalised logits of the next token, (batch, vocabulary), and the next state.
         """
 
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
@@ -37,7 +42,7 @@ class Decoder(Protocol):
             ids: (batch, time) int32 with time >= 1.
             state: as for step.
         Returns:
-            The logits after every token, (batch, time, vocabulary) float32, and the next state.
+            The logits after every token, (batch, time, vocabulary), and the next state.
         """
 
     def prefill(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
@@ -45,3 +50,17 @@ class Decoder(Protocol):
 
         Args, returns: as for read, but only the logits after the last token, (batch, vocabulary).
         """
+
+    def keep(self, state: State, rows: IntArray) -> State:
+        """A state of these sequences alone, copied; one may be named several times."""
+
+    def put(self, state: State, row: int, primed: State) -> None:
+        """Let a sequence of a batch go on from the state of another, which is left as it is.
+
+        Args:
+            state: of a batch whose sequences have seen at least as many tokens.
+            primed: of one sequence.
+        """
+
+    def row_bytes(self) -> int:
+        """What the state of one sequence takes, about."""

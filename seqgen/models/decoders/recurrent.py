@@ -12,7 +12,7 @@ import numpy as np
 
 from seqgen.config import Architecture, ModelConfig
 from seqgen.models import parameters
-from seqgen.models.decoders.decoder import FloatArray, IntArray
+from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
 
 __all__ = ["RecurrentDecoder"]
 
@@ -55,7 +55,8 @@ def _lstm(x: FloatArray, u: FloatArray, state: State) -> None:
     np.tanh(g, out=g)
     hidden, cell = state
     cell *= f
-    cell += i * g
+    i *= g
+    cell += i
     np.tanh(cell, out=hidden)
     hidden *= o
 
@@ -70,35 +71,53 @@ _CELLS: dict[Architecture, Callable[[FloatArray, FloatArray, State], None]] = {
 class RecurrentDecoder:
     """See Decoder."""
 
-    def __init__(self, config: ModelConfig, weights: parameters.Weights) -> None:
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
         self.config = config
         self.weights = weights
         arch = config.arch
         # What the first layer adds for each token, made once: (vocabulary, gates * hidden).
         self.table = weights["embedding"] @ weights[f"{arch}.0.input_kernel"]
         self.table += weights[f"{arch}.0.bias"]
+        self._sums = np.empty((2, 0, 0), self.table.dtype)
 
     def start(self, batch: int) -> State:
-        """Zeros, (layers, vectors, batch, hidden) float32."""
+        """Zeros, (layers, vectors, batch, hidden)."""
         config = self.config
         shape = (config.layers, parameters.STATES[config.arch], batch, config.hidden)
-        return np.zeros(shape, np.float32)
+        return np.zeros(shape, self.table.dtype)
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
         weights, arch = self.weights, self.config.arch
-        state = state * (ids != 0)[:, None].astype(np.float32)  # the boundary token forgets
-        x = self.table[ids]  # (batch, gates * hidden)
+        forget = ids == 0  # the boundary token forgets
+        if forget.any():
+            state[:, :, forget] = 0.0
+        if len(self._sums[0]) != len(ids):
+            self._sums = np.empty((2, len(ids), self.table.shape[1]), self.table.dtype)
+        x, u = self._sums  # (batch, gates * hidden) each, the same at every step
+        np.take(self.table, ids, axis=0, out=x, mode="clip")  # "raise" would make a copy
         for layer in range(self.config.layers):
             cell = f"{arch}.{layer}"
             if layer > 0:
-                x = state[layer - 1, 0] @ weights[f"{cell}.input_kernel"]
+                np.matmul(state[layer - 1, 0], weights[f"{cell}.input_kernel"], out=x)
                 x += weights[f"{cell}.bias"]
-            u = state[layer, 0] @ weights[f"{cell}.recurrent_kernel"]
-            if f"{cell}.recurrent_bias" in weights:
+            np.matmul(state[layer, 0], weights[f"{cell}.recurrent_kernel"], out=u)
+            if arch == "gru":
                 u += weights[f"{cell}.recurrent_bias"]
             _CELLS[arch](x, u, state[layer])
         return self._logits(state[-1, 0]), state
+
+    def keep(self, state: State, rows: IntArray) -> State:
+        """See Decoder.keep."""
+        return np.ascontiguousarray(state[:, :, rows])
+
+    def put(self, state: State, row: int, primed: State) -> None:
+        """See Decoder.put."""
+        state[:, :, row] = primed[:, :, 0]
+
+    def row_bytes(self) -> int:
+        """See Decoder.row_bytes."""
+        return int(self.start(1).nbytes)
 
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.read."""
@@ -123,7 +142,7 @@ class RecurrentDecoder:
         # would be a copy.
         x = np.ascontiguousarray(self.table[ids.T])
         u = np.empty_like(x[0])
-        hidden = np.empty((time, batch, config.hidden), np.float32)
+        hidden = np.empty((time, batch, config.hidden), x.dtype)
         for layer in range(config.layers):
             cell = f"{config.arch}.{layer}"
             if layer > 0:

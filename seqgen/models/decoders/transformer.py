@@ -4,6 +4,9 @@ seqgen.models.networks.transformer.
 The cache is a window of the last ``context`` positions: past the length it was trained on, the
 oldest key and value make room for the newest. Rotary attention depends on distances alone, and keys
 are stored already turned by their true position, so nothing in the window needs to be touched.
+
+The sequences of a batch share one clock, by which their windows turn. One that takes another's
+place in the batch is born later, and counts its positions from then.
 """
 
 from __future__ import annotations
@@ -15,14 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
-from seqgen.models.decoders.decoder import FloatArray, IntArray
-from seqgen.models.parameters import Weights
+from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
 from seqgen.models.rotary import rotary_angles
 
 __all__ = ["TransformerDecoder"]
 
 NORM_EPSILON = np.float32(1e-6)
 WINDOW = 256  # tokens of a prompt that are read at once
+# Queries and keys are normalised, so that no score is above the root of a head's width; up to this
+# the sum of their exponentials can't overflow.
+_SAFE_WIDTH = 4096
 
 Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray]
 
@@ -32,23 +37,25 @@ class State:
     """Keys and values of the window.
 
     Attributes:
-        keys, values: (layers, batch, heads, context, head width) float32, a ring over time.
+        keys, values: (layers, batch, heads, context, head width), a ring over time.
         recent: what the convolutions of the next positions need of the last, the latest last,
-            (layers, batch, taps - 1, hidden) float32.
-        position: tokens seen so far.
-        first: position of each sequence's last boundary token, (batch,); attention starts there.
+            (layers, batch, taps - 1, hidden).
+        clock: tokens seen so far.
+        born: when the clock was at each sequence's position 0, (batch,).
+        first: when it was at each one's last boundary token, (batch,); attention starts there.
     """
 
     keys: FloatArray
     values: FloatArray
     recent: FloatArray
-    position: int
+    clock: int
+    born: IntArray
     first: IntArray
 
 
 def _rms_norm(x: FloatArray) -> FloatArray:
     mean_square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
-    return np.asarray(x / np.sqrt(mean_square + NORM_EPSILON), np.float32)
+    return np.asarray(x / np.sqrt(mean_square + NORM_EPSILON))
 
 
 def _convolve(
@@ -85,26 +92,27 @@ class TransformerDecoder:
         self.embedding = _rms_norm(weights["embedding"])
         tied = config.tie_embeddings
         self.output = weights["embedding"].T if tied else weights["output.kernel"]
-        self.angles = rotary_angles(self.width)
+        self.angles = rotary_angles(self.width).astype(np.float64)
 
     def start(self, batch: int) -> State:
         """An empty window."""
-        config = self.config
+        config, dtype = self.config, self.embedding.dtype
         shape = (config.layers, batch, config.heads, config.context, self.width)
         recent = (config.layers, batch, max(0, config.convolution - 1), config.hidden)
-        keys, values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        first = np.zeros(batch, np.int32)
-        return State(keys, values, np.zeros(recent, np.float32), position=0, first=first)
+        born, first = np.zeros((2, batch), np.int32)
+        return State(
+            np.zeros(shape, dtype), np.zeros(shape, dtype), np.zeros(recent, dtype), 0, born, first
+        )
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
-        time, context = state.position, self.config.context
-        slot = time % context
-        used = min(time + 1, context)
-        state.first[ids == 0] = time
-        # The slots whose position lies before the sequence's document are out of sight.
-        positions = time - (time - np.arange(used)) % context  # position held by each slot
-        hidden_slots = positions[None, :] < state.first[:, None]  # (batch, used)
+        now, context = state.clock, self.config.context
+        slot = now % context
+        used = min(now + 1, context)
+        state.first[ids == 0] = now
+        # The slots that were filled before the sequence's document began are out of sight.
+        filled = now - (now - np.arange(used)) % context  # when each slot was
+        hidden_slots = filled[None, :] < state.first[:, None]  # (batch, used)
         hidden = hidden_slots[:, None, None] if hidden_slots.any() else None
 
         def attend(layer: int, query: FloatArray, key: FloatArray, value: FloatArray) -> FloatArray:
@@ -112,9 +120,31 @@ class TransformerDecoder:
             keys[:, :, slot], values[:, :, slot] = key[:, :, 0], value[:, :, 0]
             return _attention(query, keys[:, :, :used], values[:, :, :used], hidden)
 
-        x = self._blocks(ids[:, None], state, (time - state.first)[:, None], attend)
-        state.position += 1
+        x = self._blocks(ids[:, None], state, (now - state.first)[:, None], attend)
+        state.clock += 1
         return self._logits(x), state
+
+    def keep(self, state: State, rows: IntArray) -> State:
+        """See Decoder.keep."""
+        return State(
+            state.keys[:, rows], state.values[:, rows], state.recent[:, rows],
+            state.clock, state.born[rows], state.first[rows],
+        )  # fmt: skip
+
+    def put(self, state: State, row: int, primed: State) -> None:
+        """See Decoder.put."""
+        later, context = state.clock - primed.clock, self.config.context
+        old = np.arange(max(0, primed.clock - context), primed.clock)
+        for ring, other in ((state.keys, primed.keys), (state.values, primed.values)):
+            ring[:, row, :, (old + later) % context] = other[:, 0, :, old % context]
+        state.recent[:, row] = primed.recent[:, 0]
+        state.born[row] = primed.born[0] + later
+        state.first[row] = primed.first[0] + later
+
+    def row_bytes(self) -> int:
+        """See Decoder.row_bytes."""
+        config = self.config
+        return 2 * config.layers * config.context * config.hidden * self.embedding.itemsize
 
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.read."""
@@ -130,8 +160,8 @@ class TransformerDecoder:
     def _read(self, ids: IntArray, state: State) -> FloatArray:
         """The residual stream after every token, (batch * time, hidden); the state is advanced."""
         time = ids.shape[1]
-        begin, context = state.position, self.config.context
-        now = np.arange(begin, begin + time)  # position of each token
+        begin, context = state.clock, self.config.context
+        now = np.arange(begin, begin + time)  # when each token comes
         old = np.arange(max(0, begin - context + 1), begin)  # and of what the first one still sees
         seen = np.concatenate([old, now])
         boundaries = np.where(ids == 0, now, -1)
@@ -153,13 +183,13 @@ class TransformerDecoder:
             return _attention(query, whole[0], whole[1], hidden)
 
         x = self._blocks(ids, state, now - first, attend)
-        state.position += time
+        state.clock += time
         return x
 
     def _blocks(
         self, ids: IntArray, state: State, age: NDArray[np.integer], attend: Attend
     ) -> FloatArray:
-        """The residual stream after the tokens from the state's position on.
+        """The residual stream after the tokens from the state's clock on.
 
         Args:
             ids: (batch, time).
@@ -168,15 +198,16 @@ class TransformerDecoder:
             attend: from a layer's number and its queries, keys and values, all (batch, heads, time,
                 head width), to what each query found, of the same shape.
         Returns:
-            (batch * time, hidden) float32.
+            (batch * time, hidden).
         """
         config, weights, width = self.config, self.weights, self.width
         batch, time = ids.shape
-        begin = state.position
-        angle = np.arange(begin, begin + time, dtype=np.float32)[:, None] * self.angles
-        cos, sin = np.cos(angle), np.sin(angle)  # (time, head width / 2)
-        half = width // 2
         x = self.embedding[ids.reshape(-1)]  # (batch * time, hidden)
+        positions = state.clock - state.born[:, None, None] + np.arange(time)
+        # In float64: far from the beginning float32 would not know where in its turn an angle is.
+        angle = positions[..., None] * self.angles  # (batch, 1, time, head width / 2)
+        cos, sin = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
+        half = width // 2
         for layer in range(config.layers):
             block = f"block.{layer}"
             y = _rms_norm(x)
@@ -193,7 +224,7 @@ class TransformerDecoder:
             x = x + mixed.reshape(batch * time, -1) @ weights[f"{block}.attention.output"]
             inner = np.maximum(_rms_norm(x) @ weights[f"{block}.mlp.up"], np.float32(0.0))
             x = x + (inner * inner) @ weights[f"{block}.mlp.down"]
-        return np.asarray(x, np.float32)
+        return np.asarray(x)
 
     def _logits(self, x: FloatArray) -> FloatArray:
         """(rows, hidden) to (rows, vocabulary)."""
@@ -201,7 +232,7 @@ class TransformerDecoder:
         if self.config.logit_softcap is not None:
             cap = np.float32(self.config.logit_softcap)
             logits = cap * np.tanh(logits / cap)
-        return np.asarray(logits, np.float32)
+        return np.asarray(logits)
 
 
 def _attention(
@@ -218,7 +249,9 @@ def _attention(
     scores = np.matmul(query, keys.swapaxes(-1, -2))
     if hidden is not None:
         np.copyto(scores, np.float32(-1e9), where=hidden)
-    scores -= scores.max(-1, keepdims=True)
+    if query.shape[-1] > _SAFE_WIDTH:
+        scores -= scores.max(-1, keepdims=True)
     np.exp(scores, out=scores)
-    scores /= scores.sum(-1, keepdims=True)
-    return np.asarray(np.matmul(scores, values))
+    mixed: FloatArray = np.matmul(scores, values)
+    mixed /= scores.sum(-1, keepdims=True)
+    return mixed

@@ -261,8 +261,11 @@ class MusicRules(EventRules, TextRules):
         return None if character in "-]" else self._chord(begun, character)
 
     def _bar_text(self, music: Music, text: str) -> Music | None:
+        extensions = self._extensions.get(text)
+        if extensions is None:  # most often
+            return None
         before = music._replace(place="gap", text="")
-        if any(self.bars.line(before, each) for each in self._extensions.get(text, ())):
+        if any(self.bars.line(before, each) for each in extensions):
             return music._replace(place="bar", text=text, written=0)
         return None
 

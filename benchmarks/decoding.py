@@ -1,0 +1,227 @@
+"""Decoding speed, beside NumPy's bare products and what peers draw with, measured in one run.
+
+    python benchmarks/decoding.py [--nanogpt FOLDER] [-m MODEL] [--tunes 1000] [--rounds 5]
+
+An LSTM of hidden 1024 and embedding 256 is drawn from alone and 64 at once, beside the
+matrix-vector products that its step can't do without, and the loops of the MIT lab (6.S191, lab 1)
+in Keras and PyTorch. A Transformer of 4 blocks of 192 with a window of 256 is drawn from beside
+nanoGPT's ``generate`` for the same shape. What seqgen does is what `seqgen sample` does, text and
+filters included. Weights are random; the logits are as wide as a trained network's. Peers that are
+not installed are left out.
+
+With a model of tunes the last table has the time a tune: as the only one, with all that the grammar
+remembers still unknown, and as one of a thousand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from contest import Maker, Step, Target, is_installed, print_rates, random_tokens, rates_of
+from peers import nanogpt, torch_lstm
+
+from seqgen.config import DEFAULT_SAMPLING, ModelConfig, SamplingConfig
+from seqgen.models import decoders
+from seqgen.models.parameters import initialise
+from seqgen.sampling.generate import Drawing
+from seqgen.sampling.penalties import END
+from seqgen.tokenization import BOUNDARY, Tokenizer
+from seqgen.tokenization.tokenizer import FIRST_PIECE
+
+VOCABULARY = 83  # characters of the MIT lab's tunes
+HIDDEN, EMBEDDING = 1024, 256
+BLOCKS, WIDTH, HEADS, WINDOW, CONVOLUTION = 4, 192, 6, 256, 2
+TOKENS = 500  # of a text
+MANY = 64
+SPREAD = 2.5  # standard deviation of a trained network's logits
+LSTM = ModelConfig("lstm", VOCABULARY, 1, HIDDEN, EMBEDDING, 0, 100)
+TRANSFORMER = ModelConfig(
+    "transformer", VOCABULARY, BLOCKS, WIDTH, WIDTH, HEADS, WINDOW, convolution=CONVOLUTION
+)
+ALONE, TOGETHER = "seqgen", f"seqgen, {MANY} at once"
+BARE, KERAS, TORCH = "NumPy's bare products", "MIT lab, Keras loop", "MIT lab, PyTorch loop"
+NANOGPT = "nanoGPT's generate"
+
+
+def seqgen_step(model: ModelConfig, rows: int) -> Step:
+    """Draws texts, from the prompt to the characters."""
+    tokenizer = Tokenizer("char", [chr(0x4E00 + i) for i in range(VOCABULARY - FIRST_PIECE)])
+    weights = initialise(model, 0)
+    kernel = np.random.default_rng(0).normal(0.0, 1.0, weights["output.kernel"].shape)
+    weights["output.kernel"] = kernel.astype(np.float32)
+    ids = random_tokens(VOCABULARY, (1, TOKENS))
+    decoder = decoders.build(model, weights)
+    wide = decoder.read(ids, decoder.start(1))[0].std()
+    weights["output.kernel"] *= np.float32(SPREAD) / wide
+    # No text ends by itself, so that all are as long.
+    bans: tuple[tuple[str, float], ...] = ()
+    if model.recurrent:
+        weights["output.bias"][BOUNDARY] = -100.0
+    else:
+        bans = ((END, -np.inf),)
+    config = SamplingConfig(max_tokens=TOKENS, logit_bias=bans)
+    drawing = Drawing(
+        decoders.build(model, weights), tokenizer, "", config, seed=0,
+        exact=partial(decoders.build_exact, model, weights),
+    )  # fmt: skip
+    done = 0
+
+    def step() -> int:
+        nonlocal done
+        keys = [(done + number, 0) for number in range(rows)]
+        done += rows
+        for _ in drawing.samples(keys, rows=rows):
+            pass
+        return rows * TOKENS
+
+    return step
+
+
+def bare_step() -> Step:
+    """The recurrent product and that of the output; the input's is a row of a table."""
+    rng = np.random.default_rng(0)
+    recurrent = rng.normal(size=(HIDDEN, 4 * HIDDEN)).astype(np.float32)
+    output = rng.normal(size=(HIDDEN, VOCABULARY)).astype(np.float32)
+    hidden = rng.normal(size=(1, HIDDEN)).astype(np.float32)
+    gates, logits = np.empty((1, 4 * HIDDEN), np.float32), np.empty((1, VOCABULARY), np.float32)
+
+    def step() -> int:
+        for _ in range(TOKENS):
+            np.matmul(hidden, recurrent, out=gates)
+            np.matmul(hidden, output, out=logits)
+        return TOKENS
+
+    return step
+
+
+def keras_step() -> Step:
+    """The lab's loop over a stateful model: one call a character."""
+    from seqgen.training.runtime import import_tensorflow
+
+    import_tensorflow()
+    import keras
+    import tensorflow as tf
+
+    network = keras.Sequential(
+        [
+            keras.Input(batch_shape=(1, None)),
+            keras.layers.Embedding(VOCABULARY, EMBEDDING),
+            keras.layers.LSTM(HIDDEN, return_sequences=True, stateful=True),
+            keras.layers.Dense(VOCABULARY),
+        ]
+    )
+
+    def step() -> int:
+        ids = tf.expand_dims([20], 0)
+        for _ in range(TOKENS // 10):
+            logits = tf.squeeze(network(ids), 0)
+            drawn = tf.random.categorical(logits, num_samples=1)[-1, 0].numpy()
+            ids = tf.expand_dims([drawn], 0)
+        return TOKENS // 10
+
+    return step
+
+
+def torch_step() -> Step:
+    """The lab's loop in PyTorch."""
+    import torch
+
+    network = torch_lstm(VOCABULARY, EMBEDDING, HIDDEN)
+    network.eval()
+
+    def step() -> int:
+        ids, state = torch.tensor([[20]]), None
+        with torch.no_grad():
+            for _ in range(TOKENS // 10):
+                logits, state = network(ids, state)
+                ids = torch.multinomial(torch.softmax(logits[:, -1], -1), 1)
+                ids[0, 0].item()
+        return TOKENS // 10
+
+    return step
+
+
+def nanogpt_step(folder: Path) -> Step:
+    """nanoGPT's own ``generate``."""
+    import torch
+
+    network: Any = nanogpt(folder, VOCABULARY, WINDOW, BLOCKS, HEADS, WIDTH)
+    network.eval()
+
+    def step() -> int:
+        with torch.no_grad():
+            network.generate(torch.tensor([[20]]), TOKENS)
+        return TOKENS
+
+    return step
+
+
+def tunes(path: Path, count: int) -> None:
+    """Print the time a tune, alone and as one of many."""
+    from seqgen import checkpoint
+    from seqgen.sampling.sampler import Sampler
+
+    saved = checkpoint.load(path)
+
+    def seconds(seed: int, numbers: range) -> float:
+        sampler = Sampler(saved, DEFAULT_SAMPLING["abc"], prompt="", seed=seed)
+        began = time.perf_counter()
+        for _ in sampler.texts(numbers):
+            pass
+        return (time.perf_counter() - began) / len(numbers)
+
+    seconds(0, range(1))
+    alone = float(np.mean([seconds(seed, range(1)) for seed in range(1, 21)]))
+    together = seconds(1, range(count))
+    print(f"\n{path.name}: a tune alone {1e3 * alone:.1f} ms, one of {count:,} drawn at once "
+          f"{1e3 * together:.1f} ms: {together / alone:.3f} (at most 0.25)")  # fmt: skip
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--nanogpt", type=Path, help="a checkout of karpathy/nanoGPT")
+    parser.add_argument("-m", "--model", type=Path, help="a model of tunes")
+    parser.add_argument("--tunes", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of a turn, at least")
+    options = parser.parse_args()
+
+    together: dict[str, Maker] = {TOGETHER: partial(seqgen_step, LSTM, MANY)}
+    makers: dict[str, Maker] = {ALONE: partial(seqgen_step, LSTM, 1), BARE: bare_step}
+    targets = [Target("the bare products", (BARE,), 0.8)]
+    if is_installed("keras"):
+        makers[KERAS] = keras_step
+        targets.append(Target("the Keras loop", (KERAS,), 45.0))
+    if is_installed("torch"):
+        makers[TORCH] = torch_step
+        targets.append(Target("the PyTorch loop", (TORCH,), 15.0))
+    rates = rates_of(together | makers, rounds=options.rounds, seconds=options.seconds)
+    title = f"LSTM, hidden {HIDDEN}, embedding {EMBEDDING}"
+    print_rates(title, {name: rates[name] for name in makers}, targets)
+    both = {name: rates[name] for name in (TOGETHER, ALONE)}
+    print_rates(f"{title}, {MANY} at once", both, [Target("one", (ALONE,), 3.0)])
+
+    together = {TOGETHER: partial(seqgen_step, TRANSFORMER, MANY)}
+    makers = {ALONE: partial(seqgen_step, TRANSFORMER, 1)}
+    targets = []
+    if options.nanogpt and is_installed("torch"):
+        makers[NANOGPT] = partial(nanogpt_step, options.nanogpt)
+        targets = [Target("nanoGPT", (NANOGPT,), 8.0)]
+    rates = rates_of(together | makers, rounds=options.rounds, seconds=options.seconds)
+    title = f"Transformer, {BLOCKS} blocks of {WIDTH}, window {WINDOW}"
+    print_rates(f"{title} (at least 3,000)", {name: rates[name] for name in makers}, targets)
+    both = {name: rates[name] for name in (TOGETHER, ALONE)}
+    print_rates(f"{title}, {MANY} at once", both, [Target("one", (ALONE,), 5.0)])
+
+    if options.model:
+        tunes(options.model, options.tunes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Choices that no rounding turns: the same tokens whatever the batch, the threads and the machine.
+
+The last bits of a product of matrices depend on how it is summed, so logits in float32 differ a
+little from batch to batch. That matters only where a choice lies on a border: the uniform number of
+a draw next to an edge of its token's interval, or two logits next to the cut of a filter. Such a
+choice is found here and made anew with logits in float64, whose last bits lie a billion times
+lower; it is one of several thousand. All others are what float64 would choose as well.
+
+That holds for networks in which an error fades, as it does in trained ones. Recurrent networks of
+large random weights are chaotic: there the smallest difference grows with every token.
+
+An error is a bound for a logit, up to a shift of all. It moves a cumulative probability c by at
+most twice itself times c (1 - c).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqgen.sampling.filters import (
+    Cut,
+    FloatArray,
+    log_softmax,
+    min_p,
+    softmax,
+    top_p,
+    typical_p,
+)
+
+__all__ = ["UNSURE", "Borders", "pick", "rounding"]
+
+UNSURE = -1
+"""Stands for a token that can't be told yet."""
+
+# Of the logits' root mean square. Over 77,000 tokens of trained networks of both kinds the largest
+# error was 3e-6 of it, and that of one token in a hundred 1.5e-6.
+_ROUNDING = 2.0**-17
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+def rounding(logits: NDArray[np.floating]) -> FloatArray:
+    """The error to reckon with in logits, (batch, vocabulary) float32: (batch,)."""
+    squares = np.einsum("bv,bv->b", logits, logits)
+    return np.asarray(_ROUNDING * np.sqrt(squares / logits.shape[-1]), np.float64)
+
+
+class Borders:
+    """What the filters may have kept or removed by rounding alone, in a batch.
+
+    Args:
+        error: of the logits that the filters begin with, (batch,).
+    """
+
+    def __init__(self, error: FloatArray) -> None:
+        self._raw = error
+        self.error = error
+        self.doubt = np.zeros(len(error))
+        self._shares: FloatArray | None = None
+        self._doubtful: BoolArray | None = None
+
+    def begin(
+        self, logits: NDArray[np.floating], left: FloatArray, value: float | FloatArray
+    ) -> None:
+        """See filters.Doubts."""
+        if isinstance(value, float) and value > 0.0:
+            self.error = self._raw / value
+            return
+        greedy = np.broadcast_to(np.equal(value, 0.0), self._raw.shape)
+        second = np.where(np.isfinite(left), -np.inf, logits).max(-1)
+        close = logits.max(-1) - second <= 2.0 * self._raw
+        self.doubt[greedy & close] = np.inf
+        self.error = np.where(greedy, 0.0, self._raw / np.where(greedy, 1.0, value))
+
+    def after(self, cut: Cut, share: float, before: FloatArray, left: FloatArray) -> None:
+        """See filters.Doubts."""
+        kept, removed = np.isfinite(left), np.isfinite(before) & ~np.isfinite(left)
+        if self._shares is None or self._doubtful is None:
+            # As at the first filter; what the others have removed leaves their ratios.
+            self._shares, self._doubtful = softmax(before), np.zeros(before.shape, np.bool_)
+        key, slack = before, 2.0 * self.error
+        if cut is typical_p:
+            information = -log_softmax(before)
+            shares = np.exp(-information)
+            information = np.where(shares > 0.0, information, 0.0)
+            entropy = (shares * information).sum(-1, keepdims=True)
+            apart = np.abs(information - entropy)
+            key = -apart
+            slack = slack * (2.0 + 2.0 * (shares * apart).sum(-1))
+            # What an earlier filter may have removed changes the entropy in no simple way.
+            self.doubt[self.doubt > 0.0] = np.inf
+        slack = slack[:, None]
+        if cut is min_p:
+            least = before.max(-1, keepdims=True) + np.log(share)
+            self._doubtful |= (kept | removed) & (np.abs(before - least) <= slack)
+        else:
+            lowest = np.where(kept, key, np.inf).min(-1, keepdims=True)
+            highest = np.where(removed, key, -np.inf).max(-1, keepdims=True)
+            last, first = kept & (key <= lowest + slack), removed & (key >= highest - slack)
+            close = lowest - highest <= slack
+            if cut in (top_p, typical_p):
+                shares = softmax(before)
+                held = np.where(kept, shares, 0.0).sum(-1, keepdims=True)
+                edge = np.take_along_axis(
+                    shares, np.where(kept, key, np.inf).argmin(-1)[:, None], -1
+                )
+                margin = 2.0 * self.error[:, None] * share * (1.0 - share) + self.doubt[:, None]
+                near = (held < share + margin) | (held - edge > share - margin)
+                close = close | near | (last.sum(-1, keepdims=True) > 1)
+                close = close | (first.sum(-1, keepdims=True) > 1)
+            self._doubtful |= close & (last | first)
+        if self._doubtful.any():
+            sure = np.where(kept & ~self._doubtful, self._shares, 0.0).sum(-1)
+            unsure = np.where(self._doubtful, self._shares, 0.0).sum(-1)
+            share_of = np.divide(unsure, sure, out=np.full(len(sure), np.inf), where=sure > 0.0)
+            self.doubt = np.maximum(self.doubt, np.where(unsure > 0.0, share_of, 0.0))
+
+
+def pick(
+    probabilities: FloatArray, uniform: FloatArray, borders: Borders | None = None
+) -> IntArray:
+    """Ids drawn from distributions, (batch,), UNSURE where a border is too near.
+
+    Args:
+        probabilities: (batch, vocabulary).
+        uniform: one number a row, from 0 up to 1.
+        borders: that the filters left; None if nothing is in doubt.
+    """
+    # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
+    cumulative = probabilities.cumsum(-1)
+    cumulative /= cumulative[:, -1:]  # ends in exactly 1, above every uniform number
+    drawn: IntArray = (cumulative <= uniform[:, None]).sum(-1)
+    if borders is not None:
+        rows = np.arange(len(drawn))
+        edges = np.stack([cumulative[rows, drawn - 1], cumulative[rows, drawn]])
+        edges[0, drawn == 0] = 0.0
+        gaps = np.abs(edges - uniform)
+        gaps -= 2.0 * borders.error * edges * (1.0 - edges) + borders.doubt
+        drawn[gaps.min(0) <= 0.0] = UNSURE
+    return drawn

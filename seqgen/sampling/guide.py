@@ -1,0 +1,185 @@
+"""Samples held to a grammar while they are drawn, several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqgen.errors import UsageError
+from seqgen.sampling.chance import Chance
+from seqgen.sampling.filters import FloatArray, log_softmax
+from seqgen.tokenization import BOUNDARY
+
+__all__ = ["Grammatical", "Guide", "Standing", "hold"]
+
+_NEVER = 23.0  # nats below the likeliest token: once in 10^10 draws
+_LAST_WORDS = 12  # tokens that a tune may take to its end beyond the least, once it is to end
+
+
+class Standing(Protocol):
+    """A state, and what may follow it: a mask, (vocabulary,) bool, and minus infinity or 0."""
+
+    @property
+    def state(self) -> Any: ...
+    @property
+    def allowed(self) -> NDArray[np.bool_]: ...
+    @property
+    def forbidden(self) -> NDArray[np.float32]: ...
+
+
+class Grammatical(Protocol):
+    """What holds a draw to a grammar: `constraint.Constraint` is one, for ABC."""
+
+    def begin(self, prompt: str) -> Any: ...
+    def least(self, state: Any) -> int | None: ...
+    def binds(self, state: Any, left: int) -> int: ...
+    def place(self, state: Any) -> Standing: ...
+    def follow(self, place: Any, token: int) -> Standing: ...
+
+
+class Guide:
+    """One sample held to the grammar.
+
+    Attributes:
+        place: where it stands.
+    Raises:
+        InputError: no valid tune begins with the prompt.
+        UsageError: none is as short as ``max_tokens``.
+    """
+
+    def __init__(self, constraint: Grammatical, prompt: str, max_tokens: int) -> None:
+        self._constraint = constraint
+        self.place = constraint.place(constraint.begin(prompt))
+        self._left = max_tokens
+        self._ending = False
+        self._asked = False  # whether it is to end, before this token
+        self._refused: list[int] = []  # instead of this token
+        least = constraint.least(self.place.state)
+        if least is None:
+            raise UsageError("this model's vocabulary can't finish a tune that begins so")
+        if least > max_tokens:
+            raise UsageError(
+                f"--max-tokens {max_tokens} is too short for any valid tune; the least is {least}"
+            )
+        self._free = constraint.binds(self.place.state, max_tokens)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is to be decided, before the next token, if the tune is to end soon.
+
+        A model that would end the tune where it may not end yet is led to an end soon: otherwise
+        it would wander on, where it has never been, for as long as the length allows.
+        """
+        return not (self._asked or self._ending or self.place.allowed[BOUNDARY])
+
+    def settle(self, ending: bool) -> None:
+        """Decide it."""
+        self._asked = True
+        if ending:
+            self._ending = True
+            least = self._constraint.least(self.place.state) or 0
+            self._left, self._free = min(self._left, least + _LAST_WORDS), 0
+
+    def bind(self) -> None:
+        """Find out for how long the length left does not matter, where that is not known."""
+        if self._free == 0:
+            self._free = self._constraint.binds(self.place.state, self._left)
+
+    @property
+    def refused(self) -> list[int]:
+        """Tokens that were drawn, but can't come in the length left."""
+        return self._refused
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """What may come, (vocabulary,)."""
+        if not self._refused:
+            return self.place.allowed
+        allowed = self.place.allowed.copy()
+        allowed[self._refused] = False
+        return allowed
+
+    def accepts(self, token: int) -> bool:
+        """Whether the tune can be finished in the length left after an allowed token.
+
+        If it can't, the token is as if forbidden; so it isn't asked of every token not drawn.
+        """
+        if self._free or token == BOUNDARY:
+            return True
+        least = self._constraint.least(self._constraint.follow(self.place, token).state)
+        if least is not None and least < self._left:
+            return True
+        self._refused.append(token)
+        return False
+
+    def removed(self, logits: NDArray[np.floating]) -> float:
+        """The share of probability that stood on what may not come."""
+        return float(1.0 - np.exp(log_softmax(logits))[self.allowed].sum())
+
+    def advance(self, token: int) -> None:
+        """Go on after a token."""
+        self._left -= 1
+        self._free = max(0, self._free - 1)
+        self._asked = False
+        if self._refused:
+            self._refused = []
+        if token != BOUNDARY:
+            self.place = self._constraint.follow(self.place, token)
+
+
+def hold(
+    guides: Sequence[Guide],
+    chances: Sequence[Chance],
+    scores: NDArray[np.floating],
+    error: FloatArray | None,
+) -> tuple[NDArray[np.floating], list[int]]:
+    """Logits with minus infinity for what may not come, and the rows where that can't be told.
+
+    Args:
+        guides, chances: of the rows.
+        scores: (rows, vocabulary); they are left as they are.
+        error: of them, (rows,); None if none needs to be reckoned with.
+    """
+    unsure = _settle(guides, chances, scores, error)
+    for guide in guides:
+        guide.bind()
+    held = scores + np.stack([guide.place.forbidden for guide in guides])
+    for row, guide in enumerate(guides):
+        if guide.refused:
+            held[row, guide.refused] = -np.inf
+    for row in np.flatnonzero(held.max(-1) == -np.inf).tolist():
+        # Nothing that may come has any probability: each is as likely as the other.
+        held[row] = np.where(guides[row].allowed, 0.0, -np.inf)
+    return held, unsure
+
+
+def _settle(
+    guides: Sequence[Guide],
+    chances: Sequence[Chance],
+    scores: NDArray[np.floating],
+    error: FloatArray | None,
+) -> list[int]:
+    """Decide which tunes are to end soon; the rows where a border is too near to tell."""
+    most = scores.max(-1)
+    slack = np.zeros(len(most)) if error is None else 2.0 * error
+    above = scores[:, BOUNDARY] - (most - _NEVER)
+    rows = [row for row in np.flatnonzero(above > -slack).tolist() if guides[row].asks]
+    if not rows:
+        return []
+    shifted = np.exp(scores[rows] - most[rows, None])
+    shares = shifted[:, BOUNDARY] / shifted.sum(-1)
+    unsure = []
+    for row, share in zip(rows, shares.tolist(), strict=True):
+        guide, chance = guides[row], chances[row]
+        near = abs(chance.next - share) <= slack[row] * share * (1.0 - share)
+        if error is not None and (near or above[row] <= slack[row]):
+            unsure.append(row)
+        elif above[row] <= 0.0:
+            guide.settle(False)
+        else:
+            guide.settle(chance.next < share)
+            chance.use()
+    return unsure

@@ -1,0 +1,68 @@
+"""Choices that rounding could turn are found, and those that are sure stay as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqgen.config import SamplingConfig
+from seqgen.sampling.borders import UNSURE, Borders, pick, rounding
+from seqgen.sampling.filters import distribution
+
+CONFIGS = [
+    {},
+    {"temperature": 0.3},
+    {"temperature": 0.0},
+    {"top_k": 5},
+    {"top_p": 0.8},
+    {"min_p": 0.1},
+    {"typical_p": 0.7},
+    {"top_k": 12, "top_p": 0.9, "temperature": 1.4},
+    {"top_k": 12, "min_p": 0.05, "typical_p": 0.8, "temperature": 0.7},
+    {"top_p": 0.95, "min_p": 0.02, "typical_p": 0.9},
+]
+
+
+@pytest.mark.parametrize("options", CONFIGS)
+def test_a_choice_that_is_sure_withstands_every_error_within_the_bound(
+    options: dict[str, Any],
+) -> None:
+    config = SamplingConfig(**options)
+    rng = np.random.default_rng(1)
+    error, rows = 2e-3, 4000
+    # A third of the logits lie close together, where cuts meet many of them.
+    logits = rng.normal(0, 2, (rows, 24))
+    logits[:, ::3] = rng.normal(1, 0.01, (rows, 8))
+    logits[:, 5] = -np.inf
+    uniform = rng.random(rows)
+    borders = Borders(np.full(rows, error))
+    drawn = pick(distribution(logits, config, None, borders), uniform, borders)
+    sure = drawn != UNSURE
+    assert 0.02 < sure.mean() < 1.0  # an error so large leaves some of each
+    truly = pick(distribution(logits, config), uniform)
+    assert (truly[sure] == drawn[sure]).all()
+    turned = np.zeros(rows, np.bool_)
+    for extreme in (0.0, 1.0):
+        for _ in range(20):
+            noise = rng.uniform(-error, error, logits.shape)
+            noise = np.where(rng.random(logits.shape) < extreme, np.sign(noise) * error, noise)
+            turned |= pick(distribution(logits + noise, config), uniform) != truly
+    assert not (turned & sure).any()
+    assert turned.any()  # the errors do turn some
+
+
+def test_the_error_grows_with_the_logits() -> None:
+    logits = np.random.default_rng(0).normal(0, 1, (3, 50)).astype(np.float32)
+    assert np.allclose(rounding(8 * logits), 8 * rounding(logits))
+    assert (rounding(logits) < 1e-4).all()
+
+
+def test_what_can_come_out_only_one_way_is_sure() -> None:
+    logits = np.array([[0.0, 60.0, -np.inf]])
+    for config in (SamplingConfig(), SamplingConfig(temperature=0), SamplingConfig(top_k=1)):
+        borders = Borders(np.array([1e-2]))
+        for uniform in (1e-9, 0.5, 1.0 - 1e-9):
+            drawn = pick(distribution(logits, config, None, borders), np.array([uniform]), borders)
+            assert drawn.tolist() == [1]
