@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen.cli.console import Debug, Verbose, detail, printable, say
+from seqgen.cli.constrained import GrammarFile, JsonSchema, Regex, text_grammar
 from seqgen.cli.drawing import (
     FrequencyPenalty,
     LogitBias,
@@ -141,6 +142,9 @@ def sample(
             rich_help_panel=CONTROLS,
         ),
     ] = False,
+    regex: Regex = None,
+    grammar: GrammarFile = None,
+    json_schema: JsonSchema = None,
     logit_bias: LogitBias = None,
     repetition_penalty: RepetitionPenalty = 1.0,
     repeat_last_n: RepeatLastN = 64,
@@ -223,6 +227,7 @@ def sample(
         seed=seed,
         conditions=None if unconstrained else conditions,
         gaps=gaps,
+        grammar=text_grammar(regex, grammar, json_schema),
         observe=explanation.add if explanation else None,
     )
     if target.streams:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from seqgen.checkpoint import Card, Checkpoint
 from seqgen.config import SamplingConfig
@@ -15,6 +16,9 @@ from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import Grammatical, continuation
 from seqgen.sampling.infill import Gaps
 from seqgen.sampling.penalties import biases
+
+if TYPE_CHECKING:
+    from seqgen.sampling.text_grammar import TextGrammar
 
 __all__ = ["VALID", "Sampler"]
 
@@ -32,10 +36,12 @@ class Sampler:
         seed: with a sample's number, decides it.
         conditions: what a tune must be beyond valid; None lets a model of tunes write what it will.
         gaps: a tune with bars left open, which every sample fills; instead of a prompt.
+        grammar: what a text that is drawn must be.
         observe: told of every token drawn under the grammar; see ``continuation``.
     Raises:
-        UsageError: the model writes text or MIDI, and more than a valid tune is asked of it; or its
-            vocabulary can't spell such a tune, or lacks a token that is to have a bias.
+        UsageError: the model writes text or MIDI, and more than a valid tune is asked of it, or
+            tunes or MIDI, and there is a grammar; or its vocabulary can't spell such a tune, or
+            lacks a token that is to have a bias; or no text meets the grammar.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class Sampler:
         seed: int,
         conditions: Conditions | None = VALID,
         gaps: Gaps | None = None,
+        grammar: TextGrammar | None = None,
         observe: Callable[[str, float], None] | None = None,
     ) -> None:
         self.saved, self.config, self.seed = saved, config, seed
@@ -57,6 +64,11 @@ class Sampler:
         self._title = conditions.title if conditions is not None else ""
         self._constraint: Constraint | None = None
         self._grammar: Grammatical | None = None
+        if grammar is not None and saved.card.kind != "text":
+            raise UsageError(
+                "this model writes music, which has a grammar of its own; --regex, --grammar and "
+                "--json-schema are for models of text"
+            )
         if saved.card.kind == "midi":
             if conditions != VALID or gaps is not None:
                 raise UsageError(
@@ -69,6 +81,10 @@ class Sampler:
         elif saved.card.kind != "abc":
             if conditions != VALID or gaps is not None or observe is not None:
                 raise UsageError("this model writes text, which has no metre, key or bars")
+            if grammar is not None:
+                from seqgen.sampling.text_constraint import TextConstraint
+
+                self._grammar = TextConstraint(saved.card.tokenizer, grammar, config.max_tokens)
         elif conditions is not None:
             if self._strip == "titles":
                 # The heading says it, and the vocabulary need not spell it.
