@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -45,14 +44,10 @@ def demo(
         run = begin([], model, options, None, timing, force=True)
     train_to_end(run, display)
 
-    from seqgen import checkpoint
-    from seqgen.config import DEFAULT_SAMPLING
     from seqgen.files import write_atomically
-    from seqgen.sampling.sampler import Sampler
+    from seqgen.library import load
 
-    saved = checkpoint.load(model)
-    config = replace(DEFAULT_SAMPLING["abc"], temperature=TEMPERATURE)
-    sampler = Sampler(saved, config, prompt="", seed=seed)
+    sampler = load(model).sampler(seed=seed, temperature=TEMPERATURE)
     for number in range(TUNES):
         text, midi = playable(sampler, number, TUNES)
         write_atomically(FOLDER / f"tune-{number + 1}.abc", text.encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +29,7 @@ from seqgen.cli.models import Model, find
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqgen.library import Options
     from seqgen.sampling.sampler import Sampler
 
 __all__ = ["sample"]
@@ -170,14 +170,14 @@ def sample(
     The filters below apply in the order in which they stand; what a valid tune forbids is taken
     out before --temperature. docs/sampling.md says what each does.
     """
-    from seqgen import checkpoint
     from seqgen.cli import destination
-    from seqgen.config import DEFAULT_SAMPLING, SamplingConfig
+    from seqgen.config import sampling
     from seqgen.files import read_text, write_atomically
+    from seqgen.library import load, new_seed
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.explanation import Explanation
     from seqgen.sampling.infill import Gaps
-    from seqgen.sampling.sampler import VALID, Sampler
+    from seqgen.sampling.sampler import VALID
 
     text = _prompt(prompt, stdin)
     low, high = parse_range(note_range) if note_range else WHOLE_RANGE
@@ -191,44 +191,38 @@ def sample(
         raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")
     gaps = Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill else None
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
-    config = SamplingConfig(
-        logit_bias=biases(logit_bias),
-        repetition_penalty=repetition_penalty,
-        repeat_last_n=repeat_last_n,
-        presence_penalty=presence_penalty,
-        frequency_penalty=frequency_penalty,
-        loop_penalty=loop_penalty or 0.0,
-        temperature=first,
-        final_temperature=last,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        typical_p=typical_p,
-        max_tokens=max_tokens or 1,
-        stop=tuple(stop or ()),
-    )
-    saved = checkpoint.load(find(model))
-    usual = DEFAULT_SAMPLING[saved.card.kind]
-    config = replace(
-        config,
-        loop_penalty=usual.loop_penalty if loop_penalty is None else loop_penalty,
-        max_tokens=max_tokens or usual.max_tokens,
-    )
-    target = destination.choose(output, form.value if form else None, saved.card.kind, force=force)
-    seed = _new_seed() if seed is None else seed
+    options: Options = {
+        "logit_bias": biases(logit_bias),
+        "repetition_penalty": repetition_penalty,
+        "repeat_last_n": repeat_last_n,
+        "presence_penalty": presence_penalty,
+        "frequency_penalty": frequency_penalty,
+        "loop_penalty": loop_penalty,
+        "temperature": first,
+        "final_temperature": last,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "typical_p": typical_p,
+        "max_tokens": max_tokens,
+        "stop": tuple(stop or ()),
+    }
+    sampling("text", **options)
+    opened = load(find(model))
+    target = destination.choose(output, form.value if form else None, opened.card.kind, force=force)
+    seed = new_seed() if seed is None else seed
     if not quiet:
-        detail(f"model {saved.path}")
+        detail(f"model {opened.saved.path}")
         say(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
     explanation = Explanation() if explain else None
-    sampler = Sampler(
-        saved,
-        config,
+    sampler = opened.sampler(
         prompt=text,
         seed=seed,
         conditions=None if unconstrained else conditions,
         gaps=gaps,
         grammar=text_grammar(regex, grammar, json_schema),
         observe=explanation.add if explanation else None,
+        **options,
     )
     if target.streams:
         _stream(sampler, num_samples)
@@ -236,7 +230,7 @@ def sample(
         assert target.path is not None  # stdout is no folder
         for number in range(num_samples):
             data = _payload(sampler, number, num_samples, target.form)
-            stem = f"{saved.path.stem}-{seed}-{number + 1}"
+            stem = f"{opened.saved.path.stem}-{seed}-{number + 1}"
             path = destination.numbered(target.path, stem, f".{target.form}", force=force)
             write_atomically(path, data)
             say(str(path))
@@ -255,12 +249,6 @@ def sample(
             write_atomically(target.path, data)
     for line in explanation.lines() if explanation else ():
         say(printable(line))
-
-
-def _new_seed() -> int:
-    import secrets
-
-    return secrets.randbelow(1 << 32)
 
 
 def _prompt(prompt: str | None, stdin: str | None) -> str:

@@ -87,9 +87,8 @@ def score(
     All that a model predicts counts: of a line its end, and of a tune that it ends, each as a
     character. Of MIDI events are counted. The total is said on stderr.
     """
-    from seqgen import checkpoint
     from seqgen.cli.verdicts import Records, Tokens
-    from seqgen.sampling.likelihood import Scorer
+    from seqgen.library import load
     from seqgen.sampling.scoring import Judge, Verdict
 
     if tokens and model is not None and len(model) > 1:
@@ -97,15 +96,15 @@ def score(
     if not files and sys.stdin.isatty():
         raise UsageError("there is nothing to score; name a file, or - for stdin")
     wanted: list[str | None] = [*model] if model else [None]
-    saved = [checkpoint.load(find(name)) for name in wanted]
-    for each in saved:
-        detail(f"model {each.path}")
-    names = _names([each.path for each in saved])
-    scorers = [Scorer(each) for each in saved]
+    models = [load(find(name)) for name in wanted]
+    for each in models:
+        detail(f"model {each.saved.path}")
+    names = _names([each.saved.path for each in models])
+    scorers = [each.scorer for each in models]
     judge = Judge(scorers, by.value if by else None)
-    shown = Tokens(saved[0].card, judge.by, as_json=as_json) if tokens else None
+    shown = Tokens(models[0].card, judge.by, as_json=as_json) if tokens else None
     records = Records(names, judge.by, midi=judge.kind == "midi", as_json=as_json)
-    total = Verdict("", None, "", 0, *[(0,) * len(saved)] * 2)
+    total = Verdict("", None, "", 0, *[(0,) * len(models)] * 2)
     count = 0
     failed = False
     for file in files or [STDIN]:
