@@ -106,7 +106,7 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     if stripped := stripped_by(corpus):
         learnt += f", without {LEFT_OUT[stripped]}"
     rows: list[tuple[str, Any]] = [
-        ("file", f"{saved.path} ({saved.path.stat().st_size / 1e6:.1f} MB)"),
+        ("file", f"{saved.path} ({saved.path.stat().st_size / 1e6:.1f} MB, {saved.storage})"),
         ("writes", WRITES[card.kind]),
         ("architecture", shape),
         ("parameters", f"{count(model):,}"),
