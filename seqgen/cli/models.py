@@ -9,9 +9,10 @@ import typer
 
 from seqgen.errors import CheckpointError
 
-__all__ = ["CHECKPOINTS", "Model", "find"]
+__all__ = ["CHECKPOINTS", "MODEL_VARIABLE", "Model", "find"]
 
 CHECKPOINTS = Path("checkpoints")
+MODEL_VARIABLE = "SEQGEN_MODEL"
 
 Model = Annotated[
     str | None,
@@ -19,6 +20,7 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="PATH|NAME",
+        envvar=MODEL_VARIABLE,
         help="A model file, or a name in checkpoints/.",
         show_default="the newest in checkpoints/",
     ),

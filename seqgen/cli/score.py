@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen.cli.console import Debug, Verbose, detail, printable, remark, say, set_quiet
-from seqgen.cli.models import find
+from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError, UsageError
 from seqgen.files import STDIN
@@ -49,11 +49,12 @@ def score(
         typer.Argument(metavar="[FILE...|-]", help="Text, ABC or MIDI; - is stdin."),
     ] = None,
     model: Annotated[
-        list[str] | None,
+        list[Path] | None,  # several in the variable have os.pathsep between them
         typer.Option(
             "--model",
             "-m",
             metavar="PATH|NAME",
+            envvar=MODEL_VARIABLE,
             help="A model file, or a name in checkpoints/; several are compared.",
             show_default="the newest in checkpoints/",
         ),
@@ -95,7 +96,7 @@ def score(
         raise UsageError("--tokens shows what one model makes of a text; name one -m")
     if not files and sys.stdin.isatty():
         raise UsageError("there is nothing to score; name a file, or - for stdin")
-    wanted: list[str | None] = [*model] if model else [None]
+    wanted = [str(each) for each in model] if model else [None]
     models = [load(find(name)) for name in wanted]
     for each in models:
         detail(f"model {each.saved.path}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqgen.cli.console import Debug, printable
-from seqgen.cli.models import find
+from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
 from seqgen.errors import UsageError
 
@@ -26,6 +26,7 @@ def show(
         str | None,
         typer.Argument(
             metavar="[MODEL|FILE]",
+            envvar=MODEL_VARIABLE,
             help="A model file, or a name in checkpoints/; or a file of tunes, - for stdin.",
             show_default="the newest model there",
         ),
