@@ -103,7 +103,7 @@ def test_where_the_file_is(folder: Path) -> None:
     ("text", "status", "message"),
     [
         ("[show]\nnone = 1", 2, "own.toml: [show] none is no option of `seqgen show`"),
-        ("[play]\ntuns = 1", 2, "own.toml: [play] tuns is no option of `seqgen play`; perhaps tune"),
+        ("[play]\ntun = 1", 2, "own.toml: [play] tun is no option of `seqgen play`; perhaps tune"),
         ("[smple]", 2, "own.toml: [smple] is no command; perhaps sample"),
         ("[sample]\ntop-k = 'many'", 2, "own.toml: [sample] top-k: "),
         ("[sample]\ntop-k = [1, 2]", 2, "own.toml: [sample] top-k must be one value"),
