@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqgen.cli.completion import files as files_of
 from seqgen.cli.console import Debug, Verbose, detail, printable, say
 from seqgen.cli.options import Chords, Encoding, OnlyTune, Soundfont, Swing, Transpose
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
@@ -35,7 +36,11 @@ class Weights(enum.StrEnum):
 def convert(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="IN... OUT", help="What to read (- is stdin), then where to write."),
+        typer.Argument(
+            metavar="IN... OUT",
+            help="What to read (- is stdin), then where to write.",
+            autocompletion=files_of,
+        ),
     ],
     to: Annotated[
         str | None, typer.Option(help="Form to write, such as mid, where OUT's name doesn't say.")

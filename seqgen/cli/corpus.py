@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqgen.cli.completion import corpora
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError
 
@@ -49,7 +50,12 @@ def list_collections() -> None:
 
 @app.command()
 def show(
-    source: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A collection, or a file.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="A collection, or a file.", autocompletion=corpora
+        ),
+    ],
     which: Annotated[
         str, typer.Argument(metavar="[N|TITLE]", help="Its place, from 1, or part of its title.")
     ] = "1",
@@ -73,6 +79,7 @@ def stats(
         typer.Argument(
             metavar="[SOURCE]...",
             help="Files, folders, patterns, - or collections; none means ryans-mammoth.",
+            autocompletion=corpora,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

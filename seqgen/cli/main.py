@@ -15,6 +15,7 @@ from seqgen.cli import (
     convert,
     corpus,
     demo,
+    man,
     play,
     plot,
     sample,
@@ -31,6 +32,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="seqgen",
     no_args_is_help=True,
+    epilog=man.EXIT_STATUS,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -45,6 +47,7 @@ app.command()(play.play)
 app.command()(check.check)
 app.add_typer(corpus.app, name="corpus")
 app.command()(settings.config)
+app.command()(man.man)
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from seqgen.cli.completion import files
 from seqgen.cli.console import Debug, printable, say
 from seqgen.cli.options import Chords, Encoding, OnlyTune, Soundfont, Swing, Transpose
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
@@ -19,7 +20,10 @@ __all__ = ["play"]
 def play(
     file: Annotated[
         str,
-        typer.Argument(help="Tunes in ABC, MIDI, MusicXML or **kern, or a .wav; - is stdin."),
+        typer.Argument(
+            help="Tunes in ABC, MIDI, MusicXML or **kern, or a .wav; - is stdin.",
+            autocompletion=files,
+        ),
     ],
     output: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqgen.cli.completion import models
 from seqgen.cli.console import Debug, printable, say
 from seqgen.cli.models import CHECKPOINTS, find
 from seqgen.errors import InputError, OutputError, UsageError
@@ -32,6 +33,7 @@ def plot(
             metavar="[RUN]...",
             help="Models or their .metrics.jsonl files, or names in checkpoints/.",
             show_default="the newest there",
+            autocompletion=models,
         ),
     ] = None,
     output: Annotated[

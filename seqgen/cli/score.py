@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqgen.cli.completion import files as files_of
+from seqgen.cli.completion import models
 from seqgen.cli.console import Debug, Verbose, detail, printable, remark, say, set_quiet
 from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
@@ -46,7 +48,9 @@ class Unit(enum.StrEnum):
 def score(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE...|-]", help="Text, ABC or MIDI; - is stdin."),
+        typer.Argument(
+            metavar="[FILE...|-]", help="Text, ABC or MIDI; - is stdin.", autocompletion=files_of
+        ),
     ] = None,
     model: Annotated[
         list[Path] | None,  # several in the variable have os.pathsep between them
@@ -55,6 +59,7 @@ def score(
             "-m",
             metavar="PATH|NAME",
             envvar=MODEL_VARIABLE,
+            autocompletion=models,
             help="A model file, or a name in checkpoints/; several are compared.",
             show_default="the newest in checkpoints/",
         ),
@@ -97,15 +102,15 @@ def score(
     if not files and sys.stdin.isatty():
         raise UsageError("there is nothing to score; name a file, or - for stdin")
     wanted = [str(each) for each in model] if model else [None]
-    models = [load(find(name)) for name in wanted]
-    for each in models:
+    opened = [load(find(name)) for name in wanted]
+    for each in opened:
         detail(f"model {each.saved.path}")
-    names = _names([each.saved.path for each in models])
-    scorers = [each.scorer for each in models]
+    names = _names([each.saved.path for each in opened])
+    scorers = [each.scorer for each in opened]
     judge = Judge(scorers, by.value if by else None)
-    shown = Tokens(models[0].card, judge.by, as_json=as_json) if tokens else None
+    shown = Tokens(opened[0].card, judge.by, as_json=as_json) if tokens else None
     records = Records(names, judge.by, midi=judge.kind == "midi", as_json=as_json)
-    total = Verdict("", None, "", 0, *[(0,) * len(models)] * 2)
+    total = Verdict("", None, "", 0, *[(0,) * len(opened)] * 2)
     count = 0
     failed = False
     for file in files or [STDIN]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqgen.cli.completion import models_or_files
 from seqgen.cli.console import Debug, printable
 from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
@@ -27,6 +28,7 @@ def show(
         typer.Argument(
             metavar="[MODEL|FILE]",
             envvar=MODEL_VARIABLE,
+            autocompletion=models_or_files,
             help="A model file, or a name in checkpoints/; or a file of tunes, - for stdin.",
             show_default="the newest model there",
         ),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqgen.cli.completion import corpora
 from seqgen.cli.console import Debug, Verbose, say, set_quiet
 from seqgen.errors import UsageError
 
@@ -76,6 +77,7 @@ def train(
             metavar="[CORPUS]...",
             help="Files, folders, globs, - for stdin, or a collection's name; see `seqgen corpus "
             "list`.",
+            autocompletion=corpora,
             show_default="the embedded tunes",
         ),
     ] = None,
