@@ -29,6 +29,8 @@ from seqgen.cli.models import Model, find
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqgen.cli.destination import Destination
+    from seqgen.cli.port import Streams
     from seqgen.library import Options
     from seqgen.sampling.sampler import Sampler
 
@@ -81,6 +83,10 @@ def sample(
     form: Annotated[
         Form | None,
         typer.Option("--format", help="What is written.", show_default="by where it goes"),
+    ] = None,
+    port: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Play over this MIDI port meanwhile; ? lists them."),
     ] = None,
     meter: Annotated[
         str, typer.Option(metavar="6/8", help="Of the tune.", rich_help_panel=CONTROLS)
@@ -171,8 +177,9 @@ def sample(
     out before --temperature. docs/sampling.md says what each does.
     """
     from seqgen.cli import destination
+    from seqgen.cli.port import find_port
     from seqgen.config import sampling
-    from seqgen.files import read_text, write_atomically
+    from seqgen.files import read_text
     from seqgen.library import load, new_seed
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.explanation import Explanation
@@ -208,8 +215,14 @@ def sample(
         "stop": tuple(stop or ()),
     }
     sampling("text", **options)
+    if port is not None:
+        if output is not None or form is not None or infill is not None:
+            raise UsageError("--port plays what is drawn; drop --output, --format and --infill")
+        port = find_port(port)
     opened = load(find(model))
-    target = destination.choose(output, form.value if form else None, opened.card.kind, force=force)
+    kind = opened.card.kind
+    wanted = form.value if form else _form_beside(port, kind)
+    target = destination.choose(output, wanted, kind, force=force)
     seed = new_seed() if seed is None else seed
     if not quiet:
         detail(f"model {opened.saved.path}")
@@ -224,29 +237,12 @@ def sample(
         observe=explanation.add if explanation else None,
         **options,
     )
-    if target.streams:
+    if port is not None:
+        _play(sampler, num_samples, port)
+    elif target.streams:
         _stream(sampler, num_samples)
-    elif target.is_folder:
-        assert target.path is not None  # stdout is no folder
-        for number in range(num_samples):
-            data = _payload(sampler, number, num_samples, target.form)
-            stem = f"{opened.saved.path.stem}-{seed}-{number + 1}"
-            path = destination.numbered(target.path, stem, f".{target.form}", force=force)
-            write_atomically(path, data)
-            say(str(path))
     else:
-        if target.form in destination.BINARY and num_samples > 1:
-            raise UsageError(
-                "a MIDI file holds one tune; for several name a folder, as in -o tunes/"
-            )
-        data = b"\n".join(
-            _payload(sampler, number, num_samples, target.form) for number in range(num_samples)
-        )
-        if target.path is None:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        else:
-            write_atomically(target.path, data)
+        _write(sampler, num_samples, target, force=force)
     for line in explanation.lines() if explanation else ():
         say(printable(line))
 
@@ -268,7 +264,30 @@ def _prompt(prompt: str | None, stdin: str | None) -> str:
     return read(data, path="-")
 
 
-def _stream(sampler: Sampler, count: int) -> None:
+def _form_beside(port: str | None, kind: str) -> str | None:
+    """What is written while a port plays it; None if that is not for the port to say."""
+    if port is None:
+        return None
+    if kind == "text":
+        raise UsageError("this model writes text, which can't be played; drop --port")
+    return "abc" if kind == "abc" else "txt"
+
+
+def _play(sampler: Sampler, count: int, port: str) -> None:
+    from seqgen.cli.port import Heard, opened
+
+    kind = sampler.saved.card.kind
+    with opened(port) as out:
+        heard = Heard(sampler, kind, out)
+        if kind == "abc":
+            _stream(heard, count)
+            return
+        for number in range(count):
+            for _ in heard.stream(number):
+                pass  # MIDI's events are for no reader
+
+
+def _stream(sampler: Streams, count: int) -> None:
     out = sys.stdout.buffer
     terminal = sys.stdout.isatty()
 
@@ -286,6 +305,31 @@ def _stream(sampler: Sampler, count: int) -> None:
             last = piece
         if not last.endswith("\n"):
             put("\n")
+
+
+def _write(sampler: Sampler, count: int, target: Destination, *, force: bool) -> None:
+    from seqgen.cli import destination
+    from seqgen.files import write_atomically
+
+    if target.is_folder:
+        assert target.path is not None  # stdout is no folder
+        for number in range(count):
+            data = _payload(sampler, number, count, target.form)
+            stem = f"{sampler.saved.path.stem}-{sampler.seed}-{number + 1}"
+            path = destination.numbered(target.path, stem, f".{target.form}", force=force)
+            write_atomically(path, data)
+            say(str(path))
+    else:
+        if target.form in destination.BINARY and count > 1:
+            raise UsageError(
+                "a MIDI file holds one tune; for several name a folder, as in -o tunes/"
+            )
+        data = b"\n".join(_payload(sampler, number, count, target.form) for number in range(count))
+        if target.path is None:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            write_atomically(target.path, data)
 
 
 def _payload(sampler: Sampler, number: int, count: int, form: str) -> bytes:
