@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, parse_duration, printable, say
+from seqgen.cli.console import (
+    Debug,
+    Quiet,
+    Verbose,
+    parse_duration,
+    printable,
+    quiet,
+    remark,
+)
 
 __all__ = ["demo"]
 
@@ -20,6 +28,7 @@ TEMPERATURE = 0.9
 def demo(
     budget: Annotated[str, typer.Option(metavar="TIME", help="Time to train.")] = "2m",
     seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
@@ -36,8 +45,8 @@ def demo(
 
     seconds = parse_duration(budget)
     model = FOLDER / "model.safetensors"
-    say("Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes and more.")
-    display = Display.choose(quiet=False)
+    remark("Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes and more.")
+    display = Display.choose(quiet=quiet())
     timing = Timing(began, display.show_seconds)
     options = {"budget": f"{seconds}s", "seed": seed}
     with display.waiting():
@@ -54,7 +63,7 @@ def demo(
         write_atomically(FOLDER / f"tune-{number + 1}.mid", midi)
         if number == 0:
             typer.echo(printable(text), nl=False)
-    say(
+    remark(
         f"""
 {FOLDER}/ holds {TUNES} new tunes as .abc and .mid, and the model that wrote them. Next:
 

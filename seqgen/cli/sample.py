@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, detail, printable, say
+from seqgen.cli.console import (
+    Debug,
+    Quiet,
+    Verbose,
+    detail,
+    printable,
+    remark,
+    say,
+)
 from seqgen.cli.constrained import GrammarFile, JsonSchema, Regex, text_grammar
 from seqgen.cli.drawing import (
     FrequencyPenalty,
@@ -163,7 +171,7 @@ def sample(
     min_p: MinP = 0.0,
     typical_p: TypicalP = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr.")] = False,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
@@ -224,9 +232,8 @@ def sample(
     wanted = form.value if form else _form_beside(port, kind)
     target = destination.choose(output, wanted, kind, force=force)
     seed = new_seed() if seed is None else seed
-    if not quiet:
-        detail(f"model {opened.saved.path}")
-        say(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
+    detail(f"model {opened.saved.path}")
+    remark(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
     explanation = Explanation() if explain else None
     sampler = opened.sampler(
         prompt=text,
@@ -318,7 +325,7 @@ def _write(sampler: Sampler, count: int, target: Destination, *, force: bool) ->
             stem = f"{sampler.saved.path.stem}-{sampler.seed}-{number + 1}"
             path = destination.numbered(target.path, stem, f".{target.form}", force=force)
             write_atomically(path, data)
-            say(str(path))
+            remark(str(path))
     else:
         if target.form in destination.BINARY and count > 1:
             raise UsageError(

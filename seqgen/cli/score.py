@@ -11,7 +11,17 @@ import typer
 
 from seqgen.cli.completion import files as files_of
 from seqgen.cli.completion import models
-from seqgen.cli.console import Debug, Verbose, detail, printable, remark, say, set_quiet
+from seqgen.cli.console import (
+    Color,
+    Debug,
+    Quiet,
+    Verbose,
+    When,
+    detail,
+    printable,
+    remark,
+    say,
+)
 from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError, UsageError
@@ -76,9 +86,8 @@ def score(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     encoding: Encoding = "utf-8",
-    _quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", callback=set_quiet, help="No total on stderr.")
-    ] = False,
+    _color: Color = When.auto,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:

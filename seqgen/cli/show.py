@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqgen.cli.completion import models_or_files
-from seqgen.cli.console import Debug, printable
+from seqgen.cli.console import (
+    Color,
+    Debug,
+    When,
+    printable,
+)
 from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
 from seqgen.errors import UsageError
@@ -37,6 +42,7 @@ def show(
         bool, typer.Option("--json", help="The whole card of a model as JSON.")
     ] = False,
     encoding: Encoding = "utf-8",
+    _color: Color = When.auto,
     _debug: Debug = False,
 ) -> None:
     """Show a model's card, or the tunes of a file.
