@@ -1,6 +1,7 @@
 """The model file: one safetensors file with everything in it.
 
-    model/<name>     the weights of seqgen.models.parameters, the best so far: all sampling needs
+    model/<name>     the weights of seqgen.models.parameters, the best so far: all sampling needs;
+                     float32, or all float16, which become float32 when they are read
     training/<name>  what training needs to go on (latest weights, optimizer, carried state);
                      absent from a finished model
     metadata         {"seqgen": JSON of Card, in one string}
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ __all__ = [
     "SUFFIX",
     "Card",
     "Checkpoint",
+    "Storage",
     "by_age",
     "card_to_json",
     "load",
@@ -59,6 +61,8 @@ TRAINING = "training/"
 MAX_HEADER_BYTES = 64 << 20
 
 Tensors = Mapping[str, NDArray[Any]]
+Storage = Literal["float32", "float16"]
+_STORED: dict[str, Storage] = {"F32": "float32", "F16": "float16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,12 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model read back: its card, its weights, and the file it came from."""
+    """A model read back: its card, its weights, the file it came from and how that holds them."""
 
     card: Card
     weights: Weights
     path: Path = field(compare=False)
+    storage: Storage = field(default="float32", compare=False)
 
 
 def save(
@@ -105,6 +110,8 @@ def save(
     card: Card,
     weights: Weights,
     training: Tensors | None = None,
+    *,
+    storage: Storage = "float32",
 ) -> Card:
     """Write a model file, durably and all at once; returns the card with its digest.
 
@@ -112,20 +119,26 @@ def save(
     keeps this one alone.
 
     Raises:
-        CheckpointError: a number is not finite (such weights must not reach the disk).
+        CheckpointError: a number is not finite (such weights must not reach the disk), or too large
+            for ``storage``.
         OutputError: the file can't be written; the one that was there before is untouched.
     """
     from safetensors.numpy import save as serialise
 
     tensors: dict[str, NDArray[Any]] = {}
-    for prefix, group in ((MODEL, weights), (TRAINING, training or {})):
+    with np.errstate(over="ignore"):  # it is then infinite, and refused below
+        stored = {name: weight.astype(storage) for name, weight in weights.items()}
+    for prefix, group in ((MODEL, stored), (TRAINING, training or {})):
         for name, tensor in group.items():
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                raise CheckpointError(f"{path}: not saved: {prefix}{name} holds NaN or infinity")
+                raise CheckpointError(
+                    f"{path}: not saved: {prefix}{name} holds NaN or infinity"
+                    + (" as float16" if storage == "float16" else "")
+                )
             tensors[prefix + name] = np.ascontiguousarray(tensor)
     values = card_to_json(card)
     values["training_digest"] = _digest({}, training) if training else None
-    values["digest"] = _digest(values, weights)
+    values["digest"] = _digest(values, stored)
     metadata = {METADATA_KEY: json.dumps(values, allow_nan=False)}
     before, ended = previous(Path(path)), card.progress is None
     write_atomically(
@@ -144,14 +157,12 @@ def load(path: str | PathLike[str]) -> Checkpoint:
         CheckpointError: the file is missing, truncated, damaged, foreign, of another version, or
             its tensors are not those of the network it says it holds.
     """
-    card, weights, _ = _read(Path(path), with_training=False)
-    return Checkpoint(card, weights, Path(path))
+    return _read(Path(path), with_training=False)[0]
 
 
 def load_training(path: str | PathLike[str]) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
     """Read a model and the tensors that training needs to go on; see load."""
-    card, weights, training = _read(Path(path), with_training=True)
-    return Checkpoint(card, weights, Path(path)), training
+    return _read(Path(path), with_training=True)
 
 
 def quality(metrics: Mapping[str, Any]) -> str:
@@ -186,7 +197,7 @@ def by_age(folder: Path) -> list[Path]:
     return sorted(models, key=lambda path: (-path.stat().st_mtime_ns, path.name))
 
 
-def _read(path: Path, *, with_training: bool) -> tuple[Card, Weights, dict[str, NDArray[Any]]]:
+def _read(path: Path, *, with_training: bool) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
     from safetensors import SafetensorError, safe_open
 
     _require_model_file(path)
@@ -195,8 +206,8 @@ def _read(path: Path, *, with_training: bool) -> tuple[Card, Weights, dict[str, 
             values = _metadata(path, file.metadata())
             card = _card_from_json(path, values)
             names = list(file.keys())
-            _check_contract(path, card.model, names, file)
-            weights = {name: file.get_tensor(MODEL + name) for name in shapes(card.model)}
+            storage = _check_contract(path, card.model, names, file)
+            stored = {name: file.get_tensor(MODEL + name) for name in shapes(card.model)}
             training = {
                 name.removeprefix(TRAINING): file.get_tensor(name)
                 for name in names
@@ -206,13 +217,14 @@ def _read(path: Path, *, with_training: bool) -> tuple[Card, Weights, dict[str, 
         raise CheckpointError(f"{path}: is damaged or is no model file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read: {reason(error)}") from error
-    if _digest(values, weights) != card.digest:
+    if _digest(values, stored) != card.digest:
         raise CheckpointError(f"{path}: is damaged: its contents don't match its digest")
     if training and _digest({}, training) != values["training_digest"]:
         raise CheckpointError(
             f"{path}: what training keeps in it is damaged; --force starts afresh"
         )
-    return card, weights, training
+    weights = {name: weight.astype(np.float32, copy=False) for name, weight in stored.items()}
+    return Checkpoint(card, weights, path, storage), training
 
 
 def _require_model_file(path: Path) -> None:
@@ -244,19 +256,23 @@ def _metadata(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
     return values
 
 
-def _check_contract(path: Path, model: ModelConfig, names: list[str], file: Any) -> None:
+def _check_contract(path: Path, model: ModelConfig, names: list[str], file: Any) -> Storage:
     expected = {MODEL + name: shape for name, shape in shapes(model).items()}
     found = {name for name in names if not name.startswith(TRAINING)}
     for name in sorted(found ^ expected.keys()):
         what = "is missing" if name in expected else "does not belong"
         raise CheckpointError(f"{path}: is damaged: the tensor {name} {what}")
-    for name, shape in expected.items():
+    storage = "F32"
+    for number, (name, shape) in enumerate(expected.items()):
         part = file.get_slice(name)
-        if tuple(part.get_shape()) != shape or part.get_dtype() != "F32":
+        # What the first is, all are.
+        storage = part.get_dtype() if number == 0 and part.get_dtype() in _STORED else storage
+        if tuple(part.get_shape()) != shape or part.get_dtype() != storage:
             raise CheckpointError(
                 f"{path}: is damaged: the tensor {name} is {part.get_dtype()} "
-                f"{part.get_shape()}, not F32 {list(shape)}"
+                f"{part.get_shape()}, not {storage} {list(shape)}"
             )
+    return _STORED[storage]
 
 
 def _digest(values: Mapping[str, Any], tensors: Tensors | None) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "SamplingConfig",
     "TrainingConfig",
     "from_json",
+    "sampling",
     "to_json",
 ]
 
@@ -302,3 +303,13 @@ DEFAULT_SAMPLING = {
     "text": SamplingConfig(max_tokens=500),
 }
 """How each kind of model is sampled unless asked otherwise; prose has lists and refrains."""
+
+
+def sampling(kind: str, **options: Any) -> SamplingConfig:
+    """How a kind of model is sampled: as usual, but for the options that are not None.
+
+    Raises:
+        UsageError: one is out of its range.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    return dataclasses.replace(DEFAULT_SAMPLING[kind], **given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,11 @@ from tests.support import TUNES, make_config, make_weights
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=5000, deadline=None)
 settings.load_profile("same")
+
+
+# What whoever runs the tests has set up for themselves must not decide them.
+os.environ["SEQGEN_CONFIG"] = ""
+os.environ.pop("SEQGEN_MODEL", None)
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,50 @@ def test_round_trip(arch: Architecture, make_model: MakeModel) -> None:
     assert again.read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_half_the_size_is_the_same_but_for_rounding(
+    arch: Architecture, make_model: MakeModel
+) -> None:
+    path = make_model(arch)
+    saved = checkpoint.load(path)
+    half = path.with_name("half.safetensors")
+    checkpoint.save(half, saved.card, saved.weights, storage="float16")
+    again = checkpoint.load(half)
+    assert (saved.storage, again.storage) == ("float32", "float16")
+    header = 8 + int.from_bytes(half.read_bytes()[:8], "little")
+    numbers = sum(weight.size for weight in saved.weights.values())
+    assert half.stat().st_size == header + 2 * numbers
+    for name, weight in saved.weights.items():
+        assert again.weights[name].dtype == np.float32
+        np.testing.assert_allclose(again.weights[name], weight, rtol=2**-11, atol=2**-25)
+    # What is rounded once stays so.
+    checkpoint.save(path, again.card, again.weights, storage="float16")
+    assert path.read_bytes() == half.read_bytes()
+
+
+def test_numbers_too_large_for_half_the_size_are_not_saved(make_model: MakeModel) -> None:
+    path = make_model()
+    saved = checkpoint.load(path)
+    large = {**saved.weights, "output.bias": np.full_like(saved.weights["output.bias"], 7e4)}
+    with pytest.raises(CheckpointError, match=r"output.bias holds NaN or infinity as float16"):
+        checkpoint.save(path, saved.card, large, storage="float16")
+    assert checkpoint.load(path).storage == "float32"
+
+
+def test_sizes_are_not_mixed(make_model: MakeModel) -> None:
+    from safetensors import safe_open
+    from safetensors.numpy import load_file, save_file
+
+    path = make_model()
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    tensors["model/output.bias"] = tensors["model/output.bias"].astype(np.float16)
+    save_file(tensors, path, metadata)
+    with pytest.raises(CheckpointError, match=r"output.bias is F16 .*, not F32"):
+        checkpoint.load(path)
+
+
 def test_what_training_keeps_is_read_only_when_asked_for(make_model: MakeModel) -> None:
     path = make_model()
     small = path.stat().st_size

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqgen.cli.completion import files as files_of
 from seqgen.cli.console import Debug, Verbose, printable, say
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError
@@ -22,7 +23,10 @@ _WIDTH = 100  # of the source line that is shown
 
 
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="ABC files; - is stdin.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="ABC files; - is stdin.", autocompletion=files_of),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object a line for each problem.")
     ] = False,

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqgen.errors import UsageError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 __all__ = [
+    "Color",
     "Debug",
+    "Quiet",
     "Verbose",
+    "When",
+    "coloured",
+    "console",
     "debugging",
     "detail",
     "parse_duration",
     "printable",
+    "quiet",
     "remark",
     "say",
-    "set_quiet",
 ]
 
 _settings = {"verbose": False, "debug": False, "quiet": False}
@@ -49,6 +58,48 @@ Verbose = Annotated[
         help="Say more on stderr.",
     ),
 ]
+
+
+def _set_quiet(value: bool) -> None:
+    _settings["quiet"] = value
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        callback=_set_quiet,
+        expose_value=False,
+        help="Nothing on stderr but errors.",
+    ),
+]
+
+
+class When(enum.StrEnum):
+    """When there is to be colour: ``auto`` is in a terminal, unless NO_COLOR is set."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+_colour = {"when": When.auto}
+
+
+def _set_colour(value: When) -> None:
+    _colour["when"] = value
+
+
+Color = Annotated[
+    When,
+    typer.Option(
+        "--color",
+        callback=_set_colour,
+        expose_value=False,
+        help="When to use colours; auto: in a terminal, unless NO_COLOR is set.",
+    ),
+]
 Debug = Annotated[
     bool,
     typer.Option(
@@ -73,10 +124,27 @@ def say(text: str) -> None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
-def set_quiet(value: bool) -> bool:
-    """What an option --quiet calls; see remark."""
-    _settings["quiet"] = value
-    return value
+def quiet() -> bool:
+    """Whether nothing is to be said but errors."""
+    return _settings["quiet"]
+
+
+def coloured() -> dict[str, Any]:
+    """What --color asks of a console on stderr: arguments for rich's Console."""
+    return {} if _colour["when"] is When.auto else {"no_color": _colour["when"] is When.never}
+
+
+def console(**options: Any) -> Console:
+    """A console on stdout, with colours as --color says.
+
+    Args:
+        options: of rich's Console.
+    """
+    from rich.console import Console
+
+    if _colour["when"] is When.always and not sys.stdout.isatty():
+        options |= {"force_terminal": True, "color_system": "256"}
+    return Console(**coloured(), **options)
 
 
 def remark(text: str) -> None:

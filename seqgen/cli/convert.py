@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import re
 import sys
@@ -13,22 +14,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqgen.cli.completion import files as files_of
 from seqgen.cli.console import Debug, Verbose, detail, printable, say
 from seqgen.cli.options import Chords, Encoding, OnlyTune, Soundfont, Swing, Transpose
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
 from seqgen.files import STDIN, read_bytes, require_folder, write_atomically
 
 if TYPE_CHECKING:
+    from seqgen.checkpoint import Storage
     from seqgen.music.abc.parser import ParsedTune
     from seqgen.music.score import Tune
 
 __all__ = ["convert", "safe_name"]
 
 
+class Weights(enum.StrEnum):
+    float16 = "float16"
+    float32 = "float32"
+
+
 def convert(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="IN... OUT", help="What to read (- is stdin), then where to write."),
+        typer.Argument(
+            metavar="IN... OUT",
+            help="What to read (- is stdin), then where to write.",
+            autocompletion=files_of,
+        ),
     ],
     to: Annotated[
         str | None, typer.Option(help="Form to write, such as mid, where OUT's name doesn't say.")
@@ -38,6 +50,9 @@ def convert(
     swing: Swing = None,
     transpose: Transpose = 0,
     soundfont: Soundfont = None,
+    weights: Annotated[
+        Weights, typer.Option(help="How a model's file holds its weights.")
+    ] = Weights.float16,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     encoding: Encoding = "utf-8",
     _verbose: Verbose = False,
@@ -51,6 +66,9 @@ def convert(
     Examples: seqgen convert song.abc song.mid; seqgen convert tunes/*.abc midi/;
     seqgen convert --tune 3 book.abc - > third.mid; seqgen convert --transpose -2 a.abc b.abc;
     seqgen convert song.abc song.svg; seqgen convert melody.mid melody.abc
+
+    A model becomes a file of half the size, which draws the same but for rounding:
+    seqgen convert irish.safetensors small.safetensors
     """
     from seqgen.music.forms import COLLECTIONS, TEXT_FORMS, WRITERS, Sound
     from seqgen.music.transpose import transpose as transposed
@@ -58,6 +76,9 @@ def convert(
     if len(files) < 2:
         raise UsageError("needs what to read and where to write, as in: convert song.abc song.mid")
     *sources, target = files
+    if to is None and Path(target).suffix == ".safetensors":
+        _convert_model(sources, Path(target), weights.value, force=force)
+        return
     to_folder = target != STDIN and (target.endswith(os.sep) or Path(target).is_dir())
     named = to is None and target != STDIN and not to_folder
     form = Path(target).suffix.lower() if named else "." + (to or "mid").lstrip(".").lower()
@@ -95,6 +116,24 @@ def convert(
             _write(None if target == STDIN else Path(target), b"\n".join(parts), force)
     if count.failed:
         raise SeqgenError(f"{count.failed} of {count.tunes} tunes could not be converted")
+
+
+def _convert_model(sources: list[str], target: Path, storage: Storage, *, force: bool) -> None:
+    if len(sources) > 1:
+        raise UsageError("a model's file holds one model; name one to read and one to write")
+    from seqgen import checkpoint
+    from seqgen.cli.models import find
+
+    if target.exists() and not force:
+        raise OutputError(f"{target} exists; --force replaces it")
+    saved = checkpoint.load(find(sources[0]))
+    if saved.card.progress is not None:
+        raise UsageError(
+            f"{saved.path} is an interrupted run; end it with `seqgen train --export -o "
+            f"{saved.path}`, or go on with it, first"
+        )
+    require_folder(target)
+    checkpoint.save(target, saved.card, saved.weights, storage=storage)
 
 
 class _Count:

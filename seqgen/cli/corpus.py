@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqgen.cli.completion import corpora
+from seqgen.cli.console import Color, When, console
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError
 
@@ -28,7 +30,7 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_collections() -> None:
+def list_collections(_color: Color = When.auto) -> None:
     """List the collections that can be named instead of a file.
 
     In a terminal a table; elsewhere one line a collection, fields separated by tabs.
@@ -49,7 +51,12 @@ def list_collections() -> None:
 
 @app.command()
 def show(
-    source: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A collection, or a file.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="A collection, or a file.", autocompletion=corpora
+        ),
+    ],
     which: Annotated[
         str, typer.Argument(metavar="[N|TITLE]", help="Its place, from 1, or part of its title.")
     ] = "1",
@@ -73,10 +80,12 @@ def stats(
         typer.Argument(
             metavar="[SOURCE]...",
             help="Files, folders, patterns, - or collections; none means ryans-mammoth.",
+            autocompletion=corpora,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     encoding: Encoding = "utf-8",
+    _color: Color = When.auto,
 ) -> None:
     """Count documents, characters, duplicates, and for music metres, keys and rhythms.
 
@@ -152,7 +161,6 @@ def _print_lines(rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(show_lines=any("\n" in cell for row in rows for cell in row))
@@ -160,4 +168,4 @@ def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> N
         table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(*row)
-    Console(markup=False, highlight=False, emoji=False).print(table)
+    console(markup=False, highlight=False, emoji=False).print(table)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, parse_duration, printable, say
+from seqgen.cli.console import (
+    Debug,
+    Quiet,
+    Verbose,
+    parse_duration,
+    printable,
+    quiet,
+    remark,
+)
 
 __all__ = ["demo"]
 
@@ -22,6 +29,7 @@ TEMPERATURE = 0.9
 def demo(
     budget: Annotated[str, typer.Option(metavar="TIME", help="Time to train.")] = "2m",
     seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
@@ -38,8 +46,8 @@ def demo(
 
     seconds = parse_duration(budget)
     model = FOLDER / "model.safetensors"
-    say("Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes and more.")
-    display = Display.choose(quiet=False)
+    remark("Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes and more.")
+    display = Display.choose(quiet=quiet())
     timing = Timing(began, display.show_seconds)
     options = {"budget": f"{seconds}s", "seed": seed}
     with ExitStack() as held:
@@ -47,21 +55,17 @@ def demo(
             run = begin([], model, options, None, timing, held, force=True)
         train_to_end(run, display)
 
-    from seqgen import checkpoint
-    from seqgen.config import DEFAULT_SAMPLING
     from seqgen.files import write_atomically
-    from seqgen.sampling.sampler import Sampler
+    from seqgen.library import load
 
-    saved = checkpoint.load(model)
-    config = replace(DEFAULT_SAMPLING["abc"], temperature=TEMPERATURE)
-    sampler = Sampler(saved, config, prompt="", seed=seed)
+    sampler = load(model).sampler(seed=seed, temperature=TEMPERATURE)
     for number, drawn in enumerate(sampler.texts(range(TUNES))):
         text, midi = playable(sampler, number, drawn)
         write_atomically(FOLDER / f"tune-{number + 1}.abc", text.encode())
         write_atomically(FOLDER / f"tune-{number + 1}.mid", midi)
         if number == 0:
             typer.echo(printable(text), nl=False)
-    say(
+    remark(
         f"""
 {FOLDER}/ holds {TUNES} new tunes as .abc and .mid, and the model that wrote them. Next:
 

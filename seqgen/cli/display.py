@@ -10,7 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from seqgen.checkpoint import quality
-from seqgen.cli.console import printable
+from seqgen.cli.console import (
+    coloured,
+    printable,
+)
 from seqgen.corpus.documents import UNITS
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ class Display:
                 """Rich would end the program; see LinesDisplay.show."""
                 raise BrokenPipeError
 
-        console = Stderr(stderr=True)
+        console = Stderr(stderr=True, **coloured())
         if not console.is_terminal or console.is_dumb_terminal:
             return LinesDisplay(console)
         from seqgen.cli.live import LiveDisplay

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from seqgen import __version__
-from seqgen.cli import check, convert, corpus, demo, play, plot, sample, score, show, train
+from seqgen.cli import (
+    check,
+    convert,
+    corpus,
+    demo,
+    man,
+    play,
+    plot,
+    sample,
+    score,
+    settings,
+    show,
+    train,
+)
 from seqgen.cli.console import Debug, Verbose, debugging, printable, say
 from seqgen.errors import SeqgenError
 
@@ -19,6 +32,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="seqgen",
     no_args_is_help=True,
+    epilog=man.EXIT_STATUS,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -32,6 +46,8 @@ app.command()(convert.convert)
 app.command()(play.play)
 app.command()(check.check)
 app.add_typer(corpus.app, name="corpus")
+app.command()(settings.config)
+app.command()(man.man)
 
 
 def _print_version(wanted: bool) -> None:
@@ -42,6 +58,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option(
@@ -52,6 +69,7 @@ def options(
     _debug: Debug = False,
 ) -> None:
     """Learn to write music and text: train on tunes or prose, then sample new ones."""
+    context.default_map = settings.defaults(context)
 
 
 def main() -> None:

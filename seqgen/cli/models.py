@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from seqgen.cli.completion import CHECKPOINTS, models
 from seqgen.errors import CheckpointError
 
-__all__ = ["CHECKPOINTS", "Model", "find"]
+__all__ = ["CHECKPOINTS", "MODEL_VARIABLE", "Model", "find"]
 
-CHECKPOINTS = Path("checkpoints")
+MODEL_VARIABLE = "SEQGEN_MODEL"
 
 Model = Annotated[
     str | None,
@@ -19,6 +20,8 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="PATH|NAME",
+        envvar=MODEL_VARIABLE,
+        autocompletion=models,
         help="A model file, or a name in checkpoints/.",
         show_default="the newest in checkpoints/",
     ),

@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, printable, say
+from seqgen.cli.completion import files
+from seqgen.cli.console import (
+    Debug,
+    Quiet,
+    printable,
+    remark,
+    say,
+)
 from seqgen.cli.options import Chords, Encoding, OnlyTune, Soundfont, Swing, Transpose
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
 from seqgen.files import STDIN, read_bytes, require_folder, write_atomically
@@ -19,7 +26,10 @@ __all__ = ["play"]
 def play(
     file: Annotated[
         str,
-        typer.Argument(help="Tunes in ABC, MIDI, MusicXML or **kern, or a .wav; - is stdin."),
+        typer.Argument(
+            help="Tunes in ABC, MIDI, MusicXML or **kern, or a .wav; - is stdin.",
+            autocompletion=files,
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -32,6 +42,7 @@ def play(
     soundfont: Soundfont = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUTPUT if it exists.")] = False,
     encoding: Encoding = "utf-8",
+    _quiet: Quiet = False,
     _debug: Debug = False,
 ) -> None:
     """Play the tunes of a file, one after the other, on a plucked string.
@@ -77,7 +88,7 @@ def play(
             require_folder(output)
             write_atomically(output, wav)
             continue
-        say(printable(f"{number}. {parsed.tune.title}"))
+        remark(printable(f"{number}. {parsed.tune.title}"))
         play_wav(wav)
     if tune is not None and number < tune:
         raise UsageError(f"there is no tune {tune}; {number} were read")

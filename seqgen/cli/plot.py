@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, printable, say
+from seqgen.cli.completion import models
+from seqgen.cli.console import (
+    Debug,
+    Quiet,
+    printable,
+    remark,
+)
 from seqgen.cli.models import CHECKPOINTS, find
 from seqgen.errors import InputError, OutputError, UsageError
 from seqgen.files import require_folder, write_atomically
@@ -32,6 +38,7 @@ def plot(
             metavar="[RUN]...",
             help="Models or their .metrics.jsonl files, or names in checkpoints/.",
             show_default="the newest there",
+            autocompletion=models,
         ),
     ] = None,
     output: Annotated[
@@ -46,6 +53,7 @@ def plot(
     ] = None,
     by: Annotated[By, typer.Option(help="What the horizontal axis shows.")] = By.step,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    _quiet: Quiet = False,
     _debug: Debug = False,
 ) -> None:
     """Draw how runs went: losses, learning rate, gradient norm and speed; several are compared.
@@ -73,7 +81,7 @@ def plot(
     require_folder(path)
     write_atomically(path, picture)
     if output is None:
-        say(f"The picture is {printable(str(path))}")
+        remark(f"The picture is {printable(str(path))}")
 
 
 def _model_of(run: str) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seqgen.cli.console import printable
@@ -61,13 +60,13 @@ class Preview:
         Of a tune the fields before its notes are left out, but for its title, metre and key, which
         are what it is called.
         """
-        from seqgen.config import DEFAULT_SAMPLING
+        from seqgen.config import sampling
         from seqgen.models import decoders
         from seqgen.sampling.generate import continuation
 
         end = self._clock() + MOST_SECONDS
         # As long as `seqgen sample` draws: near its limit a tune would be hurried to an end.
-        config = replace(DEFAULT_SAMPLING[self._kind], temperature=TEMPERATURE)
+        config = sampling(self._kind, temperature=TEMPERATURE)
         text = ""
         for piece in continuation(
             decoders.build(self._model, weights), self._tokenizer, "", config,

@@ -5,12 +5,20 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, detail, printable, say
+from seqgen.cli.console import (
+    Debug,
+    Quiet,
+    Verbose,
+    detail,
+    printable,
+    remark,
+    say,
+)
+from seqgen.cli.constrained import GrammarFile, JsonSchema, Regex, text_grammar
 from seqgen.cli.drawing import (
     FrequencyPenalty,
     LogitBias,
@@ -31,6 +39,8 @@ from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
     from seqgen.cli.destination import Destination
+    from seqgen.cli.port import Streams
+    from seqgen.library import Options
     from seqgen.sampling.sampler import Sampler
 
 __all__ = ["sample"]
@@ -98,6 +108,10 @@ def sample(
         Form | None,
         typer.Option("--format", help="What is written.", show_default="by where it goes"),
     ] = None,
+    port: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Play over this MIDI port meanwhile; ? lists them."),
+    ] = None,
     meter: Annotated[
         str, typer.Option(metavar="6/8", help="Of the tune.", rich_help_panel=CONTROLS)
     ] = "",
@@ -158,6 +172,9 @@ def sample(
             rich_help_panel=CONTROLS,
         ),
     ] = False,
+    regex: Regex = None,
+    grammar: GrammarFile = None,
+    json_schema: JsonSchema = None,
     logit_bias: LogitBias = None,
     repetition_penalty: RepetitionPenalty = 1.0,
     repeat_last_n: RepeatLastN = 64,
@@ -170,7 +187,7 @@ def sample(
     min_p: MinP = 0.0,
     typical_p: TypicalP = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr.")] = False,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
@@ -183,14 +200,15 @@ def sample(
     The filters below apply in the order in which they stand; what a valid tune forbids is taken
     out before --temperature. docs/sampling.md says what each does.
     """
-    from seqgen import checkpoint
     from seqgen.cli import destination
-    from seqgen.config import DEFAULT_SAMPLING, SamplingConfig
+    from seqgen.cli.port import find_port
+    from seqgen.config import sampling
     from seqgen.files import read_text
+    from seqgen.library import load, new_seed
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.explanation import Explanation
     from seqgen.sampling.infill import Gaps
-    from seqgen.sampling.sampler import VALID, Sampler
+    from seqgen.sampling.sampler import VALID
 
     text = _prompt(prompt, stdin)
     low, high = parse_range(note_range) if note_range else WHOLE_RANGE
@@ -206,58 +224,54 @@ def sample(
         raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")
     gaps = Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill else None
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
-    config = SamplingConfig(
-        logit_bias=biases(logit_bias),
-        repetition_penalty=repetition_penalty,
-        repeat_last_n=repeat_last_n,
-        presence_penalty=presence_penalty,
-        frequency_penalty=frequency_penalty,
-        loop_penalty=loop_penalty or 0.0,
-        temperature=initial,
-        final_temperature=last,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        typical_p=typical_p,
-        max_tokens=max_tokens or 1,
-        stop=tuple(stop or ()),
-    )
-    saved = checkpoint.load(find(model))
-    usual = DEFAULT_SAMPLING[saved.card.kind]
-    config = replace(
-        config,
-        loop_penalty=usual.loop_penalty if loop_penalty is None else loop_penalty,
-        max_tokens=max_tokens or usual.max_tokens,
-    )
-    target = destination.choose(output, form.value if form else None, saved.card.kind, force=force)
-    seed = _new_seed() if seed is None else seed
-    if not quiet:
-        detail(f"model {saved.path}")
-        say(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
+    options: Options = {
+        "logit_bias": biases(logit_bias),
+        "repetition_penalty": repetition_penalty,
+        "repeat_last_n": repeat_last_n,
+        "presence_penalty": presence_penalty,
+        "frequency_penalty": frequency_penalty,
+        "loop_penalty": loop_penalty,
+        "temperature": initial,
+        "final_temperature": last,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "typical_p": typical_p,
+        "max_tokens": max_tokens,
+        "stop": tuple(stop or ()),
+    }
+    sampling("text", **options)
+    if port is not None:
+        if output is not None or form is not None or infill is not None:
+            raise UsageError("--port plays what is drawn; drop --output, --format and --infill")
+        port = find_port(port)
+    opened = load(find(model))
+    kind = opened.card.kind
+    wanted = form.value if form else _form_beside(port, kind)
+    target = destination.choose(output, wanted, kind, force=force)
+    seed = new_seed() if seed is None else seed
+    detail(f"model {opened.saved.path}")
+    remark(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
     explanation = Explanation() if explain else None
-    sampler = Sampler(
-        saved,
-        config,
+    sampler = opened.sampler(
         prompt=text,
         seed=seed,
         conditions=None if unconstrained else conditions,
         gaps=gaps,
         best_of=best_of,
+        grammar=text_grammar(regex, grammar, json_schema),
         observe=explanation.add if explanation else None,
+        **options,
     )
     numbers = range(first, first + num_samples)
-    if target.streams:
+    if port is not None:
+        _play(sampler, numbers, port)
+    elif target.streams:
         _stream(sampler, numbers)
     else:
         _write(sampler, numbers, target, force=force)
     for line in explanation.lines() if explanation else ():
         say(printable(line))
-
-
-def _new_seed() -> int:
-    import secrets
-
-    return secrets.randbelow(1 << 32)
 
 
 def _prompt(prompt: str | None, stdin: str | None) -> str:
@@ -290,7 +304,7 @@ def _write(sampler: Sampler, numbers: Sequence[int], target: Destination, *, for
             stem = f"{sampler.saved.path.stem}-{sampler.seed}-{number + 1}"
             path = destination.numbered(target.path, stem, f".{target.form}", force=force)
             write_atomically(path, data)
-            say(str(path))
+            remark(str(path))
     elif target.path is None:
         sys.stdout.buffer.write(b"\n".join(payloads))
         sys.stdout.buffer.flush()
@@ -298,7 +312,30 @@ def _write(sampler: Sampler, numbers: Sequence[int], target: Destination, *, for
         write_atomically(target.path, b"\n".join(payloads))
 
 
-def _stream(sampler: Sampler, numbers: Sequence[int]) -> None:
+def _form_beside(port: str | None, kind: str) -> str | None:
+    """What is written while a port plays it; None if that is not for the port to say."""
+    if port is None:
+        return None
+    if kind == "text":
+        raise UsageError("this model writes text, which can't be played; drop --port")
+    return "abc" if kind == "abc" else "txt"
+
+
+def _play(sampler: Sampler, numbers: Sequence[int], port: str) -> None:
+    from seqgen.cli.port import Heard, opened
+
+    kind = sampler.saved.card.kind
+    with opened(port) as out:
+        heard = Heard(sampler, kind, out)
+        if kind == "abc":
+            _stream(heard, numbers)
+            return
+        for number in numbers:
+            for _ in heard.stream(number):
+                pass  # MIDI's events are for no reader
+
+
+def _stream(sampler: Streams, numbers: Sequence[int]) -> None:
     out = sys.stdout.buffer
     terminal = sys.stdout.isatty()
 

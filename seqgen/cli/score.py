@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, detail, printable, remark, say, set_quiet
-from seqgen.cli.models import find
+from seqgen.cli.completion import files as files_of
+from seqgen.cli.completion import models
+from seqgen.cli.console import (
+    Color,
+    Debug,
+    Quiet,
+    Verbose,
+    When,
+    detail,
+    printable,
+    remark,
+    say,
+)
+from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError, UsageError
 from seqgen.files import STDIN
@@ -46,14 +58,18 @@ class Unit(enum.StrEnum):
 def score(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE...|-]", help="Text, ABC or MIDI; - is stdin."),
+        typer.Argument(
+            metavar="[FILE...|-]", help="Text, ABC or MIDI; - is stdin.", autocompletion=files_of
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None,
+        list[Path] | None,  # several in the variable have os.pathsep between them
         typer.Option(
             "--model",
             "-m",
             metavar="PATH|NAME",
+            envvar=MODEL_VARIABLE,
+            autocompletion=models,
             help="A model file, or a name in checkpoints/; several are compared.",
             show_default="the newest in checkpoints/",
         ),
@@ -70,9 +86,8 @@ def score(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     encoding: Encoding = "utf-8",
-    _quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", callback=set_quiet, help="No total on stderr.")
-    ] = False,
+    _color: Color = When.auto,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
@@ -87,25 +102,24 @@ def score(
     All that a model predicts counts: of a line its end, and of a tune that it ends, each as a
     character. Of MIDI events are counted. The total is said on stderr.
     """
-    from seqgen import checkpoint
     from seqgen.cli.verdicts import Records, Tokens
-    from seqgen.sampling.likelihood import Scorer
+    from seqgen.library import load
     from seqgen.sampling.scoring import Judge, Verdict
 
     if tokens and model is not None and len(model) > 1:
         raise UsageError("--tokens shows what one model makes of a text; name one -m")
     if not files and sys.stdin.isatty():
         raise UsageError("there is nothing to score; name a file, or - for stdin")
-    wanted: list[str | None] = [*model] if model else [None]
-    saved = [checkpoint.load(find(name)) for name in wanted]
-    for each in saved:
-        detail(f"model {each.path}")
-    names = _names([each.path for each in saved])
-    scorers = [Scorer(each) for each in saved]
+    wanted = [str(each) for each in model] if model else [None]
+    opened = [load(find(name)) for name in wanted]
+    for each in opened:
+        detail(f"model {each.saved.path}")
+    names = _names([each.saved.path for each in opened])
+    scorers = [each.scorer for each in opened]
     judge = Judge(scorers, by.value if by else None)
-    shown = Tokens(saved[0].card, judge.by, as_json=as_json) if tokens else None
+    shown = Tokens(opened[0].card, judge.by, as_json=as_json) if tokens else None
     records = Records(names, judge.by, midi=judge.kind == "midi", as_json=as_json)
-    total = Verdict("", None, "", 0, *[(0,) * len(saved)] * 2)
+    total = Verdict("", None, "", 0, *[(0,) * len(opened)] * 2)
     count = 0
     failed = False
     for file in files or [STDIN]:

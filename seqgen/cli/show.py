@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.console import Debug, printable
-from seqgen.cli.models import find
+from seqgen.cli.completion import models_or_files
+from seqgen.cli.console import (
+    Color,
+    Debug,
+    When,
+    printable,
+)
+from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
 from seqgen.errors import UsageError
 
@@ -26,6 +32,8 @@ def show(
         str | None,
         typer.Argument(
             metavar="[MODEL|FILE]",
+            envvar=MODEL_VARIABLE,
+            autocompletion=models_or_files,
             help="A model file, or a name in checkpoints/; or a file of tunes, - for stdin.",
             show_default="the newest model there",
         ),
@@ -34,6 +42,7 @@ def show(
         bool, typer.Option("--json", help="The whole card of a model as JSON.")
     ] = False,
     encoding: Encoding = "utf-8",
+    _color: Color = When.auto,
     _debug: Debug = False,
 ) -> None:
     """Show a model's card, or the tunes of a file.
@@ -106,7 +115,7 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     if stripped := stripped_by(corpus):
         learnt += f", without {LEFT_OUT[stripped]}"
     rows: list[tuple[str, Any]] = [
-        ("file", f"{saved.path} ({saved.path.stat().st_size / 1e6:.1f} MB)"),
+        ("file", f"{saved.path} ({saved.path.stat().st_size / 1e6:.1f} MB, {saved.storage})"),
         ("writes", WRITES[card.kind]),
         ("architecture", shape),
         ("parameters", f"{count(model):,}"),

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, say, set_quiet
+from seqgen.cli.completion import corpora
+from seqgen.cli.console import (
+    Color,
+    Debug,
+    Quiet,
+    Verbose,
+    When,
+    quiet,
+    remark,
+    say,
+)
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +86,7 @@ def train(
             metavar="[CORPUS]...",
             help="Files, folders, globs, - for stdin, or a collection's name; see `seqgen corpus "
             "list`.",
+            autocompletion=corpora,
             show_default="the embedded tunes",
         ),
     ] = None,
@@ -249,9 +260,8 @@ def train(
             "--export", help="End the interrupted run of CORPUS or -o: keep its best weights."
         ),
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", callback=set_quiet, help="No display.")
-    ] = False,
+    _color: Color = When.auto,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
@@ -304,7 +314,7 @@ def train(
             raise UsageError(f"--export only ends a run: drop {runs.spell(useless)}")
         runs.export(runs.model_of(named, output))
         return
-    display = Display.choose(quiet=quiet)
+    display = Display.choose(quiet=quiet())
     timing = runs.Timing(began, display.show_seconds)
     with ExitStack() as held:
         with display.waiting():
@@ -316,8 +326,8 @@ def train(
                     force=force,
                     log_dir=log_dir,
                 )
-        if not resume and vocab_size is not None and run.tokenizer.size < vocab_size and not quiet:
-            say(
+        if not resume and vocab_size is not None and run.tokenizer.size < vocab_size:
+            remark(
                 f"--vocab-size {vocab_size}: the corpus holds no more than {run.tokenizer.size} "
                 "tokens that occur often enough to be learnt"
             )

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqgen.cli.console import printable, say
+from seqgen.cli.console import console, printable, say
 from seqgen.errors import InputError, OutputError, SeqgenError
 from seqgen.files import STDIN, decode_text, read_bytes
 
@@ -43,8 +43,6 @@ def show_tunes(path: str | PathLike[str], *, encoding: str = "utf-8") -> None:
         InputError: it can't be read, or holds no tune.
         SeqgenError: some tunes have errors; the others were shown.
     """
-    from rich.console import Console
-
     from seqgen.cli.graphics import PROTOCOLS, protocol
     from seqgen.music import engraving
     from seqgen.music.abc.lexer import lines
@@ -60,21 +58,21 @@ def show_tunes(path: str | PathLike[str], *, encoding: str = "utf-8") -> None:
         text = decode_text(data, path=path, encoding=encoding)
         source = [line for line, _ in lines(text)]
     pictures = protocol() if engraving.available() else None
-    console = Console(highlight=False, soft_wrap=True)
+    out = console(highlight=False, soft_wrap=True)
     shown = failed = 0
     for parsed in READERS[form](data, str(path), encoding):
         if shown + failed:
-            console.print()
+            out.print()
         if parsed.tune is None:
             failed += 1
             _say_error(parsed, path)
             continue
         shown += 1
-        console.print(printable(summary(parsed.tune)), style="bold", markup=False)
+        out.print(printable(summary(parsed.tune)), style="bold", markup=False)
         if pictures is not None and _show_picture(parsed.tune, PROTOCOLS[pictures]):
             continue
         text = write_tune(parsed.tune) if source is None else _source_of(parsed, source)
-        console.print(_coloured(text))
+        out.print(_coloured(text))
     if not shown + failed:
         raise InputError("holds no tune; a tune begins with a line X:1", path=path)
     if failed:

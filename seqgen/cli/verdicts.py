@@ -9,7 +9,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqgen.cli.console import printable
+from seqgen.cli.console import (
+    console,
+    printable,
+)
 from seqgen.files import STDIN
 from seqgen.sampling.likelihood import Surprise, tokens
 
@@ -175,13 +178,9 @@ def _style(colour: int | None) -> str:
 
 
 def _colours() -> Console | None:
-    """A console where stdout is a terminal that shows colours."""
-    if not sys.stdout.isatty():
-        return None
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-    return None if console.no_color or console.color_system is None else console
+    """A console where stdout is a terminal that shows colours, or --color asks for them."""
+    out = console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return out if out.is_terminal and out.color_system and not out.no_color else None
 
 
 def _where(path: str, line: int | None) -> str:

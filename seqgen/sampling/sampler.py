@@ -23,6 +23,7 @@ from seqgen.sampling.penalties import biases
 
 if TYPE_CHECKING:
     from seqgen.sampling.likelihood import Scorer
+    from seqgen.sampling.text_grammar import TextGrammar
 
 __all__ = ["VALID", "Sampler"]
 
@@ -45,10 +46,12 @@ class Sampler:
         gaps: a tune with bars left open, which every sample fills; instead of a prompt.
         best_of: how many are drawn for each sample, which is the one of them that has the highest
             mean log-likelihood a token.
+        grammar: what a text that is drawn must be.
         observe: told of every token drawn under the grammar; see ``Drawing``.
     Raises:
-        UsageError: the model writes text or MIDI, and more than a valid tune is asked of it; or its
-            vocabulary can't spell such a tune, or lacks a token that is to have a bias.
+        UsageError: the model writes text or MIDI, and more than a valid tune is asked of it, or
+            tunes or MIDI, and there is a grammar; or its vocabulary can't spell such a tune, or
+            lacks a token that is to have a bias; or no text meets the grammar.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Sampler:
         conditions: Conditions | None = VALID,
         gaps: Gaps | None = None,
         best_of: int = 1,
+        grammar: TextGrammar | None = None,
         observe: Callable[[str, float], None] | None = None,
     ) -> None:
         self.saved, self.config, self.seed = saved, config, seed
@@ -71,6 +75,11 @@ class Sampler:
         self._title = conditions.title if conditions is not None else ""
         self._constraint: Constraint | None = None
         self._grammar: Grammatical | None = None
+        if grammar is not None and saved.card.kind != "text":
+            raise UsageError(
+                "this model writes music, which has a grammar of its own; --regex, --grammar and "
+                "--json-schema are for models of text"
+            )
         if saved.card.kind == "midi":
             if conditions != VALID or gaps is not None:
                 raise UsageError(
@@ -83,6 +92,10 @@ class Sampler:
         elif saved.card.kind != "abc":
             if conditions != VALID or gaps is not None or observe is not None:
                 raise UsageError("this model writes text, which has no metre, key or bars")
+            if grammar is not None:
+                from seqgen.sampling.text_constraint import TextConstraint
+
+                self._grammar = TextConstraint(saved.card.tokenizer, grammar, config.max_tokens)
         elif conditions is not None:
             if self._strip == "titles":
                 # The heading says it, and the vocabulary need not spell it.

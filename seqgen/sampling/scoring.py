@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -130,6 +130,21 @@ class Judge:
             for tunes in self._tunes(path, pieces):
                 whole = sum(tunes, whole)
             yield [whole]
+
+    def document(self, text: str) -> Verdict:
+        """The verdict on a whole text, a tune, or a piece of MIDI as events.
+
+        Raises:
+            InputError: it is empty.
+        """
+        if not text:
+            raise InputError("the text is empty; there is nothing to score")
+        if self.kind == "text":
+            return self._text("", iter([text]))
+        own = strip(text, self._strip) if self._strip else text
+        (verdict,) = self._each("", [(1, "", own)], closed=True)
+        events = own.count("\n") + 1
+        return replace(verdict, units=events) if self.kind == "midi" else verdict
 
     def _lines(self, path: str, pieces: Iterator[str]) -> Iterator[list[Verdict]]:
         held, number = "", 1

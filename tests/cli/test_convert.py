@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from seqgen import checkpoint
 from seqgen.cli.convert import safe_name
 from seqgen.cli.main import app
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
@@ -176,3 +179,24 @@ def test_neither_loads_anything_heavy() -> None:
     )
     assert done.stdout.strip() == "[]"
     assert Path("g.mid").exists()
+
+
+def test_a_model_of_half_the_size(make_model: Callable[..., Path]) -> None:
+    path = make_model()
+    half, whole = "half.safetensors", "whole.safetensors"
+    assert run("convert", str(path), half).exit_code == 0
+    assert run("convert", half, whole, "--weights", "float32").exit_code == 0
+    assert checkpoint.load(half).storage == "float16"
+    assert checkpoint.load(whole).storage == "float32"
+    weights = checkpoint.load(half).weights
+    assert all((weights[name] == w).all() for name, w in checkpoint.load(whole).weights.items())
+    result = run("convert", str(path), half)
+    assert isinstance(result.exception, OutputError)
+    assert problem(result) == "half.safetensors exists; --force replaces it"
+    saved = checkpoint.load(path)
+    card = dataclasses.replace(saved.card, progress={"step": 1})
+    checkpoint.save(path, card, saved.weights)
+    result = run("convert", str(path), half, "--force")
+    assert isinstance(result.exception, UsageError)
+    assert "is an interrupted run; end it with" in problem(result)
+    assert "one to read" in problem(run("convert", half, whole, "x.safetensors"))

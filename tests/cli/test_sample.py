@@ -221,6 +221,11 @@ BAD = [
     (["-o", "none/x.abc"], 1, "none/x.abc"),
     (["--format", "mid", "-n", "2"], 2, "one tune"),
     (["extra"], 2, "-p"),
+    (["-m", "prose", "--regex", "a&&b["], 2, "--regex can't be used"),
+    (["-m", "prose", "--regex", "[a&&b]"], 2, "no text can meet --regex"),
+    (["-m", "prose", "--grammar", "none.lark"], 1, "none.lark: can't be read"),
+    (["--regex", "a", "--json-schema", "x"], 2, "one of --regex, --grammar"),
+    (["-m", "small", "--regex", "a"], 2, "for models of text"),
     (["-", "-p", "x"], 2, "not both"),
 ]
 
