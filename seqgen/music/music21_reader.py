@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import warnings
 import zipfile
 import zlib
@@ -44,6 +45,10 @@ MAX_MEMBERS = 1000
 """Files in an archive; a score comes with its pictures and sounds."""
 MAX_CONTAINER_BYTES = 1 << 16
 """Of the file that names an archive's score."""
+
+# music21 takes seconds for a metre of a thousand beats. In XML what spells a number must be plain.
+_BEATS = re.compile(r"<beats\b(?!(?:\s[^<>]*)?(?:/>|>(?![^<]*\d{3})[^<&]*</beats\s*>))")
+_KERN_BEATS = re.compile(r"\*M\d{3}")
 
 _CONTAINER = "META-INF/container.xml"
 _MEMBER = b"PK\x01\x02"  # begins each entry of an archive's table of contents
@@ -102,6 +107,7 @@ def read_kern(
     text = decode_text(data, path=path, encoding=encoding)
     if "**kern" not in text:
         raise InputError("is no **kern file: no column begins with **kern", path=path)
+    _check_meters(text, _KERN_BEATS, path)
     return [_read(text, "humdrum", "**kern", path)]
 
 
@@ -117,7 +123,15 @@ def _xml_text(data: bytes, path: str | PathLike[str] | None) -> str:
         raise InputError("defines entities, which no score needs; remove them", path=path)
     if "<score-partwise" not in text and "<score-timewise" not in text:
         raise InputError("is no MusicXML: it holds no <score-partwise>", path=path)
+    _check_meters(text, _BEATS, path)
     return text
+
+
+def _check_meters(text: str, wrong: re.Pattern[str], path: str | PathLike[str] | None) -> None:
+    found = wrong.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise InputError("this metre's beats are not a number up to 99", path=path, line=line)
 
 
 def _read(text: str, form: str, name: str, path: str | PathLike[str] | None) -> Tune:

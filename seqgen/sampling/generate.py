@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import SamplingConfig
-from seqgen.errors import UsageError
+from seqgen.errors import CheckpointError, UsageError
 from seqgen.models.decoders import Decoder
 from seqgen.sampling.filters import FloatArray, distribution, log_softmax, temperature_at
 from seqgen.sampling.penalties import Penalties
@@ -114,6 +114,8 @@ def draw(probabilities: FloatArray, rng: np.random.Generator) -> int:
     """An id drawn from the distribution, (vocabulary,)."""
     # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
     cumulative = np.cumsum(probabilities)
+    if not cumulative[-1] > 0:  # NaN: the weights, though finite, are too large to reckon with
+        raise CheckpointError("this model's weights give no probabilities; train it anew")
     drawn = np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right")
     # Rounding can reach the sum itself; then it is the last token that has any probability.
     last = len(cumulative) - 1 if drawn < len(cumulative) else np.flatnonzero(probabilities)[-1]

@@ -72,6 +72,7 @@ DAMAGE: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "kern": damaged_kern,
     "text": damaged,
 }
+FORMS = ("abc", *DAMAGE)
 SUFFIXES = {"midi": ".mid", "musicxml": ".musicxml", "mxl": ".mxl", "kern": ".krn"}
 
 
