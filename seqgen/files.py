@@ -55,6 +55,8 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_INPUT_BYTES
         data = sys.stdin.buffer.read(max_bytes + 1)
     else:
         with _open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > max_bytes:
+                raise _too_large(max_bytes, path)
             data = _read(file, max_bytes + 1, path)
     if len(data) > max_bytes:
         raise _too_large(max_bytes, path)

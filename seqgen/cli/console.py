@@ -18,6 +18,7 @@ __all__ = [
     "detail",
     "parse_duration",
     "printable",
+    "put",
     "remark",
     "say",
     "set_quiet",
@@ -26,7 +27,10 @@ __all__ = [
 _settings = {"verbose": False, "debug": False, "quiet": False}
 
 # A terminal acts on control characters; a title from a stranger's file must only be shown.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Surrogates stand for bytes that are no text; sent as they were, a byte could be such a character.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def _setter(name: str) -> Callable[[bool], None]:
@@ -64,8 +68,21 @@ def debugging() -> bool:
 
 
 def say(text: str) -> None:
-    """A line for the user, on stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 -- this is where printing happens
+    """A line for the user, on stderr, made printable: it may name a stranger's file or tune."""
+    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201 -- this is where it happens
+
+
+def put(payload: str | bytes) -> None:
+    """A command's result, on stdout: as it is, but on a terminal made printable.
+
+    Text is UTF-8 whatever the locale says, and bytes that are no text come out as they went in.
+    """
+    data = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogateescape")
+    if sys.stdout.isatty():
+        data = printable(data.decode("utf-8", "replace")).encode()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def set_quiet(value: bool) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, parse_duration, printable, say
+from seqgen.cli.console import Debug, Verbose, parse_duration, put, say
 
 __all__ = ["demo"]
 
@@ -58,7 +58,7 @@ def demo(
         write_atomically(FOLDER / f"tune-{number + 1}.abc", text.encode())
         write_atomically(FOLDER / f"tune-{number + 1}.mid", midi)
         if number == 0:
-            typer.echo(printable(text), nl=False)
+            put(text)
     say(
         f"""
 {FOLDER}/ holds {TUNES} new tunes as .abc and .mid, and the model that wrote them. Next:

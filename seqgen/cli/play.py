@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, printable, say
+from seqgen.cli.console import Debug, say
 from seqgen.cli.options import Chords, Encoding, OnlyTune, Soundfont, Swing, Transpose
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
 from seqgen.files import STDIN, read_bytes, require_folder, write_atomically
@@ -67,7 +67,7 @@ def play(
             failed += 1
             if error is not None:
                 place = {"line": error.line, "column": error.column}
-                say(printable(f"seqgen: {InputError(error.message, path=file, **place)}"))
+                say(f"seqgen: {InputError(error.message, path=file, **place)}")
             continue
         if played and output is not None:
             raise UsageError("there are several tunes, and -o holds one: choose one with --tune N")
@@ -77,7 +77,7 @@ def play(
             require_folder(output)
             write_atomically(output, wav)
             continue
-        say(printable(f"{number}. {parsed.tune.title}"))
+        say(f"{number}. {parsed.tune.title}")
         play_wav(wav)
     if tune is not None and number < tune:
         raise UsageError(f"there is no tune {tune}; {number} were read")

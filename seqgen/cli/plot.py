@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import enum
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, printable, say
+from seqgen.cli.console import Debug, printable, put, say
 from seqgen.cli.models import CHECKPOINTS, find
 from seqgen.errors import InputError, OutputError, UsageError
 from seqgen.files import require_folder, write_atomically
@@ -67,13 +66,12 @@ def plot(
     names = [printable(model.stem if distinct else str(model)) for model in models]
     picture = draw([_read(m, n) for m, n in zip(models, names, strict=True)], form, by.value)
     if output == "-":
-        sys.stdout.buffer.write(picture)
-        sys.stdout.buffer.flush()
+        put(picture)
         return
     require_folder(path)
     write_atomically(path, picture)
     if output is None:
-        say(f"The picture is {printable(str(path))}")
+        say(f"The picture is {path}")
 
 
 def _model_of(run: str) -> Path:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import enum
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, detail, printable, say
+from seqgen.cli.console import Debug, Verbose, detail, put, say
 from seqgen.cli.drawing import (
     FrequencyPenalty,
     LogitBias,
@@ -244,12 +243,11 @@ def sample(
             _payload(sampler, number, num_samples, target.form) for number in range(num_samples)
         )
         if target.path is None:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            put(data)
         else:
             write_atomically(target.path, data)
     for line in explanation.lines() if explanation else ():
-        say(printable(line))
+        say(line)
 
 
 def _new_seed() -> int:
@@ -276,14 +274,6 @@ def _prompt(prompt: str | None, stdin: str | None) -> str:
 
 
 def _stream(sampler: Sampler, count: int) -> None:
-    out = sys.stdout.buffer
-    terminal = sys.stdout.isatty()
-
-    def put(text: str) -> None:
-        shown = printable(text) if terminal else text
-        out.write(shown.encode("utf-8", "surrogateescape"))
-        out.flush()
-
     for number in range(count):
         if number:
             put("\n")

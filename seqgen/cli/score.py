@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqgen.cli.console import Debug, Verbose, detail, printable, remark, say, set_quiet
+from seqgen.cli.console import Debug, Verbose, detail, remark, say, set_quiet
 from seqgen.cli.models import find
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError, UsageError
@@ -119,14 +119,14 @@ def score(
                 count += len(verdicts)
         except InputError as error:
             # As cat does: the others are still worth reading.
-            say(printable(f"seqgen: {error}"))
+            say(f"seqgen: {error}")
             failed = True
     if count or not failed:  # a total of nothing would only bury the error
         for line in records.totals(total, count):
             remark(line)
     for name, scorer in zip(names, scorers, strict=True):
         if scorer.spelled:
-            remark(printable(_spelled(name, scorer)))
+            remark(_spelled(name, scorer))
     if failed:
         raise typer.Exit(1)
 

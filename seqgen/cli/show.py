@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.console import Debug, printable
+from seqgen.cli.console import Debug, printable, put
 from seqgen.cli.models import find
 from seqgen.cli.options import Encoding
 from seqgen.errors import UsageError
@@ -52,12 +52,12 @@ def show(
         return
     saved = checkpoint.load(find(what))
     if as_json:
-        typer.echo(json.dumps(checkpoint.card_to_json(saved.card), indent=2))
+        put(json.dumps(checkpoint.card_to_json(saved.card), indent=2) + "\n")
         return
     rows = _rows(saved)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        typer.echo(printable(f"{name:<{width}}  {value}"))
+        put(printable(f"{name:<{width}}  {value}") + "\n")
 
 
 def _holds_tunes(name: str) -> bool:
