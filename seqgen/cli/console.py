@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -122,6 +123,6 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text.strip().lower())
     parts = {unit: float(n) for unit, n in match.groupdict().items() if n} if match else {}
     seconds = sum(n * {"h": 3600, "m": 60, "s": 1}[unit] for unit, n in parts.items())
-    if seconds <= 0:
+    if not 0 < seconds < math.inf:
         raise UsageError(f"'{text}' is no duration; write 90s, 5m or 1h30m")
     return seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -85,8 +84,9 @@ def _report(error: Exception) -> int:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         say(f"seqgen: {where}{reason(error)}")
-        with contextlib.suppress(OSError, ValueError):
-            # What stdout could not take must not be tried again when the interpreter ends.
+        try:
+            sys.stdout.flush()
+        except OSError:  # what it can't take must not be tried again when the interpreter ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, MemoryError):

@@ -42,6 +42,7 @@ from seqgen.music.tuplets import group_tuplets
 __all__ = ["PartReader", "read_key", "read_meter"]
 
 _BARS_A_LINE = 4
+_MAX_VERSES = 64
 _STYLES = {"double": "double", "final": "final", "heavy-light": "start", "dotted": "dotted"}
 _CLEFS = {("G", 2): "treble", ("F", 4): "bass", ("C", 3): "alto", ("C", 4): "tenor",
           ("C", 1): "soprano", ("C", 2): "mezzosoprano", ("F", 3): "baritone"}  # fmt: skip
@@ -280,9 +281,13 @@ class PartReader:
         return Chord(tuple(notes), duration, joined, tuplet, attached)
 
     def _lyrics(self, element: Any) -> tuple[Syllable, ...]:
+        lyrics = element.lyrics
+        for each in lyrics:
+            if not 0 < each.number <= _MAX_VERSES:
+                raise ValueError(f"there is no verse {each.number}")
         return tuple(
             Syllable(each.number, each.text or "", each.syllabic in ("begin", "middle"))
-            for each in element.lyrics
+            for each in lyrics
         )
 
 
