@@ -36,6 +36,7 @@ MAX_INPUT_BYTES = 1 << 30
 MAX_STREAMED_BYTES = 1 << 34
 PIECE_BYTES = 1 << 20
 STDIN = "-"
+LONGEST_NAME = 50  # characters of a name, of up to four bytes each, in that of its temporary file
 
 
 def reason(error: OSError) -> str:
@@ -249,11 +250,13 @@ def output_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = Path(path)
     temporary: str | None = None
+    if "\0" in target.name:
+        raise OutputError(f"{str(target)!r}: is no file name")
     try:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")
         fd, temporary = tempfile.mkstemp(
-            prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent
+            prefix=f".{target.name[:LONGEST_NAME]}.", suffix=".tmp", dir=target.parent
         )
         with os.fdopen(fd, "wb") as stream:
             yield stream

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from seqgen.cli.console import Debug, Verbose, parse_duration, put, say
+from seqgen.errors import OutputError
 
 __all__ = ["demo"]
 
@@ -21,6 +22,7 @@ TEMPERATURE = 0.9
 def demo(
     budget: Annotated[str, typer.Option(metavar="TIME", help="Time to train.")] = "2m",
     seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier demo.")] = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
 ) -> None:
@@ -37,6 +39,10 @@ def demo(
 
     seconds = parse_duration(budget)
     model = FOLDER / "model.safetensors"
+    tunes = [FOLDER / f"tune-{number + 1}.abc" for number in range(TUNES)]
+    for path in (model, *tunes, *(tune.with_suffix(".mid") for tune in tunes)):
+        if path.exists() and not force:
+            raise OutputError(f"{path} exists; --force replaces what is in {FOLDER}/")
     say("Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes and more.")
     display = Display.choose(quiet=False)
     timing = Timing(began, display.show_seconds)
@@ -53,10 +59,10 @@ def demo(
     saved = checkpoint.load(model)
     config = replace(DEFAULT_SAMPLING["abc"], temperature=TEMPERATURE)
     sampler = Sampler(saved, config, prompt="", seed=seed)
-    for number in range(TUNES):
+    for number, tune in enumerate(tunes):
         text, midi = playable(sampler, number, TUNES)
-        write_atomically(FOLDER / f"tune-{number + 1}.abc", text.encode())
-        write_atomically(FOLDER / f"tune-{number + 1}.mid", midi)
+        write_atomically(tune, text.encode())
+        write_atomically(tune.with_suffix(".mid"), midi)
         if number == 0:
             put(text)
     say(

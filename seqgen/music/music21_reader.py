@@ -46,9 +46,13 @@ MAX_MEMBERS = 1000
 MAX_CONTAINER_BYTES = 1 << 16
 """Of the file that names an archive's score."""
 
-# music21 takes seconds for a metre of a thousand beats. In XML what spells a number must be plain.
-_BEATS = re.compile(r"<beats\b(?!(?:\s[^<>]*)?(?:/>|>(?![^<]*\d{3})[^<&]*</beats\s*>))")
-_KERN_BEATS = re.compile(r"\*M\d{3}")
+# music21 takes seconds for a metre of a thousand beats, and for a key of 10^20 flats for ever. In XML
+# what spells such a number must be plain, of two digits and perhaps a fraction.
+_XML_NUMBERS = re.compile(
+    r"<(beats|fifths|cancel|octave|alter|octave-change|chromatic|diatonic|key-alter)\b"
+    r"(?!(?:\s[^<>]*)?(?:/>|>(?![^<.]*\d{3})[^<&]*</\1\s*>))"
+)
+_KERN_NUMBERS = re.compile(r"\*M\d{3}")
 
 _CONTAINER = "META-INF/container.xml"
 _MEMBER = b"PK\x01\x02"  # begins each entry of an archive's table of contents
@@ -107,7 +111,7 @@ def read_kern(
     text = decode_text(data, path=path, encoding=encoding)
     if "**kern" not in text:
         raise InputError("is no **kern file: no column begins with **kern", path=path)
-    _check_meters(text, _KERN_BEATS, path)
+    _check_numbers(text, _KERN_NUMBERS, path)
     return [_read(text, "humdrum", "**kern", path)]
 
 
@@ -123,15 +127,15 @@ def _xml_text(data: bytes, path: str | PathLike[str] | None) -> str:
         raise InputError("defines entities, which no score needs; remove them", path=path)
     if "<score-partwise" not in text and "<score-timewise" not in text:
         raise InputError("is no MusicXML: it holds no <score-partwise>", path=path)
-    _check_meters(text, _BEATS, path)
+    _check_numbers(text, _XML_NUMBERS, path)
     return text
 
 
-def _check_meters(text: str, wrong: re.Pattern[str], path: str | PathLike[str] | None) -> None:
+def _check_numbers(text: str, wrong: re.Pattern[str], path: str | PathLike[str] | None) -> None:
     found = wrong.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
-        raise InputError("this metre's beats are not a number up to 99", path=path, line=line)
+        raise InputError("this is no number of beats, sharps or octaves up to 99", path=path, line=line)
 
 
 def _read(text: str, form: str, name: str, path: str | PathLike[str] | None) -> Tune:

@@ -176,10 +176,10 @@ def test_a_container_in_an_unknown_encoding() -> None:
 
 SCORE = """<score-partwise><part-list><score-part id="P1"><part-name/></score-part></part-list>
 <part id="P1"><measure number="1"><attributes><divisions>1</divisions>
-<time><beats>{beats}</beats><beat-type>4</beat-type></time></attributes>
+<key><fifths>{fifths}</fifths></key><time><beats>{beats}</beats><beat-type>4</beat-type></time></attributes>
 <note><pitch><step>C</step><alter>{alter}</alter><octave>{octave}</octave></pitch>
 <duration>1</duration>{more}</note></measure></part></score-partwise>"""
-PLAIN = {"beats": "4", "alter": "0", "octave": "4", "more": ""}
+PLAIN = {"fifths": "0", "beats": "4", "alter": "0", "octave": "4", "more": ""}
 TUPLET = (
     "<type>quarter</type><time-modification><actual-notes>111</actual-notes><normal-notes>2</normal-notes>"
     "</time-modification>"
@@ -193,12 +193,13 @@ def test_the_score_is_sound_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"octave": "99999999999999999999"}, "there is no note C of octave"),
-        ({"octave": "1000000000"}, "there is no note C of octave"),
+        ({"octave": "99999999999999999999"}, "no number of beats, sharps or octaves"),
+        ({"octave": "42"}, "there is no note C of octave 42"),
         ({"alter": "-3"}, "there is no note|can't be read as MusicXML"),
-        ({"beats": "1024th"}, r"^x:3: this metre's beats are not a number up to 99"),
-        ({"beats": "9<!-- -->999999"}, "beats are not"),
-        ({"beats": "&#57;&#57;&#57;&#57;"}, "beats are not"),
+        ({"beats": "1024th"}, r"^x:3: this is no number of beats"),
+        ({"beats": "9<!-- -->999999"}, "no number of beats"),
+        ({"beats": "&#57;&#57;&#57;&#57;"}, "no number of beats"),
+        ({"fifths": "-99999999999999999999"}, "no number of beats"),
         ({"more": TUPLET}, "there are no tuplets of 111"),
         (
             {"more": "<lyric number='99999999999999999999'><text>la</text></lyric>"},
@@ -212,7 +213,7 @@ def test_scores_beyond_bounds(changed: dict[str, str], message: str) -> None:
 
 
 def test_kern_beyond_bounds() -> None:
-    with pytest.raises(InputError, match="beats are not a number up to 99"):
+    with pytest.raises(InputError, match="no number of beats"):
         read_kern(b"**kern\n*M1024/4\n4c\n*-\n")
 
 
