@@ -51,7 +51,9 @@ def make() -> None:
         created="2026-01-01T00:00:00+00:00",
         progress={"step": 7},
     )
-    checkpoint.save(FOLDER / f"version-{FORMAT_VERSION}.safetensors", card, _weights(config), MEMORY)
+    checkpoint.save(
+        FOLDER / f"version-{FORMAT_VERSION}.safetensors", card, _weights(config), MEMORY
+    )
 
 
 @pytest.mark.parametrize("version", VERSIONS)

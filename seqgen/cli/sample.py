@@ -184,7 +184,9 @@ def sample(
         raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
     if infill is not None and (last is not None or max_tokens is not None or stop):
         raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")
-    gaps = Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill is not None else None
+    gaps = (
+        Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill is not None else None
+    )
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
     config = SamplingConfig(
         logit_bias=biases(logit_bias),

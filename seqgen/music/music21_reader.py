@@ -46,8 +46,8 @@ MAX_MEMBERS = 1000
 MAX_CONTAINER_BYTES = 1 << 16
 """Of the file that names an archive's score."""
 
-# music21 takes seconds for a metre of a thousand beats, and for a key of 10^20 flats for ever. In XML
-# what spells such a number must be plain, of two digits and perhaps a fraction.
+# music21 takes seconds for a metre of a thousand beats, and for ever for a key of 10^20 flats. In
+# XML what spells such a number must be plain, of two digits and perhaps a fraction.
 _XML_NUMBERS = re.compile(
     r"<(beats|fifths|cancel|octave|alter|octave-change|chromatic|diatonic|key-alter)\b"
     r"(?!(?:\s[^<>]*)?(?:/>|>(?![^<.]*\d{3})[^<&]*</\1\s*>))"
@@ -135,7 +135,9 @@ def _check_numbers(text: str, wrong: re.Pattern[str], path: str | PathLike[str] 
     found = wrong.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
-        raise InputError("this is no number of beats, sharps or octaves up to 99", path=path, line=line)
+        raise InputError(
+            "this is no number of beats, sharps or octaves up to 99", path=path, line=line
+        )
 
 
 def _read(text: str, form: str, name: str, path: str | PathLike[str] | None) -> Tune:

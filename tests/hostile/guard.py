@@ -23,10 +23,12 @@ SECONDS = 1.0
 ROOT = Path(__file__).parents[2]
 
 # Audit events (Python's documentation has the table).
-OUTSIDE = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn",
-           "ctypes.", "urllib.", "http.", "ftplib.", "shutil.", "os.remove", "os.rename", "os.rmdir",
-           "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown", "pty.",
-           "pickle.", "webbrowser.", "tempfile.")  # fmt: skip
+OUTSIDE = (
+    "socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn",
+    "ctypes.", "urllib.", "http.", "ftplib.", "shutil.", "os.remove", "os.rename", "os.rmdir",
+    "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown", "pty.",
+    "pickle.", "webbrowser.", "tempfile.",
+)  # fmt: skip
 CODE = ("exec", "import", "compile", "marshal.")
 
 _state: dict[str, Any] = {"forbidden": (), "broken": []}

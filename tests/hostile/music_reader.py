@@ -15,7 +15,7 @@ from collections.abc import Callable
 from seqgen.errors import InputError
 from seqgen.files import decode_text
 from seqgen.music.abc.parser import parse_tune
-from seqgen.music.forms import READERS, Sound, WRITERS
+from seqgen.music.forms import READERS, WRITERS, Sound
 from seqgen.music.midi import write
 from seqgen.music.musicxml.writer import write_musicxml, write_mxl
 from seqgen.music.performance import perform
@@ -30,17 +30,64 @@ from tests.hostile.mutations import (
 )
 
 TUNES = (
-    "X:1\nT:One\nC:Anon\nM:6/8\nL:1/8\nQ:3/8=116\nK:Edor\n|:\"Em\"E2F G3|[1 .A3 !trill!B3:|[2 (3ABc d z2|]\n"
-    "w:oh my dear-est * love\n",
-    "X:1\nT:Two\nM:2/4\nL:1/8\nK:Bb\nV:1\n{cd}B2 [Bdf]2|d4-|[M:3/4]d2 c^c z2|\nV:2 clef=bass\nB,4|F,4|B,6|\n",
+    """X:1
+T:One
+C:Anon
+M:6/8
+L:1/8
+Q:3/8=116
+K:Edor
+|:"Em"E2F G3|[1 .A3 !trill!B3:|[2 (3ABc d z2|]
+w:oh my dear-est * love
+""",
+    """X:1
+T:Two
+M:2/4
+L:1/8
+K:Bb
+V:1
+{cd}B2 [Bdf]2|d4-|[M:3/4]d2 c^c z2|
+V:2 clef=bass
+B,4|F,4|B,6|
+""",
 )
 KERN = (
-    b"**kern\t**kern\n*clefF4\t*clefG2\n*M4/4\t*M4/4\n*k[f#]\t*k[f#]\n=1-\t=1-\n4G\t8.b\n.\t16cc\n"
-    b"4D\t4d 4f#\n2G\t[2g\n=2\t=2\n1r\t2g]\n.\t3%2g\n.\t6r\n==\t==\n*-\t*-\n",
-    b"!!!OTL: One\n**kern\n*M3/4\n*MM90\n=1\n4c\n(4d;\n4e)\n=2\n*^\n2.c\t4e\n.\t4f\n.\t4g\n*v\t*v\n==\n*-\n",
+    b"""**kern\t**kern
+*clefF4\t*clefG2
+*M4/4\t*M4/4
+*k[f#]\t*k[f#]
+=1-\t=1-
+4G\t8.b
+.\t16cc
+4D\t4d 4f#
+2G\t[2g
+=2\t=2
+1r\t2g]
+.\t3%2g
+.\t6r
+==\t==
+*-\t*-
+""",
+    b"""!!!OTL: One
+**kern
+*M3/4
+*MM90
+=1
+4c
+(4d;
+4e)
+=2
+*^
+2.c\t4e
+.\t4f
+.\t4g
+*v\t*v
+==
+*-
+""",
 )
 TEXTS = (
-    "In the beginning \u2013 na\u00efve, caf\u00e9, \u5922, \U0001d11e.\r\nX: not a tune\n\n\tK: no\n".encode(),
+    "In the beginning \u2013 na\u00efve, \u5922, \U0001d11e.\r\nX: no tune\n\n\tK: no\n".encode(),
     b"X:1\nT:A\nK:C\nCDEF|\n\nX:2\nT:B\nK:G\nG2 B2|]\n",
     b"MThd and PK\x03\x04 and **kern and <?xml and words\n" * 3,
 )
@@ -134,7 +181,7 @@ def main(form: str, seed: int, count: int) -> None:
                 read(form, data)
         except InputError as error:
             refused += 1
-            assert "\n" not in str(error)
+            assert "\n" not in str(error)  # noqa: PT017 -- whether there is one is counted
         except BaseException:
             print(data.hex(), file=sys.stderr)  # noqa: T201
             raise

@@ -126,7 +126,9 @@ def options() -> list[tuple[str, str]]:
     found = []
     for name, command in COMMAND.commands.items():  # type: ignore[attr-defined]
         inner = getattr(command, "commands", None)
-        for path, each in [(f"{name} {n}", c) for n, c in inner.items()] if inner else [(name, command)]:
+        for path, each in (
+            [(f"{name} {n}", c) for n, c in inner.items()] if inner else [(name, command)]
+        ):
             for parameter in each.params:
                 long = [o for o in parameter.opts if o.startswith("--")]
                 if long and not getattr(parameter, "is_flag", False):
@@ -162,7 +164,11 @@ def test_unexpected_errors_are_sentences_too(
     from seqgen.cli import convert
 
     for error, status, message in (
-        (ValueError("\x1b[2Jodd"), 1, "this is a fault in seqgen: ValueError: \ufffd[2Jodd; --debug"),
+        (
+            ValueError("\x1b[2Jodd"),
+            1,
+            "this is a fault in seqgen: ValueError: \ufffd[2Jodd; --debug",
+        ),
         (MemoryError(), 1, "there is not enough memory"),
         (OSError(28, "No space left on device", "x"), 1, "seqgen: x: no space left on device\n"),
         (InputError("odd", path="x"), 1, "seqgen: x: odd\n"),

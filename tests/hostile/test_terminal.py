@@ -49,7 +49,7 @@ def folder(make_model: MakeModel) -> Path:
     checkpoint.save(path, card, make_weights(config))
     (folder / f"{EVIL}.safetensors").write_bytes(path.read_bytes())
     make_model("lstm", name="tunes")
-    tune = f"X:1\nT:{EVIL}\nC:{EVIL}\nM:2/4\nL:1/8\nK:C\n\"^{EVIL}\"CD EF|{EVIL}G|]\n"
+    tune = f'X:1\nT:{EVIL}\nC:{EVIL}\nM:2/4\nL:1/8\nK:C\n"^{EVIL}"CD EF|{EVIL}G|]\n'
     (folder / "evil.abc").write_bytes(tune.replace("\r", "").replace("\u2028", "").encode())
     good = tune.replace(f"|{EVIL}G|]", "|G4|]").replace("\r", "").replace("\u2028", "")
     (folder / "good.abc").write_bytes(good.encode())
