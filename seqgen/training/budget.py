@@ -28,7 +28,10 @@ MIN_EVALUATIONS = 3
 EVALUATION_SHARE = 0.12  # of the time, at most, is spent on evaluations
 MEASURED_SHARE = 0.04  # of the budget goes into measuring updates, and as much at most
 MEASURED_SECONDS = 6.0  # at most, and again at most for an evaluation
-SETTLING_UPDATES = 2  # after the first, which compiles
+SETTLING_UPDATES = 2  # after the first, which compiles, at least
+# And at least so long, or as small a share of the budget: for its first one or two seconds a
+# machine that has stood idle is up to a quarter faster, or slower, than it will be.
+SETTLING_SECONDS, SETTLING_SHARE = 1.5, 0.025
 MEASURED_UPDATES = 5  # at least
 # Kept back, of the whole: what a machine loses when it works for long. Runs of one minute to
 # fourteen ended 1 to 5 % late by the speed of their first seconds.
@@ -121,8 +124,12 @@ def measure(
     """
     clock = budget.clock
     memory = trainer.export_memory()
-    for step in range(1 + SETTLING_UPDATES):
-        trainer.update(batches[step], step)
+    trainer.update(batches[0], 0)
+    settling = min(SETTLING_SECONDS, SETTLING_SHARE * budget.seconds)
+    updates, began = 0, clock()
+    while updates < SETTLING_UPDATES or (clock() - began < settling and budget.left > 0):
+        updates += 1
+        trainer.update(batches[updates], updates)
     enough = min(MEASURED_SECONDS, MEASURED_SHARE * budget.seconds)
     updates, began = 0, clock()
     while updates < MEASURED_UPDATES or (clock() - began < enough and budget.left > 0):

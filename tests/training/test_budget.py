@@ -93,6 +93,20 @@ def test_a_run_ends_when_it_was_promised(costs: Costs, seconds: float) -> None:
     assert 1 <= evaluations <= 12
 
 
+def test_the_first_second_after_compiling_is_not_what_is_measured() -> None:
+    class Fresh(Machine):
+        def update(self, batch: int, step: int) -> None:
+            hurry = 0.75 if self.clock.now < 1.0 + 7.0 else 1.0
+            self.spend("update", hurry * self.costs.update)
+
+    clock = Clock()
+    clock.now = 0.0
+    machine: Any = Fresh(clock, Costs(0.02, 1.0, 0.1))
+    budget = Budget(60.0, clock.now, clock=clock)
+    measured = measure(machine, range(10_000), machine, machine.save, budget)  # type: ignore[arg-type]
+    assert measured.update == pytest.approx(0.02)
+
+
 def test_evaluations_are_few_enough_to_leave_time_for_learning() -> None:
     steps, evaluations = Costs(0.1, 10.0, 0.0).fit(100.0) or (0, 0)
     assert (steps, evaluations) == (700, 3)
