@@ -11,7 +11,9 @@ file before it is kept beside it, see previous.
 
 Safetensors holds numbers and text only: loading a file from a stranger runs no code. The JSON holds
 a SHA-256 over itself and the model's tensors, and one over the training tensors, so that damage is
-seen. Names, shapes and types are checked against the contract before anything is read.
+seen; the JSON must stand in the file as save writes it, for a flipped bit can spell the same value
+in another way. Names, shapes and types are checked against the contract before anything is read,
+and what is read takes no more memory than twice the file and 64 MiB.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -57,8 +60,16 @@ SUFFIX = ".safetensors"
 METADATA_KEY = "seqgen"
 MODEL = "model/"
 TRAINING = "training/"
-# A header larger than this is no model of ours, whatever it says.
-MAX_HEADER_BYTES = 64 << 20
+MOST = 1e300  # of a metric
+# What a header says can take 28 times its size in memory. So it may be as large as this and a share
+# of the file; the largest of our models' take a hundredth.
+MAX_HEADER_BYTES = 2 << 20
+HEADER_SHARE = 32
+# The types that tensors have in a file, and in memory; what else there is, no model holds.
+DTYPES = {
+    "BOOL": "?", "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "I8": "i1", "I16": "<i2",
+    "I32": "<i4", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
+}  # fmt: skip
 
 Tensors = Mapping[str, NDArray[Any]]
 Storage = Literal["float32", "float16"]
@@ -120,7 +131,8 @@ def save(
 
     Raises:
         CheckpointError: a number is not finite (such weights must not reach the disk), or too large
-            for ``storage``.
+            for ``storage``; or the vocabulary is so much larger than the weights that load would
+            refuse it.
         OutputError: the file can't be written; the one that was there before is untouched.
     """
     from safetensors.numpy import save as serialise
@@ -140,10 +152,14 @@ def save(
     values["training_digest"] = _digest({}, training) if training else None
     values["digest"] = _digest(values, stored)
     metadata = {METADATA_KEY: json.dumps(values, allow_nan=False)}
+    data = serialise(tensors, metadata=metadata)
+    if _header_bytes(data) > _most_header_bytes(len(data)):
+        raise CheckpointError(
+            f"{path}: not saved: a vocabulary of {card.model.vocabulary:,} tokens is too large for "
+            f"a network of so few weights; choose a larger one, or fewer tokens"
+        )
     before, ended = previous(Path(path)), card.progress is None
-    write_atomically(
-        path, serialise(tensors, metadata=metadata), previous=None if ended else before
-    )
+    write_atomically(path, data, previous=None if ended else before)
     if ended:
         with contextlib.suppress(OSError):
             before.unlink()
@@ -200,60 +216,103 @@ def by_age(folder: Path) -> list[Path]:
 def _read(path: Path, *, with_training: bool) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
     from safetensors import SafetensorError, safe_open
 
-    _require_model_file(path)
+    length = _require_model_file(path)
     try:
         with safe_open(path, framework="np") as file:
             values = _metadata(path, file.metadata())
             card = _card_from_json(path, values)
             names = list(file.keys())
             storage = _check_contract(path, card.model, names, file)
-            stored = {name: file.get_tensor(MODEL + name) for name in shapes(card.model)}
-            training = {
-                name.removeprefix(TRAINING): file.get_tensor(name)
-                for name in names
-                if with_training and name.startswith(TRAINING)
-            }
+        # Not by the file's own map of itself, which would hold all of it a second time.
+        tensors = _Tensors(path, length)
+        stored = {name: tensors.read(MODEL + name) for name in shapes(card.model)}
+        training = {
+            name.removeprefix(TRAINING): tensors.read(name)
+            for name in names
+            if with_training and name.startswith(TRAINING)
+        }
     except (SafetensorError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: is damaged or is no model file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read: {reason(error)}") from error
     if _digest(values, stored) != card.digest:
         raise CheckpointError(f"{path}: is damaged: its contents don't match its digest")
-    if training and _digest({}, training) != values["training_digest"]:
+    if with_training and values["training_digest"] != (_digest({}, training) if training else None):
         raise CheckpointError(
             f"{path}: what training keeps in it is damaged; --force starts afresh"
         )
     weights = {name: weight.astype(np.float32, copy=False) for name, weight in stored.items()}
+    for name, tensor in weights.items():
+        if not np.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: is damaged: {name} holds NaN or infinity")
     return Checkpoint(card, weights, path, storage), training
 
 
-def _require_model_file(path: Path) -> None:
+class _Tensors:
+    """Reads the tensors of a file whose header safetensors has found to be sound."""
+
+    def __init__(self, path: Path, header_bytes: int) -> None:
+        self._path, self._start = path, 8 + header_bytes
+        with path.open("rb") as file:
+            file.seek(8)
+            self._table = json.loads(file.read(header_bytes))
+
+    def read(self, name: str) -> NDArray[Any]:
+        """A tensor, copied from the file."""
+        place = self._table[name]
+        dtype = DTYPES.get(place["dtype"])
+        if dtype is None:
+            raise ValueError(f"the tensor {name} is {place['dtype']}")
+        begin, end = place["data_offsets"]
+        count = (end - begin) // np.dtype(dtype).itemsize
+        found = np.fromfile(self._path, dtype, count, offset=self._start + begin)
+        return found.reshape(place["shape"])
+
+
+def _header_bytes(beginning: bytes) -> int:
+    return int.from_bytes(beginning[:8], "little")
+
+
+def _most_header_bytes(file_bytes: int) -> int:
+    return MAX_HEADER_BYTES + file_bytes // HEADER_SHARE
+
+
+def _require_model_file(path: Path) -> int:
+    """The size of its header in bytes."""
     try:
         if not path.is_file():
             what = "is not a regular file" if path.exists() else "no such model"
             raise CheckpointError(f"{path}: {what}; train one with `seqgen train`, or see -m")
         with path.open("rb") as file:
             head = file.read(9)
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read: {reason(error)}") from error
     # Eight bytes of header length, then the header's opening brace.
-    length = int.from_bytes(head[:8], "little")
-    if len(head) < 9 or head[8:9] != b"{" or length > MAX_HEADER_BYTES:
+    length = _header_bytes(head)
+    if len(head) < 9 or head[8:9] != b"{" or length > _most_header_bytes(size):
         raise CheckpointError(f"{path}: is not a seqgen model")
+    return length
 
 
 def _metadata(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
     text = (metadata or {}).get(METADATA_KEY)
     if text is None:
         raise CheckpointError(f"{path}: is a safetensors file, but not a seqgen model")
-    values: dict[str, Any] = json.loads(text)
+    values: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
     version = values.get("format_version") if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"{path}: has format version {version}, this seqgen reads {FORMAT_VERSION}; "
             + ("upgrade seqgen" if isinstance(version, int) and version > 0 else "train it anew")
         )
+    if json.dumps(values) != text:
+        raise CheckpointError(f"{path}: is damaged: its description is not as seqgen writes it")
     return values
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _check_contract(path: Path, model: ModelConfig, names: list[str], file: Any) -> Storage:
@@ -315,7 +374,8 @@ def _card_from_json(path: Path, values: dict[str, Any]) -> Card:
         raise CheckpointError(f"{path}: is damaged: it writes neither of {', '.join(UNITS)}")
     unit = UNITS[values["kind"]]
     metrics, progress = values["metrics"], values["progress"]
-    numbers = all(isinstance(value, (int, float)) for value in metrics.values())
+    # Whole numbers of any size are JSON, but not all of them are numbers to reckon with.
+    numbers = all(isinstance(n, (int, float)) and -MOST < n < MOST for n in metrics.values())
     needed = {"step", f"nats_per_{unit}", f"bits_per_{unit}"}
     if not numbers or (metrics and not metrics.keys() >= needed):
         raise CheckpointError(f"{path}: is damaged: its metrics are incomplete")

@@ -78,7 +78,7 @@ def _real(name: str, value: object, low: float, high: float, *, open_low: bool =
     ok = (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and (isinstance(value, int) or math.isfinite(value))  # an int may be too large for a float
         and (low < value if open_low else low <= value)
         and value <= high
     )

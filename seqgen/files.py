@@ -40,7 +40,7 @@ MAX_INPUT_BYTES = 1 << 30
 MAX_STREAMED_BYTES = 1 << 34
 PIECE_BYTES = 1 << 20
 STDIN = "-"
-LONGEST_NAME = 80  # characters of a file's name that its temporary file is named by
+LONGEST_NAME = 50  # characters of a name, of up to four bytes each, in that of its temporary file
 # What systems say that have no second names for files, and whose folders can't be synced.
 UNSUPPORTED = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 UNSYNCED = UNSUPPORTED | {errno.EINVAL, errno.EACCES, errno.EBADF, errno.EISDIR}
@@ -63,6 +63,8 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_INPUT_BYTES
         data = sys.stdin.buffer.read(max_bytes + 1)
     else:
         with _open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > max_bytes:
+                raise _too_large(max_bytes, path)
             data = _read(file, max_bytes + 1, path)
     if len(data) > max_bytes:
         raise _too_large(max_bytes, path)
@@ -260,6 +262,8 @@ def output_stream(
     """
     target = Path(path)
     temporary: str | None = None
+    if "\0" in target.name:
+        raise OutputError(f"{str(target)!r}: is no file name")
     try:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")

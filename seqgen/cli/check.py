@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen.cli.completion import files as files_of
-from seqgen.cli.console import Debug, Verbose, printable, say
+from seqgen.cli.console import Debug, Verbose, printable, put, say
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError
 from seqgen.files import STDIN, read_text
@@ -60,14 +60,14 @@ def check(
                 for each in parsed.diagnostics:
                     if as_json:
                         fields = {"file": name, "tune": parsed.number, **asdict(each)}
-                        typer.echo(json.dumps(fields))
+                        put(json.dumps(fields) + "\n")
                     else:
-                        typer.echo(printable(_shown(name, each, lines)))
+                        put(printable(_shown(name, each, lines)) + "\n")
             if tunes == before:
                 raise InputError("holds no tune; a tune begins with a line X:1", path=file)
         except InputError as error:
             unreadable = True
-            say(printable(f"seqgen: {error}"))
+            say(f"seqgen: {error}")
     if not quiet:
         say(f"{problems} problem{'s' * (problems != 1)} in {tunes} tune{'s' * (tunes != 1)}")
     if problems or unreadable:

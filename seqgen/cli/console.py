@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import os
 import re
 import sys
@@ -29,6 +30,7 @@ __all__ = [
     "detail",
     "parse_duration",
     "printable",
+    "put",
     "quiet",
     "remark",
     "say",
@@ -37,7 +39,10 @@ __all__ = [
 _settings = {"verbose": False, "debug": False, "quiet": False}
 
 # A terminal acts on control characters; a title from a stranger's file must only be shown.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Surrogates stand for bytes that are no text; sent as they were, a byte could be such a character.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def _setter(name: str) -> Callable[[bool], None]:
@@ -117,11 +122,27 @@ def debugging() -> bool:
 
 
 def say(text: str) -> None:
-    """A line for the user, on stderr; nothing where that is full or closed."""
+    """A line for the user, on stderr, made printable: it may name a stranger's file or tune.
+
+    Nothing where that is full or closed.
+    """
     try:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 -- this is where printing happens
+        print(printable(text), file=sys.stderr, flush=True)  # noqa: T201 -- where it happens
     except OSError:  # what was to be done is done all the same, and counts for the exit status
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def put(payload: str | bytes) -> None:
+    """A command's result, on stdout: as it is, but on a terminal made printable.
+
+    Text is UTF-8 whatever the locale says, and bytes that are no text come out as they went in.
+    """
+    data = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogateescape")
+    if sys.stdout.isatty():
+        data = printable(data.decode("utf-8", "replace")).encode()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def quiet() -> bool:
@@ -178,6 +199,6 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text.strip().lower())
     parts = {unit: float(n) for unit, n in match.groupdict().items() if n} if match else {}
     seconds = sum(n * {"h": 3600, "m": 60, "s": 1}[unit] for unit, n in parts.items())
-    if seconds <= 0:
+    if not 0 < seconds < math.inf:
         raise UsageError(f"'{text}' is no duration; write 90s, 5m or 1h30m")
     return seconds

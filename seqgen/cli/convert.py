@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen.cli.completion import files as files_of
-from seqgen.cli.console import Debug, Verbose, detail, printable, say
+from seqgen.cli.console import Debug, Verbose, detail, put, say
 from seqgen.cli.options import Chords, Encoding, OnlyTune, Soundfont, Swing, Transpose
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
 from seqgen.files import STDIN, read_bytes, require_folder, write_atomically
@@ -100,7 +100,7 @@ def convert(
                 _write(path, writer(each, sound), force)
             except (InputError, OutputError) as error:
                 count.failed += 1
-                say(printable(f"seqgen: {error}"))
+                say(f"seqgen: {error}")
     else:
         if target != STDIN and not force and Path(target).exists():
             raise OutputError(f"{target} exists; --force replaces it")
@@ -154,7 +154,7 @@ def _tunes(
             count.tunes += 1
             for each in parsed.diagnostics:
                 if each is not parsed.error:
-                    detail(printable(f"{source}:{each.line}:{each.column}: {each.message}"))
+                    detail(f"{source}:{each.line}:{each.column}: {each.message}")
             error = parsed.error
             if parsed.tune is not None:
                 yield number, parsed.tune
@@ -164,7 +164,7 @@ def _tunes(
                     f"{error.message} (tune {parsed.title or parsed.number})",
                     path=source, line=error.line, column=error.column,
                 )  # fmt: skip
-                say(printable(f"seqgen: {problem}"))
+                say(f"seqgen: {problem}")
     if wanted is not None and number < wanted:
         raise UsageError(f"there is no tune {wanted}; {number} were read")
 
@@ -188,8 +188,7 @@ def _read(source: str, encoding: str) -> Iterator[ParsedTune]:
 
 def _write(path: Path | None, data: bytes, force: bool) -> None:
     if path is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        put(data)
         return
     if path.exists() and not force:
         raise OutputError(f"{path} exists; --force replaces it")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen.cli.completion import corpora
-from seqgen.cli.console import Color, When, console
+from seqgen.cli.console import Color, When, console, printable, put, say
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError
 
@@ -69,8 +69,7 @@ def show(
     from seqgen.corpus.readers import load
 
     corpus = load([source], encoding=encoding)
-    # As bytes: what a terminal's encoding can't hold must not be changed or refused.
-    typer.echo(_choose(corpus, source, which).encode(), nl=False)
+    put(_choose(corpus, source, which))
 
 
 @app.command()
@@ -96,7 +95,7 @@ def stats(
 
     statistics = measure(load(sources or [], encoding=encoding))
     if as_json:
-        typer.echo(json.dumps(asdict(statistics), ensure_ascii=False, indent=2))
+        put(json.dumps(asdict(statistics), ensure_ascii=False, indent=2) + "\n")
     else:
         rows = list(_statistics_rows(statistics))
         if sys.stdout.isatty():
@@ -134,7 +133,7 @@ def _choose(corpus: Corpus, source: str, which: str) -> str:
     if len(found) > 1:
         others = ", ".join(title for title, _ in found[1:4])
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-        typer.echo(f"seqgen: the first of several; also: {others}{more}", err=True)
+        say(f"seqgen: the first of several; also: {others}{more}")
     return found[0][1]
 
 
@@ -157,7 +156,7 @@ def _statistics_rows(statistics: Statistics) -> Iterable[tuple[str, str, str]]:
 def _print_lines(rows: Iterable[tuple[str, ...]]) -> None:
     """Fields separated by tabs, for cut, grep and awk."""
     for row in rows:
-        typer.echo("\t".join(row))
+        put("\t".join(row) + "\n")
 
 
 def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
@@ -167,5 +166,5 @@ def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> N
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     console(markup=False, highlight=False, emoji=False).print(table)

@@ -14,10 +14,11 @@ from seqgen.cli.console import (
     Quiet,
     Verbose,
     parse_duration,
-    printable,
+    put,
     quiet,
     remark,
 )
+from seqgen.errors import OutputError
 
 __all__ = ["demo"]
 
@@ -29,6 +30,7 @@ TEMPERATURE = 0.9
 def demo(
     budget: Annotated[str, typer.Option(metavar="TIME", help="Time to train.")] = "2m",
     seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier demo.")] = False,
     _quiet: Quiet = False,
     _verbose: Verbose = False,
     _debug: Debug = False,
@@ -46,6 +48,10 @@ def demo(
 
     seconds = parse_duration(budget)
     model = FOLDER / "model.safetensors"
+    tunes = [FOLDER / f"tune-{number + 1}.abc" for number in range(TUNES)]
+    for path in (model, *tunes, *(tune.with_suffix(".mid") for tune in tunes)):
+        if path.exists() and not force:
+            raise OutputError(f"{path} exists; --force replaces what is in {FOLDER}/")
     remark("Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes and more.")
     display = Display.choose(quiet=quiet())
     timing = Timing(began, display.show_seconds)
@@ -59,12 +65,12 @@ def demo(
     from seqgen.library import load
 
     sampler = load(model).sampler(seed=seed, temperature=TEMPERATURE)
-    for number, drawn in enumerate(sampler.texts(range(TUNES))):
+    for number, (tune, drawn) in enumerate(zip(tunes, sampler.texts(range(TUNES)), strict=True)):
         text, midi = playable(sampler, number, drawn)
-        write_atomically(FOLDER / f"tune-{number + 1}.abc", text.encode())
-        write_atomically(FOLDER / f"tune-{number + 1}.mid", midi)
+        write_atomically(tune, text.encode())
+        write_atomically(tune.with_suffix(".mid"), midi)
         if number == 0:
-            typer.echo(printable(text), nl=False)
+            put(text)
     remark(
         f"""
 {FOLDER}/ holds {TUNES} new tunes as .abc and .mid, and the model that wrote them. Next:

@@ -26,6 +26,7 @@ from seqgen.cli import (
 )
 from seqgen.cli.console import Debug, Verbose, debugging, printable, say
 from seqgen.errors import SeqgenError
+from seqgen.files import reason
 
 __all__ = ["app", "main"]
 
@@ -79,19 +80,50 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        app()
-    except SeqgenError as error:
+        # Of usage errors typer would show the arguments as they are, control characters and all.
+        status = app(standalone_mode=False)
+        sys.stdout.flush()
+    except Exception as error:
         if debugging():
             raise
-        say(printable(f"seqgen: {error}"))
-        sys.exit(error.exit_status)
+        status = _report(error)
     except KeyboardInterrupt:
         if debugging():
             raise
-        sys.exit(130)
+        status = 130
     finally:
         # All is done: Ctrl-C now ends the program without a traceback from its last moments.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(status)
+
+
+def _report(error: Exception) -> int:
+    """Say what went wrong in a sentence; returns the exit status."""
+    if isinstance(error, SeqgenError):
+        say(f"seqgen: {error}")
+        return error.exit_status
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"seqgen: {where}{reason(error)}")
+        try:
+            sys.stdout.flush()
+        except OSError:  # what it can't take must not be tried again when the interpreter ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, MemoryError):
+        say("seqgen: there is not enough memory for this")
+        return 1
+    usage = getattr(error, "exit_code", None)
+    if isinstance(usage, int) and hasattr(error, "format_message"):
+        from typer.rich_utils import rich_format_error
+
+        if isinstance(message := getattr(error, "message", None), str):
+            error.message = printable(message)  # type: ignore[attr-defined]
+        rich_format_error(error)  # type: ignore[arg-type]
+        return usage
+    kind = type(error).__name__
+    say(f"seqgen: this is a fault in seqgen: {kind}: {error}; --debug shows where it happened")
+    return 1
 
 
 def _open_standard_streams() -> None:

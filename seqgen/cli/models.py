@@ -40,8 +40,10 @@ def find(name: str | None) -> Path:
         return newest(CHECKPOINTS)
     path = Path(name)
     named = CHECKPOINTS / f"{name}{SUFFIX}"
+    if name and path.is_dir() and not named.is_file():
+        raise CheckpointError(f"{name}: is a folder; name a model file in it")
     if path.is_file() or not named.is_file():
-        if not path.exists():
+        if not name or not path.exists():
             import difflib
 
             names = [p.stem for p in CHECKPOINTS.glob(f"*{SUFFIX}")]

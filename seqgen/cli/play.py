@@ -12,7 +12,6 @@ from seqgen.cli.completion import files
 from seqgen.cli.console import (
     Debug,
     Quiet,
-    printable,
     remark,
     say,
 )
@@ -78,7 +77,7 @@ def play(
             failed += 1
             if error is not None:
                 place = {"line": error.line, "column": error.column}
-                say(printable(f"seqgen: {InputError(error.message, path=file, **place)}"))
+                say(f"seqgen: {InputError(error.message, path=file, **place)}")
             continue
         if played and output is not None:
             raise UsageError("there are several tunes, and -o holds one: choose one with --tune N")
@@ -88,7 +87,7 @@ def play(
             require_folder(output)
             write_atomically(output, wav)
             continue
-        remark(printable(f"{number}. {parsed.tune.title}"))
+        remark(f"{number}. {parsed.tune.title}")
         play_wav(wav)
     if tune is not None and number < tune:
         raise UsageError(f"there is no tune {tune}; {number} were read")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from seqgen.cli.console import (
     Debug,
     Quiet,
     printable,
+    put,
     remark,
 )
 from seqgen.cli.models import CHECKPOINTS, find
@@ -75,13 +75,12 @@ def plot(
     names = [printable(model.stem if distinct else str(model)) for model in models]
     picture = draw([_read(m, n) for m, n in zip(models, names, strict=True)], form, by.value)
     if output == "-":
-        sys.stdout.buffer.write(picture)
-        sys.stdout.buffer.flush()
+        put(picture)
         return
     require_folder(path)
     write_atomically(path, picture)
     if output is None:
-        remark(f"The picture is {printable(str(path))}")
+        remark(f"The picture is {path}")
 
 
 def _model_of(run: str) -> Path:

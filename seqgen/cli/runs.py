@@ -358,6 +358,8 @@ def _survey(sources: list[str]) -> tuple[str, list[Path]]:
 
 
 def _with_suffix(path: Path) -> Path:
+    if not path.name:
+        raise UsageError(f"-o {path}: is no name of a file")
     return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ from seqgen.cli.console import (
     Quiet,
     Verbose,
     detail,
-    printable,
+    put,
     remark,
     say,
 )
@@ -222,7 +221,9 @@ def sample(
         raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
     if infill is not None and (last is not None or max_tokens is not None or stop):
         raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")
-    gaps = Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill else None
+    gaps = (
+        Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill is not None else None
+    )
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
     options: Options = {
         "logit_bias": biases(logit_bias),
@@ -271,7 +272,7 @@ def sample(
     else:
         _write(sampler, numbers, target, force=force)
     for line in explanation.lines() if explanation else ():
-        say(printable(line))
+        say(line)
 
 
 def _prompt(prompt: str | None, stdin: str | None) -> str:
@@ -306,8 +307,7 @@ def _write(sampler: Sampler, numbers: Sequence[int], target: Destination, *, for
             write_atomically(path, data)
             remark(str(path))
     elif target.path is None:
-        sys.stdout.buffer.write(b"\n".join(payloads))
-        sys.stdout.buffer.flush()
+        put(b"\n".join(payloads))
     else:
         write_atomically(target.path, b"\n".join(payloads))
 
@@ -336,14 +336,6 @@ def _play(sampler: Sampler, numbers: Sequence[int], port: str) -> None:
 
 
 def _stream(sampler: Streams, numbers: Sequence[int]) -> None:
-    out = sys.stdout.buffer
-    terminal = sys.stdout.isatty()
-
-    def put(text: str) -> None:
-        shown = printable(text) if terminal else text
-        out.write(shown.encode("utf-8", "surrogateescape"))
-        out.flush()
-
     last, before = "\n", numbers[0]
     for number, piece in sampler.pieces(numbers):
         while before != number:

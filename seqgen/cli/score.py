@@ -18,7 +18,6 @@ from seqgen.cli.console import (
     Verbose,
     When,
     detail,
-    printable,
     remark,
     say,
 )
@@ -133,14 +132,14 @@ def score(
                 count += len(verdicts)
         except InputError as error:
             # As cat does: the others are still worth reading.
-            say(printable(f"seqgen: {error}"))
+            say(f"seqgen: {error}")
             failed = True
     if count or not failed:  # a total of nothing would only bury the error
         for line in records.totals(total, count):
             remark(line)
     for name, scorer in zip(names, scorers, strict=True):
         if scorer.spelled:
-            remark(printable(_spelled(name, scorer)))
+            remark(_spelled(name, scorer))
     if failed:
         raise typer.Exit(1)
 

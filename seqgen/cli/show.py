@@ -14,6 +14,7 @@ from seqgen.cli.console import (
     Debug,
     When,
     printable,
+    put,
 )
 from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
@@ -61,12 +62,12 @@ def show(
         return
     saved = checkpoint.load(find(what))
     if as_json:
-        typer.echo(json.dumps(checkpoint.card_to_json(saved.card), indent=2))
+        put(json.dumps(checkpoint.card_to_json(saved.card), indent=2) + "\n")
         return
     rows = _rows(saved)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        typer.echo(printable(f"{name:<{width}}  {value}"))
+        put(printable(f"{name:<{width}}  {value}") + "\n")
 
 
 def _holds_tunes(name: str) -> bool:

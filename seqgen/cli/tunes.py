@@ -83,7 +83,7 @@ def _say_error(parsed: ParsedTune, path: str | PathLike[str]) -> None:
     error = parsed.error
     if error is not None:
         place = {"line": error.line, "column": error.column}
-        say(printable(f"seqgen: {InputError(error.message, path=path, **place)}"))
+        say(f"seqgen: {InputError(error.message, path=path, **place)}")
 
 
 def _show_picture(tune: Tune, encode: Callable[[bytes], bytes]) -> bool:
@@ -93,7 +93,7 @@ def _show_picture(tune: Tune, encode: Callable[[bytes], bytes]) -> bool:
     try:
         picture = write_png(tune, width=1200)
     except OutputError as error:
-        say(printable(f"seqgen: {error}"))
+        say(f"seqgen: {error}")
         return False
     sys.stdout.flush()
     sys.stdout.buffer.write(encode(picture))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.cli.console import (
     console,
     printable,
+    put,
 )
 from seqgen.files import STDIN
 from seqgen.sampling.likelihood import Surprise, tokens
@@ -58,7 +59,7 @@ class Records:
             lines = [json.dumps(self._fields(each), ensure_ascii=False) for each in verdicts]
         else:
             lines = ["\t".join(self._columns(each)) for each in verdicts]
-        _put("".join(f"{line}\n" for line in lines))
+        put("".join(f"{line}\n" for line in lines))
 
     def totals(self, total: Verdict, count: int) -> Iterator[str]:
         """What all of them come to, a line a model."""
@@ -150,7 +151,7 @@ class Tokens:
                 lines.append(f"{bits:.4f}\t{_where(path, line)}\t{_escaped(text)}")
             if self._follows_lines:
                 line += text.count("\n")
-        _put("".join(f"{each}\n" for each in lines))
+        put("".join(f"{each}\n" for each in lines))
 
     def _paint(self, console: Console, found: Sequence[tuple[str, float]]) -> None:
         from rich.text import Text
@@ -192,9 +193,3 @@ def _escaped(text: str) -> str:
     for plain, escaped in (("\\", "\\\\"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r")):
         text = text.replace(plain, escaped)
     return text
-
-
-def _put(text: str) -> None:
-    shown = printable(text) if sys.stdout.isatty() else text
-    sys.stdout.buffer.write(shown.encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()

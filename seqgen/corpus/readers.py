@@ -141,8 +141,7 @@ def _files(source: str, encoding: str) -> list[_File]:
             for path in catalog.files(entry)
         ]
     if any(character in source for character in "*?["):
-        # pathlib's own patterns match hidden files and refuse absolute ones; a shell does neither.
-        matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207
+        matches = sorted(_matches(source))
         if not matches:
             raise InputError("no file matches this pattern", path=source)
         return [file for match in matches for file in _files(match, encoding)]
@@ -152,6 +151,26 @@ def _files(source: str, encoding: str) -> list[_File]:
         f"is neither a file nor a catalogued corpus; {hint}`seqgen corpus list` names them",
         path=source,
     )
+
+
+def _matches(pattern: str) -> list[str]:
+    """What a shell would make of a pattern; ``**/`` stands for any folders, links not followed.
+
+    pathlib's own patterns match hidden files and refuse absolute ones, and glob's ``**`` follows
+    links: round in circles, twice as often for each link to a folder above.
+    """
+    before, deep, after = pattern.partition("**/")
+    if not deep or (before and not before.endswith("/")):
+        return glob.glob(pattern)  # noqa: PTH207
+    found = []
+    for top in glob.glob(before) if before else [""]:  # noqa: PTH207
+        for parent, folders, _ in os.walk(top or os.curdir):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inside = f"{parent.rstrip('/')}/"
+            if not top:
+                inside = inside[2:]  # the ./ that was not asked for
+            found += _matches(glob.escape(inside) + after)
+    return found
 
 
 def _files_in_folder(folder: str, encoding: str) -> list[_File]:

@@ -6,8 +6,9 @@ meta events where it has them and estimated from the notes where not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 
@@ -43,7 +44,11 @@ from seqgen.music.score import (
 )
 from seqgen.music.tuplets import group_tuplets
 
-__all__ = ["read_melody", "spell"]
+__all__ = ["MAX_BARS", "MAX_WHOLE_NOTES", "read_melody", "spell"]
+
+MAX_WHOLE_NOTES = 2048
+"""Of a melody's length, over an hour at 120 quarter notes a minute."""
+MAX_BARS = 4096
 
 _BARS_A_LINE = 4
 
@@ -55,13 +60,15 @@ def read_melody(data: bytes, *, path: str | PathLike[str] | None = None) -> list
     that begin together are a chord; one that sounds on while the next begins is cut there.
 
     Raises:
-        InputError: it is no MIDI file, damaged, or holds no notes.
+        InputError: it is no MIDI file, damaged, too long, or holds no notes.
     """
     midi = read(data, path=path)
     track = _melody(midi)
     if track is None:
         raise InputError("holds no melody: no track has notes, other than drums", path=path)
     notes = quantise(track.notes, midi.ticks_per_quarter)
+    if notes[-1].onset + notes[-1].duration > MAX_WHOLE_NOTES:
+        raise InputError(f"lasts longer than {MAX_WHOLE_NOTES:,} whole notes; cut it", path=path)
     quarter = midi.ticks_per_quarter
     meters = [(Fraction(tick, 4 * quarter), meter) for tick, meter in midi.meters]
     if not meters or meters[0][0] > 0:
@@ -75,7 +82,7 @@ def read_melody(data: bytes, *, path: str | PathLike[str] | None = None) -> list
         whole = Fraction(round(qpm))
         near = whole if abs(qpm - whole) < Fraction(1, 50) else Fraction(round(qpm * 100), 100)
         tempo = Tempo((Fraction(1, 4),), near) if 1 <= near <= 10000 else None
-    voice = with_accidentals(Voice("", "", Clef(), _bars(notes, meters, key)), key, ())
+    voice = with_accidentals(Voice("", "", Clef(), _bars(notes, meters, key, path)), key, ())
     titles = (" ".join(title.split()),) if title.strip() else ()
     unit = default_unit(meter)
     tune = Tune("1", titles, key, meter, unit, tempo, "", (voice,))
@@ -105,7 +112,10 @@ def spell(number: int, key: Key) -> Pitch:
 
 
 def _bars(
-    notes: Sequence[Sounding], meters: Sequence[tuple[Fraction, Meter]], key: Key
+    notes: Sequence[Sounding],
+    meters: Sequence[tuple[Fraction, Meter]],
+    key: Key,
+    path: str | PathLike[str] | None,
 ) -> tuple[Bar, ...]:
     """Bars from the first note's bar to the last note's, the upbeat first."""
     builder = _BarBuilder(key)
@@ -113,7 +123,12 @@ def _bars(
     # A melody may begin with rests; whole bars of them are left out.
     first = meters[0][1].duration or Fraction(1)
     start = notes[0].onset // first * first if len(meters) == 1 else Fraction(0)
-    edges = _edges(start, end, meters, upbeat(notes, meters[0][1]) if start == 0 else Fraction(0))
+    # A metre of 1/2^200 has too many bars to look for an upbeat in.
+    regular = start == 0 and end <= MAX_BARS * first
+    early = upbeat(notes, meters[0][1]) if regular else Fraction(0)
+    edges = list(islice(_edges(start, end, meters, early), MAX_BARS + 1))
+    if len(edges) > MAX_BARS:
+        raise InputError(f"has more than {MAX_BARS:,} bars; no melody has", path=path)
     index, held = 0, None
     bars: list[Bar] = []
     for number, (begin, finish, meter) in enumerate(edges):
@@ -150,21 +165,19 @@ def _bars(
 
 def _edges(
     start: Fraction, end: Fraction, meters: Sequence[tuple[Fraction, Meter]], first: Fraction
-) -> list[tuple[Fraction, Fraction, Meter]]:
+) -> Iterator[tuple[Fraction, Fraction, Meter]]:
     """Begin, end and metre of each bar; the first lasts ``first`` if that is not zero."""
-    edges: list[tuple[Fraction, Fraction, Meter]] = []
     time, at = start, 0
     while time < end:
         while at + 1 < len(meters) and meters[at + 1][0] <= time:
             at += 1
         meter = meters[at][1]
         length = meter.duration or Fraction(1)
-        finish = time + (first if first and not edges else length)
+        finish = time + (first if first and time == start else length)
         if at + 1 < len(meters):
             finish = min(finish, meters[at + 1][0])
-        edges.append((time, finish, meter))
+        yield time, finish, meter
         time = finish
-    return edges
 
 
 class _BarBuilder:

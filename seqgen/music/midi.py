@@ -186,7 +186,7 @@ def read(data: bytes, *, path: str | PathLike[str] | None = None) -> MidiFile:
                 name = message.name
             elif kind == "set_tempo" and message.tempo:
                 tempos.append((now, Fraction(60_000_000, message.tempo)))
-            elif kind == "time_signature":
+            elif kind == "time_signature" and message.numerator and message.denominator <= 1024:
                 meters.append((now, Meter((message.numerator,), message.denominator)))
             elif kind == "key_signature":
                 keys.append((now, message.key))

@@ -7,6 +7,7 @@ from typing import Any
 
 from seqgen.music.abc.fields import parse_key
 from seqgen.music.abc.notation import SHARPS
+from seqgen.music.abc.values import MAX_TUPLET
 from seqgen.music.jump_marks import DECORATIONS as JUMPS
 from seqgen.music.jump_marks import mark_of
 from seqgen.music.musicxml.values import ARTICULATIONS, DYNAMICS, ORNAMENTS, TECHNICAL
@@ -26,6 +27,7 @@ from seqgen.music.score import (
     MeterChange,
     Note,
     PartMark,
+    Pitch,
     Rest,
     Spacer,
     Syllable,
@@ -40,6 +42,7 @@ from seqgen.music.tuplets import group_tuplets
 __all__ = ["PartReader", "read_key", "read_meter"]
 
 _BARS_A_LINE = 4
+_MAX_VERSES = 64
 _STYLES = {"double": "double", "final": "final", "heavy-light": "start", "dotted": "dotted"}
 _CLEFS = {("G", 2): "treble", ("F", 4): "bass", ("C", 3): "alto", ("C", 4): "tenor",
           ("C", 1): "soprano", ("C", 2): "mezzosoprano", ("F", 3): "baritone"}  # fmt: skip
@@ -258,7 +261,7 @@ class PartReader:
         tuplets = element.duration.tuplets
         tuplet = None
         if len(tuplets) == 1 and not grace:
-            tuplet = Tuplet(tuplets[0].numberNotesActual, tuplets[0].numberNotesNormal, 1, 0)
+            tuplet = _tuplet(tuplets[0].numberNotesActual, tuplets[0].numberNotesNormal)
         if "Rest" in element.classes:
             return Rest(duration, not element.style.hideObjectOnPrint, 0, tuplet, attached)
         beams = [] if "Rest" in element.classes else element.beams.beamsList
@@ -272,17 +275,33 @@ class PartReader:
                 continue
             octave = sounding.octave if sounding.octave is not None else 4
             tie = member.tie is not None and member.tie.type in ("start", "continue")
-            spelled = pitch(sounding.step, round(sounding.alter), octave)
-            notes.append(Note(spelled, None, duration, tie))
+            notes.append(Note(_pitch(sounding.step, sounding.alter, octave), None, duration, tie))
         if len(notes) == 1:
             return notes[0]._replace(joined=joined, tuplet=tuplet, attached=attached)
         return Chord(tuple(notes), duration, joined, tuplet, attached)
 
     def _lyrics(self, element: Any) -> tuple[Syllable, ...]:
+        lyrics = element.lyrics
+        for each in lyrics:
+            if not 0 < each.number <= _MAX_VERSES:
+                raise ValueError(f"there is no verse {each.number}")
         return tuple(
             Syllable(each.number, each.text or "", each.syllabic in ("begin", "middle"))
-            for each in element.lyrics
+            for each in lyrics
         )
+
+
+def _pitch(step: str, alter: float, octave: int) -> Pitch:
+    """A pitch that both ABC and MIDI have."""
+    if abs(alter) > 2 or not -2 < octave < 10:
+        raise ValueError(f"there is no note {step} of octave {octave}, altered by {alter:g}")
+    return pitch(step, round(alter), octave)
+
+
+def _tuplet(actual: int, normal: int) -> Tuplet:
+    if not (1 < actual <= MAX_TUPLET and 0 < normal <= MAX_TUPLET):
+        raise ValueError(f"there are no tuplets of {actual} notes in the time of {normal}")
+    return Tuplet(actual, normal, 1, 0)
 
 
 def _symbol(element: Any) -> str:

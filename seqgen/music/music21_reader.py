@@ -6,9 +6,12 @@ the same rules as one from ABC.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -26,12 +29,33 @@ from seqgen.music.score import Field, Key, Meter, Tempo, TempoChange, Tune
 if TYPE_CHECKING:
     from music21.stream import Score
 
-__all__ = ["MAX_BYTES", "read_kern", "read_musicxml", "read_mxl"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_CONTAINER_BYTES",
+    "MAX_MEMBERS",
+    "read_kern",
+    "read_musicxml",
+    "read_mxl",
+]
 
 MAX_BYTES = 16 << 20
 """Of a file, unpacked; music21 needs some two hundred times as much memory."""
 
+MAX_MEMBERS = 1000
+"""Files in an archive; a score comes with its pictures and sounds."""
+MAX_CONTAINER_BYTES = 1 << 16
+"""Of the file that names an archive's score."""
+
+# music21 takes seconds for a metre of a thousand beats, and for ever for a key of 10^20 flats. In
+# XML what spells such a number must be plain, of two digits and perhaps a fraction.
+_XML_NUMBERS = re.compile(
+    r"<(beats|fifths|cancel|octave|alter|octave-change|chromatic|diatonic|key-alter)\b"
+    r"(?!(?:\s[^<>]*)?(?:/>|>(?![^<.]*\d{3})[^<&]*</\1\s*>))"
+)
+_KERN_NUMBERS = re.compile(r"\*M\d{3}")
+
 _CONTAINER = "META-INF/container.xml"
+_MEMBER = b"PK\x01\x02"  # begins each entry of an archive's table of contents
 
 
 def read_musicxml(data: bytes, *, path: str | PathLike[str] | None = None) -> list[Tune]:
@@ -46,45 +70,53 @@ def read_musicxml(data: bytes, *, path: str | PathLike[str] | None = None) -> li
 
 def read_mxl(data: bytes, *, path: str | PathLike[str] | None = None) -> list[Tune]:
     """The score of a compressed MusicXML file; see read_musicxml."""
+    _check_size(data, MAX_BYTES, path)
+    if data.count(_MEMBER) > MAX_MEMBERS:  # before a table of contents is made of them
+        raise InputError(f"is an archive of more than {MAX_MEMBERS:,} files", path=path)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            container = ElementTree.fromstring(_member(archive, _CONTAINER, path))
+            contents = _member(archive, _CONTAINER, MAX_CONTAINER_BYTES, path)
+            container = ElementTree.fromstring(contents)
             found = (each.get("full-path") for each in container.iter())
             names = [name for name in found if name]
             if not names:
                 raise InputError("is no compressed MusicXML: it names no score", path=path)
-            score = _member(archive, names[0], path)
-    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, OSError, EOFError,
-            NotImplementedError, RuntimeError, ValueError) as error:  # fmt: skip
+            score = _member(archive, names[0], MAX_BYTES, path)
+    except (zipfile.BadZipFile, LookupError, ElementTree.ParseError, OSError, EOFError,
+            NotImplementedError, RuntimeError, ValueError, zlib.error) as error:  # fmt: skip
         raise InputError("is no compressed MusicXML file, or is damaged", path=path) from error
     return read_musicxml(score, path=path)
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: str | PathLike[str] | None) -> bytes:
+def _member(
+    archive: zipfile.ZipFile, name: str, max_bytes: int, path: str | PathLike[str] | None
+) -> bytes:
     with archive.open(name) as member:
-        data = member.read(MAX_BYTES + 1)
-    _check_size(data, path)
+        data = member.read(max_bytes + 1)  # whatever size it says it has
+    _check_size(data, max_bytes, path)
     return data
 
 
-def _check_size(data: bytes, path: str | PathLike[str] | None) -> None:
-    if len(data) > MAX_BYTES:
-        raise InputError(f"holds more than {MAX_BYTES >> 20} MiB; split it", path=path)
+def _check_size(data: bytes, max_bytes: int, path: str | PathLike[str] | None) -> None:
+    if len(data) > max_bytes:
+        limit = f"{max_bytes >> 20} MiB" if max_bytes >= 1 << 20 else f"{max_bytes >> 10} KiB"
+        raise InputError(f"holds more than {limit}; split it", path=path)
 
 
 def read_kern(
     data: bytes, *, path: str | PathLike[str] | None = None, encoding: str = "utf-8"
 ) -> list[Tune]:
     """The score of a Humdrum **kern file; see read_musicxml."""
-    _check_size(data, path)
+    _check_size(data, MAX_BYTES, path)
     text = decode_text(data, path=path, encoding=encoding)
     if "**kern" not in text:
         raise InputError("is no **kern file: no column begins with **kern", path=path)
+    _check_numbers(text, _KERN_NUMBERS, path)
     return [_read(text, "humdrum", "**kern", path)]
 
 
 def _xml_text(data: bytes, path: str | PathLike[str] | None) -> str:
-    _check_size(data, path)
+    _check_size(data, MAX_BYTES, path)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = decode_text(data, path=path, encoding="utf-16")
     elif b"encoding='ISO-8859-1'" in data[:200] or b'encoding="ISO-8859-1"' in data[:200]:
@@ -95,17 +127,29 @@ def _xml_text(data: bytes, path: str | PathLike[str] | None) -> str:
         raise InputError("defines entities, which no score needs; remove them", path=path)
     if "<score-partwise" not in text and "<score-timewise" not in text:
         raise InputError("is no MusicXML: it holds no <score-partwise>", path=path)
+    _check_numbers(text, _XML_NUMBERS, path)
     return text
+
+
+def _check_numbers(text: str, wrong: re.Pattern[str], path: str | PathLike[str] | None) -> None:
+    found = wrong.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise InputError(
+            "this is no number of beats, sharps or octaves up to 99", path=path, line=line
+        )
 
 
 def _read(text: str, form: str, name: str, path: str | PathLike[str] | None) -> Tune:
     from music21 import converter
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # music21 warns of what it mends itself
+        # music21 warns of what it mends itself, in two ways, one of which quotes the file.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
             score = converter.parseData(text, format=form, forceSource=True)
             tune = _tune(score)
+            notation = write_tune(tune)
     except InputError:
         raise
     except Exception as error:  # music21 leaks whatever its readers meet
@@ -113,7 +157,7 @@ def _read(text: str, form: str, name: str, path: str | PathLike[str] | None) -> 
         raise InputError(f"can't be read as {name}: {reason}", path=path) from error
     if not any(bar.events for voice in tune.voices for bar in voice.bars):
         raise InputError("holds no notes", path=path)
-    return parse_tune(write_tune(tune), path=path)
+    return parse_tune(notation, path=path)
 
 
 def _tune(score: Score) -> Tune:

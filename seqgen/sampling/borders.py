@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from seqgen.errors import CheckpointError
 from seqgen.sampling.filters import (
     Cut,
     FloatArray,
@@ -127,10 +128,15 @@ def pick(
         probabilities: (batch, vocabulary).
         uniform: one number a row, from 0 up to 1.
         borders: that the filters left; None if nothing is in doubt.
+    Raises:
+        CheckpointError: a row has no probabilities.
     """
     # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
     cumulative = probabilities.cumsum(-1)
-    cumulative /= cumulative[:, -1:]  # ends in exactly 1, above every uniform number
+    totals = cumulative[:, -1:]
+    if not (totals > 0.0).all():  # NaN: the weights, though finite, are too large to reckon with
+        raise CheckpointError("this model's weights give no probabilities; train it anew")
+    cumulative /= totals  # ends in exactly 1, above every uniform number
     drawn: IntArray = (cumulative <= uniform[:, None]).sum(-1)
     if borders is not None:
         rows = np.arange(len(drawn))

@@ -254,10 +254,13 @@ def _compass(card: Card) -> tuple[int, int] | None:
     return None
 
 
+MOST = 1 << 60  # characters of a corpus
+
+
 def _mean_length(card: Card) -> int | None:
     """Tokens of a document that a model has learnt from, on average; None if it does not know."""
     match card.corpus:
-        case {"documents": int(documents), "characters": int(size)} if documents > 0 < size:
+        case {"documents": int(documents), "characters": int(size)} if documents > 0 < size < MOST:
             # Characters a token, as far as the held-out part was evaluated.
             nats = card.metrics.get("nats_per_token", 0.0)
             share = card.metrics.get("nats_per_char", nats) / nats if nats > 0.0 else 1.0

@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import random
 import sys
-import time
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -122,20 +121,6 @@ def test_what_was_read_before_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
     for module in (note_reader, voice):
         monkeypatch.setattr(module, "RUNS", Runs(most_tables=0, most_runs=-1))
     assert [list(parse(text)) for text in texts] == remembering
-
-
-@pytest.mark.fuzz
-@pytest.mark.timeout(7200)
-def test_a_hundred_thousand_mutated_tunes() -> None:
-    random_source = random.Random(21)
-    texts = collection("ryansMammoth") + collection("airdsAirs")[0].split("\n\n")[1:200]
-    slowest = 0.0
-    for _ in range(100_000):
-        text = mutated(random_source, texts)
-        start = time.process_time()
-        survives(text)
-        slowest = max(slowest, time.process_time() - start)
-    assert slowest < 1
 
 
 @pytest.mark.parametrize(

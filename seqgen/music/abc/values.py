@@ -11,6 +11,7 @@ from seqgen.music.abc.notation import ACCIDENTALS, TUPLET_TIMES
 from seqgen.music.score import Tuplet
 
 __all__ = [
+    "MAX_TUPLET",
     "Steps",
     "in_steps",
     "measured",
@@ -29,7 +30,7 @@ _STEPS = 2**14 * 3**2 * 5 * 7  # of a whole note
 
 _MAX_DENOMINATOR = 1024
 _MAX_UNITS = 9999
-_MAX_TUPLET = 64
+MAX_TUPLET = 64
 
 
 def parse_length(text: str) -> Fraction:
@@ -127,6 +128,6 @@ def parse_tuplet(text: str, compound: bool) -> tuple[int, int, int]:
     notes = int(given[2]) if len(given) > 2 and given[2] else 0
     normal = normal or TUPLET_TIMES.get(actual, 3 if compound else 2)
     notes = notes or actual
-    if not 1 < actual <= _MAX_TUPLET or normal > _MAX_TUPLET or notes > _MAX_TUPLET:
+    if not 1 < actual <= MAX_TUPLET or normal > MAX_TUPLET or notes > MAX_TUPLET:
         raise ValueError(f"the tuplet {text[:12]} is out of bounds; expected (2 to (9, or (p:q:r")
     return actual, normal, notes
