@@ -99,7 +99,8 @@ _DEFAULTS: dict[Architecture, tuple[_Defaults, ...]] = {
     ),
     "transformer": (
         _Defaults(SMALL, 40, 3, 128, 128, 8, 0.02, 0.1, 38e3),
-        _Defaults(SMALL, ALL, 4, 128, 256, 8, 0.02, 0.1, 36e3),
+        _Defaults(SMALL, 150, 4, 128, 256, 8, 0.02, 0.1, 36e3),
+        _Defaults(SMALL, ALL, 4, 128, 256, 8, 0.02, 0.4, 36e3),
         _Defaults(ALL, 40, 3, 128, 64, 8, 0.02, 0.1, 28e3),
         _Defaults(ALL, 150, 4, 128, 128, 8, 0.02, 0.1, 30e3),
         _Defaults(ALL, 600, 4, 192, 128, 8, 0.02, 0.1, 17e3),

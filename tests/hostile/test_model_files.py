@@ -16,7 +16,7 @@ from seqgen import checkpoint
 from seqgen.config import Architecture, ModelConfig
 from seqgen.errors import CheckpointError
 from seqgen.models import parameters
-from seqgen.sampling.generate import draw
+from seqgen.sampling.borders import pick
 from tests.hostile import guard
 from tests.hostile.model_reader import parts, signed
 
@@ -197,7 +197,7 @@ def test_weights_that_are_no_numbers_are_refused(make_model: MakeModel) -> None:
 
 def test_weights_too_large_to_reckon_with_say_so() -> None:
     with pytest.raises(CheckpointError, match="no probabilities"):
-        draw(np.array([np.nan, 0.5]), np.random.default_rng(0))
+        pick(np.array([[np.nan, 0.5]]), np.array([0.5]))
 
 
 def test_what_training_keeps_can_not_be_left_out(make_model: MakeModel) -> None:
