@@ -7,8 +7,9 @@ network, and one that has ended makes room for the next; see `borders` for why n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,27 @@ from seqgen.sampling.penalties import Penalties
 from seqgen.sampling.stop import Stop
 from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
-__all__ = ["Drawing", "continuation"]
+__all__ = ["Drawing", "Ending", "FinishReason", "continuation"]
 
 _REFUSED = UNSURE - 1  # a token that was drawn, but leaves no room for an end
 _CROWDED = 0.75  # share of a batch's rows that are drawn, below which the others are dropped
 
 Logits = NDArray[np.floating]
 Observe = Callable[[str, float], None]
+FinishReason = Literal["stop", "length", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a sample was when it ended.
+
+    Attributes:
+        ids: what was drawn, without the boundary after the document.
+        reason: ``stop`` before a stop text, ``length`` at the most tokens, ``end`` of the document.
+    """
+
+    ids: tuple[int, ...]
+    reason: FinishReason
 
 
 def continuation(
@@ -60,7 +75,7 @@ def continuation(
 
 
 class Drawing:
-    """Samples of one model, one set of options, one prompt and one seed.
+    """Samples of one model, one set of options and one seed.
 
     Args:
         prompt: the document's beginning; may be empty. It is not repeated.
@@ -91,8 +106,7 @@ class Drawing:
         self._config, self._seed = config, seed
         self._constraint, self._observe = constraint, observe
         self._length = min(length or config.max_tokens, config.max_tokens)
-        self._ids = np.concatenate([[BOUNDARY], tokenizer.encode(prompt)]).astype(np.int32)
-        self._exact = None if exact is None else _Exact(exact, self._ids)
+        self._exact = None if exact is None else _Exact(exact)
 
     def samples(
         self,
@@ -100,54 +114,61 @@ class Drawing:
         *,
         rows: int = 1,
         heading: Callable[[int], str] = lambda _: "",
+        prompts: Sequence[str] | None = None,
+        ended: Callable[[int, Ending], None] | None = None,
     ) -> Iterator[tuple[int, str]]:
         """Samples in pieces, each beside its place in ``keys``, and an empty text at its end.
 
         Args:
             keys: number and attempt of each, from 0; with the seed they decide it.
             rows: how many are drawn at once, at most.
-            heading: what stands before the prompt of a number, but is not for the model to read.
+            heading: what stands before the prompt of a place, but is not for the model to read.
+            prompts: what each begins with, where that is not the same.
+            ended: told how each has ended, with its place, before its end is.
         Raises:
             InputError: no valid tune begins with the prompt.
             UsageError: no valid tune is as short as ``config.max_tokens``; or a text that
                 ``config.logit_bias`` names is no token.
         """
-        waiting = (
-            self._begin(place, Chance(self._seed, *key), heading(key[0]))
-            for place, key in enumerate(keys)
-        )
+        waiting = self._waiting(keys, heading, prompts)
         batch: list[_Sample | None] = [*islice(waiting, rows)]
-        if not batch:
+        first = batch[0] if batch else None
+        if first is None:
             return
-        first, primed = self._decoder.prefill(self._ids[None], self._decoder.start(1))
         if len(keys) == 1:
-            logits, state = first, primed  # no other will begin from them
+            logits, state = first.opening.logits, first.opening.state  # no other begins from them
         else:
-            logits = np.repeat(first, len(batch), 0)
-            state = self._decoder.keep(primed, np.zeros(len(batch), np.intp))
-        penalties = Penalties(
-            self._config, self._tokenizer, np.repeat(self._ids[None, 1:], len(batch), 0)
-        )
+            logits = np.repeat(first.opening.logits, len(batch), 0)
+            state = self._decoder.keep(first.opening.state, np.zeros(len(batch), np.intp))
+        penalties = Penalties(self._config, self._tokenizer, np.zeros((len(batch), 0), np.int32))
+        for row, each in enumerate(batch):
+            if each is not None:
+                penalties.renew(row, each.opening.penalties)
+                if each.opening is not first.opening:
+                    self._decoder.put(state, row, each.opening.state)
+                    logits[row] = each.opening.logits[0]
         while True:
             ids = np.zeros(len(batch), np.int32)
             for row, sample in self._choose(batch, logits, penalties, ids):
                 if text := sample.take(int(ids[row])):
                     yield sample.place, text
-                if sample.ended:
+                if sample.reason is not None:
+                    if ended is not None:
+                        ended(sample.place, Ending(tuple(sample.ids), sample.reason))
                     yield sample.place, ""
-            ended = [row for row, each in enumerate(batch) if each is None or each.ended]
-            beginning = [*zip(ended, islice(waiting, len(ended)), strict=False)]
-            if len(ended) == len(batch) and not beginning:
+            free = [row for row, each in enumerate(batch) if each is None or each.reason]
+            beginning = [*zip(free, islice(waiting, len(free)), strict=False)]
+            if len(free) == len(batch) and not beginning:
                 return
             penalties.add(ids)
             logits, state = self._decoder.step(ids, state)
-            for row in ended:
+            for row in free:
                 batch[row] = None
             for row, sample in beginning:
                 batch[row] = sample
-                self._decoder.put(state, row, primed)
-                penalties.renew(row)
-                logits[row] = first[0]
+                self._decoder.put(state, row, sample.opening.state)
+                penalties.renew(row, sample.opening.penalties)
+                logits[row] = sample.opening.logits[0]
             left = np.array([row for row, each in enumerate(batch) if each is not None])
             if len(left) <= _CROWDED * len(batch):
                 batch = [batch[row] for row in left]
@@ -155,11 +176,28 @@ class Drawing:
                 penalties.keep(left)
                 logits = logits[left]
 
-    def _begin(self, place: int, chance: Chance, heading: str) -> _Sample:
+    def _waiting(
+        self,
+        keys: Sequence[tuple[int, int]],
+        heading: Callable[[int], str],
+        prompts: Sequence[str] | None,
+    ) -> Iterator[_Sample]:
         constraint, config = self._constraint, self._config
-        whole = heading + self._prompt
-        guide = None if constraint is None else Guide(constraint, whole, config.max_tokens)
-        return _Sample(place, chance, guide, self._tokenizer, config)
+        opening = prompt = None
+        for place, key in enumerate(keys):
+            wanted = self._prompt if prompts is None else prompts[place]
+            guide = None
+            if constraint is not None:
+                guide = Guide(constraint, heading(place) + wanted, config.max_tokens)
+            if opening is None or wanted != prompt:
+                opening, prompt = self._open(wanted), wanted
+            chance = Chance(self._seed, *key)
+            yield _Sample(place, chance, guide, opening, self._tokenizer, config)
+
+    def _open(self, prompt: str) -> _Opening:
+        ids = np.concatenate([[BOUNDARY], self._tokenizer.encode(prompt)]).astype(np.int32)
+        logits, state = self._decoder.prefill(ids[None], self._decoder.start(1))
+        return _Opening(ids, logits, state, Penalties(self._config, self._tokenizer, ids[None, 1:]))
 
     def _choose(
         self,
@@ -227,19 +265,40 @@ class Drawing:
         return tokens
 
 
+@dataclass(slots=True, eq=False)
+class _Opening:
+    """A prompt that has been read.
+
+    Attributes:
+        ids: of the boundary and the prompt, (time,).
+        logits: after it, (1, vocabulary).
+        state: the decoder's, of one row.
+        penalties: of one row.
+        exact: logits and state in float64; None until they are asked for.
+    """
+
+    ids: NDArray[np.int32]
+    logits: Logits
+    state: Any
+    penalties: Penalties
+    exact: tuple[Logits, Any] | None = None
+
+
 class _Sample:
     """One document while it is drawn.
 
     Attributes:
         place: of its key.
         ids: what has been drawn.
-        ended: whether no other token will be.
+        reason: why no other token will be; None as long as one will.
+        opening: what it goes on from.
         exact: the logits and the state in float64, and how many of the ids they have seen; None
             until they are asked for.
     """
 
     __slots__ = (
-        "_max_tokens", "_stop", "_stream", "chance", "ended", "exact", "guide", "ids", "place",
+        "_max_tokens", "_stop", "_stream", "chance", "exact", "guide", "ids", "opening", "place",
+        "reason",
     )  # fmt: skip
 
     def __init__(
@@ -247,12 +306,13 @@ class _Sample:
         place: int,
         chance: Chance,
         guide: Guide | None,
+        opening: _Opening,
         tokenizer: Tokenizer,
         config: SamplingConfig,
     ) -> None:
-        self.place, self.chance, self.guide = place, chance, guide
+        self.place, self.chance, self.guide, self.opening = place, chance, guide, opening
         self.ids: list[int] = []
-        self.ended = False
+        self.reason: FinishReason | None = None
         self.exact: tuple[Logits, Any, int] | None = None
         self._stream = StreamDecoder(tokenizer, errors="replace")
         self._stop = Stop(config.stop)
@@ -272,10 +332,10 @@ class _Sample:
             self.ids.append(token)
             text = self._stop.feed(self._stream.feed(token))
             if self._stop.met:
-                self.ended = True
+                self.reason = "stop"
                 return text
         if token == BOUNDARY or len(self.ids) == self._max_tokens:
-            self.ended = True
+            self.reason = "end" if token == BOUNDARY else "length"
             text += self._stop.feed(self._stream.finish()) + self._stop.finish()
         return text
 
@@ -285,21 +345,21 @@ class _Exact:
 
     Args:
         build: makes the decoder.
-        ids: what every sample goes on from, (time,).
     """
 
-    def __init__(self, build: Callable[[], Decoder], ids: NDArray[np.int32]) -> None:
-        self._build, self._ids = build, ids
+    def __init__(self, build: Callable[[], Decoder]) -> None:
+        self._build = build
         self._decoder: Decoder | None = None
-        self._primed: tuple[Logits, Any] | None = None
 
     def logits(self, sample: _Sample) -> Logits:
         """After all that has been drawn of a sample, (1, vocabulary)."""
-        if self._decoder is None or self._primed is None:
+        if self._decoder is None:
             self._decoder = self._build()
-            self._primed = self._decoder.prefill(self._ids[None], self._decoder.start(1))
         if sample.exact is None:
-            logits, primed = self._primed
+            opening = sample.opening
+            if opening.exact is None:
+                opening.exact = self._decoder.prefill(opening.ids[None], self._decoder.start(1))
+            logits, primed = opening.exact
             sample.exact = logits, self._decoder.keep(primed, np.zeros(1, np.intp)), 0
         logits, state, seen = sample.exact
         if seen < len(sample.ids):

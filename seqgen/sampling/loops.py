@@ -37,7 +37,6 @@ class Loops:
         self._runs = np.zeros((len(ids), LONGEST), np.int64)
         for tokens in ids.T:
             self.add(tokens)
-        self._begun = self._recent, self._runs
 
     def add(self, tokens: NDArray[np.integer]) -> None:
         """Take in the token that has been drawn for each sequence, (batch,)."""
@@ -61,11 +60,10 @@ class Loops:
         # Of several stretches that a token would repeat, the one that has come most counts.
         np.minimum.at(logits, (row, token), logits[row, token] - self._penalty * times)
 
-    def renew(self, row: int) -> None:
-        """Let a sequence begin again."""
-        self._recent[row], self._runs[row] = self._begun[0][row], self._begun[1][row]
+    def renew(self, row: int, begun: Loops) -> None:
+        """Let a sequence begin again, after what the only one of ``begun`` began with."""
+        self._recent[row], self._runs[row] = begun._recent[0], begun._runs[0]
 
     def keep(self, rows: NDArray[np.integer]) -> None:
         """Drop all sequences but these."""
         self._recent, self._runs = self._recent[rows], self._runs[rows]
-        self._begun = self._begun[0][rows], self._begun[1][rows]

@@ -64,7 +64,6 @@ class Penalties:
             ids = ids[:, -config.repeat_last_n :] if bounded else ids
             np.add.at(self._window, (self._rows[:, None], ids), 1)
             self._last.extend(ids.T.copy() if bounded else ())
-        self._begun = ids, self._window.copy()
 
     @property
     def gain(self) -> float:
@@ -110,24 +109,24 @@ class Penalties:
         if self._loops is not None:
             self._loops.add(ids)
 
-    def renew(self, row: int) -> None:
-        """Let a sequence begin again, after what it began with."""
-        ids, window = self._begun
+    def renew(self, row: int, begun: Penalties) -> None:
+        """Let a sequence begin again, after what the only one of ``begun`` began with."""
         self._drawn[row] = 0
-        self._window[row] = window[row]
+        self._window[row] = begun._window[0]
         for column in self._last:
             column[row] = -1
-        for back in range(1, min(len(self._last), ids.shape[1]) + 1):
-            self._last[-back][row] = ids[row, -back]
-        if self._loops is not None:
-            self._loops.renew(row)
+        while len(self._last) < len(begun._last):
+            self._last.appendleft(np.full(len(self._rows), -1, np.int32))
+        for back in range(1, len(begun._last) + 1):
+            self._last[-back][row] = begun._last[-back][0]
+        if self._loops is not None and begun._loops is not None:
+            self._loops.renew(row, begun._loops)
 
     def keep(self, rows: NDArray[np.integer]) -> None:
         """Drop all sequences but these."""
         self._rows = np.arange(len(rows))
         self._drawn, self._window = self._drawn[rows], self._window[rows]
         self._last = deque(column[rows] for column in self._last)
-        self._begun = self._begun[0][rows], self._begun[1][rows]
         if self._loops is not None:
             self._loops.keep(rows)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from seqgen.errors import InputError, UsageError
 from seqgen.models import decoders
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions
 from seqgen.sampling.constraint import Constraint
-from seqgen.sampling.generate import Drawing
+from seqgen.sampling.generate import Drawing, Ending
 from seqgen.sampling.guide import Grammatical
 from seqgen.sampling.infill import Gaps
 from seqgen.sampling.penalties import biases
@@ -25,13 +26,32 @@ if TYPE_CHECKING:
     from seqgen.sampling.likelihood import Scorer
     from seqgen.sampling.text_grammar import TextGrammar
 
-__all__ = ["VALID", "Sampler"]
+__all__ = ["VALID", "Sample", "Sampler"]
 
 _ROWS = 64  # samples that are drawn at once, at most
 _STATE_BYTES = 1 << 28  # that they may take together
 
 VALID = Conditions()
 """Any valid tune."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample that has ended.
+
+    Attributes:
+        number: of a seed's samples, from 0.
+        opening: what it begins with that was not drawn.
+        text: what was drawn.
+        prompt: what the model read before it.
+        ending: the tokens that were drawn, and why no more.
+    """
+
+    number: int
+    opening: str
+    text: str
+    prompt: str
+    ending: Ending
 
 
 class Sampler:
@@ -48,6 +68,7 @@ class Sampler:
             mean log-likelihood a token.
         grammar: what a text that is drawn must be.
         observe: told of every token drawn under the grammar; see ``Drawing``.
+        echo: whether a sample's text has the prompt before it.
     Raises:
         UsageError: the model writes text or MIDI, and more than a valid tune is asked of it, or
             tunes or MIDI, and there is a grammar; or its vocabulary can't spell such a tune, or
@@ -66,8 +87,9 @@ class Sampler:
         best_of: int = 1,
         grammar: TextGrammar | None = None,
         observe: Callable[[str, float], None] | None = None,
+        echo: bool = True,
     ) -> None:
-        self.saved, self.config, self.seed = saved, config, seed
+        self.saved, self.config, self.seed, self._echo = saved, config, seed, echo
         self._gaps, self._observe, self._best_of = gaps, observe, best_of
         self._scorer: Scorer | None = None
         biases(config.logit_bias, saved.card.tokenizer)  # a wrong one is known before any output
@@ -88,7 +110,6 @@ class Sampler:
             if config.stop:
                 raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
             self._grammar = _events(saved)
-            prompt = "".join(f"{word}\n" for word in prompt.split())
         elif saved.card.kind != "abc":
             if conditions != VALID or gaps is not None or observe is not None:
                 raise UsageError("this model writes text, which has no metre, key or bars")
@@ -97,15 +118,8 @@ class Sampler:
 
                 self._grammar = TextConstraint(saved.card.tokenizer, grammar, config.max_tokens)
         elif conditions is not None:
-            if self._strip == "titles":
-                # The heading says it, and the vocabulary need not spell it.
-                own = split_heading(prompt, self._strip)[1]
-                if conditions.title and own not in ("", f"T:{conditions.title}\n"):
-                    raise UsageError("the prompt has another title than --title asks for")
+            if self._strip == "titles":  # the heading says it, and the vocabulary need not spell it
                 conditions = replace(conditions, title="")
-            elif conditions.title and not prompt:
-                # The title is whatever it is, so the network may as well read it as given.
-                prompt = f"X:1\nT:{conditions.title}\n"
             self._constraint = Constraint(
                 saved.card.tokenizer,
                 conditions,
@@ -113,13 +127,42 @@ class Sampler:
                 heading=self._heading("", 0)[0],
             )
             self._grammar = self._constraint
-        self.prompt = prompt
+        self.prompt = self._prepared(prompt)
         self._decoder = decoders.build(saved.card.model, saved.weights)
-        self._drawing = Drawing(
-            self._decoder, saved.card.tokenizer, self._heading(prompt, 0)[1], config, seed=seed,
-            length=_mean_length(saved.card), constraint=self._grammar, observe=observe,
-            exact=partial(decoders.build_exact, saved.card.model, saved.weights),
+        self._drawing = self._draws()
+
+    def otherwise(self, config: SamplingConfig, seed: int) -> Sampler:
+        """The same with other options; the model is made ready only once.
+
+        Raises:
+            UsageError: a token that is to have a bias is none.
+        """
+        biases(config.logit_bias, self.saved.card.tokenizer)
+        other = copy.copy(self)
+        other.config, other.seed = config, seed
+        other._drawing = other._draws()
+        return other
+
+    def _draws(self) -> Drawing:
+        model, weights = self.saved.card.model, self.saved.weights
+        return Drawing(
+            self._decoder, self.saved.card.tokenizer, self._heading(self.prompt, 0)[1], self.config,
+            seed=self.seed, length=_mean_length(self.saved.card), constraint=self._grammar,
+            observe=self._observe, exact=partial(decoders.build_exact, model, weights),
         )  # fmt: skip
+
+    def _prepared(self, prompt: str) -> str:
+        """A prompt as the model has learnt to read it."""
+        if self.saved.card.kind == "midi":
+            return "".join(f"{word}\n" for word in prompt.split())
+        if self._strip == "titles" and self._title:
+            own = split_heading(prompt, self._strip)[1]
+            if own not in ("", f"T:{self._title}\n"):
+                raise UsageError("the prompt has another title than --title asks for")
+        elif self._title and not prompt:
+            # The title is whatever it is, so the network may as well read it as given.
+            return f"X:1\nT:{self._title}\n"
+        return prompt
 
     def stream(self, number: int) -> Iterator[str]:
         """Sample ``number``, counted from 0, the prompt first, in pieces as it is drawn."""
@@ -141,36 +184,72 @@ class Sampler:
                     seed=self.seed, number=number, strip=self._strip,
                 )  # fmt: skip
             return
+        if self._best_of > 1:
+            for sample in self.samples(numbers, attempt=attempt):
+                for text in filter(None, (sample.opening, sample.text)):
+                    yield sample.number, text
+            return
+        begun = -1
+        for place, text in self._drawn([(number, attempt) for number in numbers]):
+            while begun < place:
+                begun += 1
+                if opening := self._opening(self.prompt, numbers[begun]):
+                    yield numbers[begun], opening
+            if text:
+                yield numbers[place], text
+
+    def samples(
+        self, numbers: Sequence[int], prompts: Sequence[str] | None = None, *, attempt: int = 0
+    ) -> Iterator[Sample]:
+        """Some samples, each when it has ended, in their order; no bars are filled.
+
+        Args:
+            prompts: what each begins with, where that is not the same.
+            attempt: draws the same numbers otherwise.
+        """
         attempts = range(attempt * self._best_of, (attempt + 1) * self._best_of)
         keys = [(number, each) for number in numbers for each in attempts]
-        drawn = self._drawn(keys)
-        if self._best_of == 1:
-            begun = -1
-            for place, text in drawn:
-                while begun < place:
-                    begun += 1
-                    yield from self._opening(keys[begun][0])
-                if text:
-                    yield keys[place][0], text
-            return
-        candidates = [""] * self._best_of
-        for place, text in drawn:
-            candidates[place % self._best_of] += text
-            if not text and place % self._best_of == self._best_of - 1:
-                number = keys[place][0]
-                yield from self._opening(number)
-                if best := self._likeliest(candidates):
-                    yield number, best
-                candidates = [""] * self._best_of
+        prepared = None
+        if prompts is not None:
+            prepared = [self._prepared(each) for each in prompts for _ in attempts]
+        endings: dict[int, Ending] = {}
+        texts: list[str] = []
+        parts: list[str] = []
+        for place, text in self._drawn(keys, prepared, endings.__setitem__):
+            parts.append(text)
+            if text:
+                continue
+            texts.append("".join(parts))
+            parts = []
+            if len(texts) < self._best_of:
+                continue
+            whole = self.prompt if prepared is None else prepared[place]
+            prompt = self._heading(whole, 0)[1]
+            best = self._likeliest(texts, prompt) if self._best_of > 1 else 0
+            ending = [endings.pop(place + 1 + back) for back in range(-self._best_of, 0)][best]
+            number = keys[place][0]
+            yield Sample(number, self._opening(whole, number), texts[best], prompt, ending)
+            texts = []
 
-    def _drawn(self, keys: Sequence[tuple[int, int]]) -> Iterator[tuple[int, str]]:
+    def _drawn(
+        self,
+        keys: Sequence[tuple[int, int]],
+        prompts: Sequence[str] | None = None,
+        ended: Callable[[int, Ending], None] | None = None,
+    ) -> Iterator[tuple[int, str]]:
         """What is drawn after the prompt: see ``Drawing.samples``, but one after the other."""
         rows = max(1, min(_ROWS, len(keys), _STATE_BYTES // self._decoder.row_bytes()))
         if self._observe is not None:  # it is told of one sample after the other
             rows = 1
+
+        def heading(place: int) -> str:
+            prompt = self.prompt if prompts is None else prompts[place]
+            return self._heading(prompt, keys[place][0])[0]
+
         drawn = self._drawing.samples(
-            keys, rows=rows, heading=lambda number: self._heading(self.prompt, number)[0]
-        )
+            keys, rows=rows, heading=heading, ended=ended,
+            prompts=None if prompts is None else [self._heading(each, 0)[1] for each in prompts],
+        )  # fmt: skip
         current = 0
         # What others have drawn while the current one is not at its end.
         ahead: dict[int, list[str]] = {}
@@ -180,11 +259,11 @@ class Sampler:
                     ahead.setdefault(place, []).append(text)
                     continue
                 yield place, text
-                ended = not text
-                while ended:
+                ended_here = not text
+                while ended_here:
                     current += 1
                     texts = ahead.pop(current, [])
-                    ended = bool(texts) and not texts[-1]
+                    ended_here = bool(texts) and not texts[-1]
                     yield from ((current, each) for each in texts)
         # A prompt that can't be gone on from is no output: nothing has been drawn before this.
         except InputError as error:
@@ -192,22 +271,26 @@ class Sampler:
             line = None if error.line is None else error.line - added + self.prompt.count("\n")
             raise InputError(error.message, line=line, column=error.column) from error
 
-    def _likeliest(self, candidates: Sequence[str]) -> str:
+    def _likeliest(self, candidates: Sequence[str], prompt: str) -> int:
         """The one with the highest mean log-likelihood a token, its prompt and end included."""
+        # Prose is cut where its length is up; what ends is judged by its end too.
+        closed = self.saved.card.kind != "text"
+        surprises = self.scorer.score([prompt + each for each in candidates], closed=closed)
+        means = [each.nats.mean() if len(each.nats) else np.inf for each in surprises]
+        return int(np.argmin(means))
+
+    @property
+    def scorer(self) -> Scorer:
+        """Of the same model."""
         from seqgen.sampling.likelihood import Scorer
 
         if self._scorer is None:
             self._scorer = Scorer(self.saved)
-        prompt = self._heading(self.prompt, 0)[1]
-        # Prose is cut where its length is up; what ends is judged by its end too.
-        closed = self.saved.card.kind != "text"
-        surprises = self._scorer.score([prompt + each for each in candidates], closed=closed)
-        means = [each.nats.mean() if len(each.nats) else np.inf for each in surprises]
-        return candidates[int(np.argmin(means))]
+        return self._scorer
 
-    def _opening(self, number: int) -> Iterator[tuple[int, str]]:
-        if opening := "".join(self._heading(self.prompt, number)):
-            yield number, opening
+    def _opening(self, prompt: str, number: int) -> str:
+        """What a sample's text has before what is drawn."""
+        return "".join(self._heading(prompt, number)) if self._echo or not prompt else ""
 
     def texts(self, numbers: Sequence[int], *, attempt: int = 0) -> Iterator[str]:
         """Some samples, each as a whole that ends in a newline; see ``pieces``."""

@@ -105,7 +105,7 @@ def test_a_sequence_that_begins_again_has_forgotten() -> None:
         for step in range(40):
             if step == 40 - count:
                 if begins:
-                    penalties.renew(1)
+                    penalties.renew(1, Penalties(config, tokenizer, prompt[:1]))
                 else:
                     penalties = Penalties(config, tokenizer, prompt)
             penalties.add(np.array([a, (a, b, c)[step // 2 % 3], c], np.int32))

@@ -134,6 +134,13 @@ class TransformerDecoder:
     def put(self, state: State, row: int, primed: State) -> None:
         """See Decoder.put."""
         later, context = state.clock - primed.clock, self.config.context
+        if later < 0:
+            # As if it had begun some whole turns of the ring ago: every slot stays where it is.
+            turns = -(later // context) * context
+            state.clock += turns
+            state.born += turns
+            state.first += turns
+            later += turns
         old = np.arange(max(0, primed.clock - context), primed.clock)
         for ring, other in ((state.keys, primed.keys), (state.values, primed.values)):
             ring[:, row, :, (old + later) % context] = other[:, 0, :, old % context]
