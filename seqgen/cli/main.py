@@ -18,6 +18,7 @@ from seqgen.cli import (
     man,
     play,
     plot,
+    replay,
     sample,
     score,
     settings,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command(epilog=train.EXAMPLES)(train.train)
 app.command()(sample.sample)
+app.command()(replay.replay)
 app.command(epilog=score.EXAMPLES)(score.score)
 app.command()(show.show)
 app.command()(plot.plot)

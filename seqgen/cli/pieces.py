@@ -17,11 +17,12 @@ __all__ = ["playable", "render"]
 REDRAWS = 20  # of a tune that can't be played, before giving up
 
 
-def render(text: str, form: str) -> bytes:
+def render(text: str, form: str, stamp: str = "") -> bytes:
     """A piece of MIDI in a form.
 
     Args:
         text: its events.
+        stamp: says where it comes from, in ABC and MIDI; may be empty.
         form: ``mid``; ``abc``, which keeps the melody alone; ``txt``, its events; or SUMMARY.
     Raises:
         InputError: there is no melody to write as ABC, since only drums play.
@@ -34,20 +35,22 @@ def render(text: str, form: str) -> bytes:
     performance = perform(text)
     if form == SUMMARY:
         return _summary(performance, text.count("Bar_None")).encode()
-    data = midi.write(performance)
     if form == "mid":
-        return data
+        return midi.write(performance, text=stamp)
+    data = midi.write(performance)
     from seqgen.music.abc.writer import write_tune
     from seqgen.music.melody import read_melody
 
-    return "\n".join(write_tune(tune) for tune in read_melody(data)).encode()
+    tunes = "\n".join(write_tune(tune) for tune in read_melody(data))
+    return f"{stamp}\n{tunes}".encode() if stamp else tunes.encode()
 
 
-def playable(sampler: Sampler, number: int, text: str) -> tuple[str, bytes]:
+def playable(sampler: Sampler, number: int, text: str, stamp: str = "") -> tuple[str, bytes]:
     """Sample ``number``, as ABC and MIDI, or another draw of it if it can't be played.
 
     Args:
         text: the sample.
+        stamp: says in MIDI where it comes from; may be empty.
     Raises:
         SeqgenError: none of many can.
     """
@@ -61,7 +64,7 @@ def playable(sampler: Sampler, number: int, text: str) -> tuple[str, bytes]:
             performance = perform(parse_tune(text))
             if not any(track.notes for track in performance.tracks):
                 raise InputError("this tune has no notes")
-            return text, midi.write(performance)
+            return text, midi.write(performance, text=stamp)
         except InputError as error:
             refused = error
             detail(f"drawn again: {error}")

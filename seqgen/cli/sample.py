@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,19 +34,28 @@ from seqgen.cli.drawing import (
     temperatures,
 )
 from seqgen.cli.models import Model, find
+from seqgen.cli.prompts import Json, Jsonl, Lines, Logprobs
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
     from seqgen.cli.destination import Destination
     from seqgen.cli.port import Streams
     from seqgen.library import Options
+    from seqgen.music.abc.grammar.conditions import Conditions
+    from seqgen.sampling.recipe import Recipe
     from seqgen.sampling.sampler import Sampler
 
-__all__ = ["sample"]
+__all__ = ["payloads", "sample"]
 
 MAX_PROMPT_BYTES = 16 << 20
 CONTROLS = "Tunes"
 KEEP = "; a terminal can't show MIDI: add --seed {} -o song.mid to keep this piece"
+
+
+NATIVE = {"abc": "abc", "text": "txt", "midi": "txt"}  # what each kind of model writes by itself
+STAMPED = {"abc", "mid"}  # the forms that have room for a stamp
+
+Stamped = Callable[[int], str]
 
 
 class Form(enum.StrEnum):
@@ -85,6 +94,9 @@ def sample(
     prompt: Annotated[
         str | None, typer.Option("--prompt", "-p", metavar="TEXT", help="Go on from this.")
     ] = None,
+    echo: Annotated[
+        bool, typer.Option("--echo/--no-echo", help="Write the prompt before what is drawn.")
+    ] = True,
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -107,6 +119,12 @@ def sample(
         Form | None,
         typer.Option("--format", help="What is written.", show_default="by where it goes"),
     ] = None,
+    stamp: Annotated[
+        bool,
+        typer.Option(
+            "--stamp/--no-stamp", help="Say in ABC, MIDI and JSON what `seqgen replay` needs."
+        ),
+    ] = True,
     port: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Play over this MIDI port meanwhile; ? lists them."),
@@ -171,6 +189,10 @@ def sample(
             rich_help_panel=CONTROLS,
         ),
     ] = False,
+    lines: Lines = False,
+    jsonl: Jsonl = False,
+    as_json: Json = False,
+    logprobs: Logprobs = None,
     regex: Regex = None,
     grammar: GrammarFile = None,
     json_schema: JsonSchema = None,
@@ -201,29 +223,40 @@ def sample(
     """
     from seqgen.cli import destination
     from seqgen.cli.port import find_port
+    from seqgen.cli.prompts import draw_lines
     from seqgen.config import sampling
     from seqgen.files import read_text
     from seqgen.library import load, new_seed
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.explanation import Explanation
-    from seqgen.sampling.infill import Gaps
-    from seqgen.sampling.sampler import VALID
+    from seqgen.sampling.recipe import Recipe
 
-    text = _prompt(prompt, stdin)
+    told = jsonl or as_json
+    many = lines or jsonl
+    _require_plain(
+        lines=lines,
+        told=told,
+        many=many and (prompt is not None or num_samples > 1),
+        elsewhere=any(each is not None for each in (output, form, port, infill)),
+        logprobs=logprobs is not None,
+    )
+    text = _prompt(prompt, None if many and stdin == "-" else stdin)
     low, high = parse_range(note_range) if note_range else WHOLE_RANGE
     conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
-    if unconstrained and (conditions != VALID or infill is not None or explain):
-        raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")
-    if best_of > 1 and (infill is not None or explain):
-        raise UsageError("--best-of compares whole draws: no --infill and no --explain")
     initial, last = temperatures(temperature)
-    if infill is not None and (text or conditions != VALID or explain):
-        raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
-    if infill is not None and (last is not None or max_tokens is not None or stop):
-        raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")
-    gaps = (
-        Gaps(read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill) if infill is not None else None
+    limited = last is not None or max_tokens is not None or bool(stop)
+    _require_together(
+        conditions,
+        infill=infill is not None,
+        unconstrained=unconstrained,
+        explain=explain,
+        best_of=best_of,
+        prompted=bool(text) or not echo,
+        limited=limited,
     )
+    gaps = None
+    if infill is not None:
+        gaps = read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
     options: Options = {
         "logit_bias": biases(logit_bias),
@@ -239,7 +272,7 @@ def sample(
         "min_p": min_p,
         "typical_p": typical_p,
         "max_tokens": max_tokens,
-        "stop": tuple(stop or ()),
+        "stop": (*(stop or ()), *["\n"] * lines),
     }
     sampling("text", **options)
     if port is not None:
@@ -248,29 +281,36 @@ def sample(
         port = find_port(port)
     opened = load(find(model))
     kind = opened.card.kind
-    wanted = form.value if form else _form_beside(port, kind)
-    target = destination.choose(output, wanted, kind, force=force)
+    target = _target(
+        kind,
+        output,
+        NATIVE[kind] if told else form.value if form else _form_beside(port, kind),
+        lines=lines,
+        echo=echo,
+        force=force,
+    )
     seed = new_seed() if seed is None else seed
     detail(f"model {opened.saved.path}")
     remark(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
     explanation = Explanation() if explain else None
-    sampler = opened.sampler(
-        prompt=text,
-        seed=seed,
-        conditions=None if unconstrained else conditions,
-        gaps=gaps,
-        best_of=best_of,
-        grammar=text_grammar(regex, grammar, json_schema),
-        observe=explanation.add if explanation else None,
-        **options,
+    recipe = Recipe(
+        sampling(kind, **options),
+        text,
+        None if unconstrained else conditions,
+        gaps,
+        text_grammar(regex, grammar, json_schema),
+        best_of,
+        echo,
     )
+    sampler = recipe.sampler(opened.saved, seed, explanation.add if explanation else None)
     numbers = range(first, first + num_samples)
-    if port is not None:
-        _play(sampler, numbers, port)
-    elif target.streams:
-        _stream(sampler, numbers)
+    if lines:
+        draw_lines(sampler, first)
+    elif told:
+        _tell(sampler, numbers, recipe, logprobs, jsonl=jsonl, stamped=stamp)
     else:
-        _write(sampler, numbers, target, force=force)
+        stamped = _stamps(sampler, recipe) if stamp and target.form in STAMPED else _unstamped
+        _draw(sampler, numbers, target, stamped, port=port, force=force)
     for line in explanation.lines() if explanation else ():
         say(line)
 
@@ -292,24 +332,129 @@ def _prompt(prompt: str | None, stdin: str | None) -> str:
     return read(data, path="-")
 
 
-def _write(sampler: Sampler, numbers: Sequence[int], target: Destination, *, force: bool) -> None:
+def _require_plain(*, lines: bool, told: bool, many: bool, elsewhere: bool, logprobs: bool) -> None:
+    """Refuse options that lines and JSON have no place for."""
+    if many:
+        raise UsageError("prompts come from stdin, a line each: drop -p and -n")
+    if lines and told:
+        raise UsageError("--lines writes text, a line each; drop --json and --jsonl")
+    if (lines or told) and elsewhere:
+        raise UsageError("lines and JSON go to stdout: no --output, --format, --port or --infill")
+    if logprobs and not told:
+        raise UsageError("--logprobs are written as JSON: add --json or --jsonl")
+
+
+def _require_together(
+    conditions: Conditions,
+    *,
+    infill: bool,
+    unconstrained: bool,
+    explain: bool,
+    best_of: int,
+    prompted: bool,
+    limited: bool,
+) -> None:
+    """Refuse options for tunes that contradict each other."""
+    conditioned = conditions != type(conditions)()
+    if unconstrained and (conditioned or infill or explain):
+        raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")
+    if best_of > 1 and (infill or explain):
+        raise UsageError("--best-of compares whole draws: no --infill and no --explain")
+    if infill and (prompted or conditioned or explain):
+        raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
+    if infill and limited:
+        raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")
+
+
+def _target(
+    kind: str, output: str | None, wanted: str | None, *, lines: bool, echo: bool, force: bool
+) -> Destination:
+    from seqgen.cli import destination
+
+    if lines and kind != "text":
+        raise UsageError(
+            "--lines is for models of text: a tune takes many lines; --jsonl has a prompt a line"
+        )
+    target = destination.choose(output, wanted, kind, force=force)
+    if not echo and target.form != NATIVE[kind]:
+        raise UsageError(f"without its prompt it is no whole piece; add --format {NATIVE[kind]}")
+    return target
+
+
+def _tell(
+    sampler: Sampler,
+    numbers: Sequence[int],
+    recipe: Recipe,
+    logprobs: int | None,
+    *,
+    jsonl: bool,
+    stamped: bool,
+) -> None:
+    from seqgen.cli.prompts import draw_objects
+    from seqgen.cli.records import Records
+
+    records = Records(recipe, logprobs, stamped)
+    if jsonl:
+        draw_objects(sampler, records, numbers[0])
+        return
+    for each in sampler.samples(numbers):
+        put(records.line(sampler, each, {}, recipe.prompt))
+
+
+def _stamps(sampler: Sampler, recipe: Recipe) -> Stamped:
+    """What stands in the sample of a number to say where it comes from."""
+    from seqgen.sampling.recipe import Stamp, fingerprint
+
+    model, options = fingerprint(sampler.saved), recipe.to_json()
+    return lambda number: str(Stamp(model, sampler.seed, number, options))
+
+
+def _unstamped(_number: int) -> str:
+    return ""
+
+
+def _draw(
+    sampler: Sampler,
+    numbers: Sequence[int],
+    target: Destination,
+    stamped: Stamped,
+    *,
+    port: str | None,
+    force: bool,
+) -> None:
+    if port is not None:
+        _play(sampler, numbers, port, stamped)
+    elif target.streams:
+        _stream(sampler, numbers, stamped)
+    else:
+        _write(sampler, numbers, target, stamped, force=force)
+
+
+def _write(
+    sampler: Sampler,
+    numbers: Sequence[int],
+    target: Destination,
+    stamped: Stamped,
+    *,
+    force: bool,
+) -> None:
     from seqgen.cli import destination
     from seqgen.files import write_atomically
 
     if not target.is_folder and target.form in destination.BINARY and len(numbers) > 1:
         raise UsageError("a MIDI file holds one tune; for several name a folder, as in -o tunes/")
-    payloads = _payloads(sampler, numbers, target.form)
+    drawn = payloads(sampler, numbers, target.form, stamped)
     if target.is_folder:
         assert target.path is not None  # stdout is no folder
-        for number, data in zip(numbers, payloads, strict=True):
+        for number, data in zip(numbers, drawn, strict=True):
             stem = f"{sampler.saved.path.stem}-{sampler.seed}-{number + 1}"
             path = destination.numbered(target.path, stem, f".{target.form}", force=force)
             write_atomically(path, data)
             remark(str(path))
     elif target.path is None:
-        put(b"\n".join(payloads))
+        put(b"\n".join(drawn))
     else:
-        write_atomically(target.path, b"\n".join(payloads))
+        write_atomically(target.path, b"\n".join(drawn))
 
 
 def _form_beside(port: str | None, kind: str) -> str | None:
@@ -321,39 +466,57 @@ def _form_beside(port: str | None, kind: str) -> str | None:
     return "abc" if kind == "abc" else "txt"
 
 
-def _play(sampler: Sampler, numbers: Sequence[int], port: str) -> None:
+def _play(sampler: Sampler, numbers: Sequence[int], port: str, stamped: Stamped) -> None:
     from seqgen.cli.port import Heard, opened
 
     kind = sampler.saved.card.kind
     with opened(port) as out:
         heard = Heard(sampler, kind, out)
         if kind == "abc":
-            _stream(heard, numbers)
+            _stream(heard, numbers, stamped)
             return
         for number in numbers:
             for _ in heard.stream(number):
                 pass  # MIDI's events are for no reader
 
 
-def _stream(sampler: Streams, numbers: Sequence[int]) -> None:
-    last, before = "\n", numbers[0]
+def _stream(sampler: Streams, numbers: Sequence[int], stamped: Stamped) -> None:
+    waiting, last = iter(numbers), ""
+    current: int | None = None
+
+    def move() -> None:
+        nonlocal current, last
+        gap = "" if current is None else "\n" if last.endswith("\n") else "\n\n"
+        current, last = next(waiting), ""
+        line = stamped(current)
+        put(gap + line + "\n" * bool(line))
+
     for number, piece in sampler.pieces(numbers):
-        while before != number:
-            put("\n" if last.endswith("\n") else "\n\n")
-            last, before = "\n", before + 1
+        while current != number:
+            move()
         put(piece)
         last = piece
-    put("\n" * (numbers[-1] - before + (not last.endswith("\n"))))
+    while current != numbers[-1]:
+        move()
+    put("" if last.endswith("\n") else "\n")
 
 
-def _payloads(sampler: Sampler, numbers: Sequence[int], form: str) -> Iterator[bytes]:
-    """Samples in a form, each whole."""
+def payloads(
+    sampler: Sampler, numbers: Sequence[int], form: str, stamped: Stamped
+) -> Iterator[bytes]:
+    """Samples in a form, each whole.
+
+    Args:
+        stamped: what says where a number's sample comes from; empty for nothing.
+    """
     from seqgen.cli.pieces import playable, render
 
     for number, text in zip(numbers, sampler.texts(numbers), strict=True):
+        stamp = stamped(number)
         if sampler.saved.card.kind == "midi":
-            yield render(text, form)
+            yield render(text, form, stamp)
         elif form == "mid":
-            yield playable(sampler, number, text)[1]
+            yield playable(sampler, number, text, stamp)[1]
         else:
-            yield text.encode("utf-8", "surrogateescape")
+            line = f"{stamp}\n" if stamp else ""
+            yield (line + text).encode("utf-8", "surrogateescape")

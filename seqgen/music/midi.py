@@ -33,8 +33,12 @@ Event: TypeAlias = tuple[int, int, bytes]
 """When in ticks, its rank among events of one tick, and its bytes without the delta time."""
 
 
-def write(performance: Performance) -> bytes:
-    """A performance as the bytes of a MIDI file, rounded to 1/480 of a quarter note."""
+def write(performance: Performance, *, text: str = "") -> bytes:
+    """A performance as the bytes of a MIDI file, rounded to 1/480 of a quarter note.
+
+    Args:
+        text: for a text event at its beginning.
+    """
     divisions = performance.divisions
     scale = 8 * TICKS_PER_QUARTER
 
@@ -44,6 +48,8 @@ def write(performance: Performance) -> bytes:
     events: list[Event] = []
     if performance.title:
         events.append((0, 0, _meta(0x03, _text(performance.title))))
+    if text:
+        events.append((0, 0, _meta(0x01, _text(text))))
     for time, qpm in performance.tempos:
         microseconds = min(max(round(60_000_000 / qpm), 1), 0xFFFFFF)
         events.append((ticks(time), 1, _meta(0x51, microseconds.to_bytes(3, "big"))))

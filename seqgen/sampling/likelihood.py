@@ -105,6 +105,29 @@ class Scorer:
         """A text that comes in parts."""
         return Reading(self._decoder, self._encode, self.window)
 
+    def alternatives(
+        self, prompt: str, ids: Sequence[int], count: int
+    ) -> Iterator[tuple[float, list[tuple[int, float]]]]:
+        """How likely some tokens are after a prompt, and which were likeliest in their places.
+
+        Yields:
+            For each, ln p(token | all before it), and the ``count`` likeliest tokens with theirs,
+            the likeliest first, of equally likely ones the lowest id.
+        """
+        before = self.card.tokenizer.encode(prompt)
+        whole = np.concatenate([[BOUNDARY], before, ids]).astype(np.int32)
+        state = self._decoder.start(1)
+        for at in range(0, len(whole) - 1, self.window):
+            inputs = whole[:-1][None, at : at + self.window]
+            logits, state = self._decoder.read(inputs, state)
+            targets = whole[at + 1 : at + 1 + self.window]
+            for place in range(max(0, len(before) - at), len(targets)):
+                row = logits[0, place].astype(np.float64)
+                row -= row.max()
+                row -= np.log(np.exp(row).sum())
+                likeliest = np.argsort(-row, kind="stable")[:count].tolist()
+                yield float(row[targets[place]]), [(each, float(row[each])) for each in likeliest]
+
     def _encode(self, text: str) -> IntArray:
         ids = self.card.tokenizer.encode(text)
         halves = ids[(ids > BOUNDARY) & (ids < FIRST_PIECE)]

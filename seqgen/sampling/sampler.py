@@ -91,8 +91,9 @@ class Sampler:
     ) -> None:
         self.saved, self.config, self.seed, self._echo = saved, config, seed, echo
         self._gaps, self._observe, self._best_of = gaps, observe, best_of
+        self._text_grammar = grammar
         self._scorer: Scorer | None = None
-        biases(config.logit_bias, saved.card.tokenizer)  # a wrong one is known before any output
+        self._check(config)  # what is wrong is known before any output
         self._strip = stripped_by(saved.card.corpus) if saved.card.kind == "abc" else None
         self._title = conditions.title if conditions is not None else ""
         self._constraint: Constraint | None = None
@@ -107,16 +108,11 @@ class Sampler:
                 raise UsageError(
                     "this model writes MIDI, always valid; options for tunes are for models of ABC"
                 )
-            if config.stop:
-                raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
             self._grammar = _events(saved)
         elif saved.card.kind != "abc":
             if conditions != VALID or gaps is not None or observe is not None:
                 raise UsageError("this model writes text, which has no metre, key or bars")
-            if grammar is not None:
-                from seqgen.sampling.text_constraint import TextConstraint
-
-                self._grammar = TextConstraint(saved.card.tokenizer, grammar, config.max_tokens)
+            self._grammar = self._text_constraint(config)
         elif conditions is not None:
             if self._strip == "titles":  # the heading says it, and the vocabulary need not spell it
                 conditions = replace(conditions, title="")
@@ -135,13 +131,28 @@ class Sampler:
         """The same with other options; the model is made ready only once.
 
         Raises:
-            UsageError: a token that is to have a bias is none.
+            UsageError: a token that is to have a bias is none; or the model writes MIDI, and there
+                is a stop text.
         """
-        biases(config.logit_bias, self.saved.card.tokenizer)
+        self._check(config)
         other = copy.copy(self)
+        if self._text_grammar is not None and config.max_tokens != self.config.max_tokens:
+            other._grammar = self._text_constraint(config)
         other.config, other.seed = config, seed
         other._drawing = other._draws()
         return other
+
+    def _check(self, config: SamplingConfig) -> None:
+        biases(config.logit_bias, self.saved.card.tokenizer)
+        if self.saved.card.kind == "midi" and config.stop:
+            raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
+
+    def _text_constraint(self, config: SamplingConfig) -> Grammatical | None:
+        if self._text_grammar is None:
+            return None
+        from seqgen.sampling.text_constraint import TextConstraint
+
+        return TextConstraint(self.saved.card.tokenizer, self._text_grammar, config.max_tokens)
 
     def _draws(self) -> Drawing:
         model, weights = self.saved.card.model, self.saved.weights

@@ -1,0 +1,75 @@
+"""Samples as JSON, one object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seqgen.sampling.penalties import END
+from seqgen.sampling.recipe import Recipe, fingerprint
+from seqgen.sampling.sampler import Sample, Sampler
+from seqgen.tokenization import BOUNDARY
+
+__all__ = ["Records"]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """How samples are told.
+
+    Attributes:
+        recipe: what they are drawn by.
+        logprobs: how many alternatives are named for each token; None for no such list.
+        stamped: whether to say the model and the options.
+    """
+
+    recipe: Recipe
+    logprobs: int | None
+    stamped: bool
+
+    def line(self, sampler: Sampler, sample: Sample, own: Mapping[str, Any], prompt: str) -> str:
+        """A sample as a line.
+
+        Args:
+            own: what stands first: the ``id`` of what was asked.
+            prompt: as it was asked.
+        """
+        values = {
+            **own,
+            "text": sample.opening + sample.text,
+            "tokens": len(sample.ending.ids),
+            "finish_reason": sample.ending.reason,
+        }
+        if self.logprobs is not None:
+            values["logprobs"] = _tokens(sampler, sample, self.logprobs)
+        values |= {"seed": sampler.seed, "number": sample.number}
+        if self.stamped:
+            recipe = replace(self.recipe, config=sampler.config, prompt=prompt)
+            options = recipe.to_json()
+            if self.logprobs is not None:
+                options["logprobs"] = self.logprobs
+            values |= {"model": fingerprint(sampler.saved), "options": options}
+        try:
+            line = json.dumps(values, ensure_ascii=False)
+            line.encode()
+        except UnicodeEncodeError:  # bytes that are no text came in, and JSON must stay text
+            line = json.dumps(values)
+        return line + "\n"
+
+
+def _tokens(sampler: Sampler, sample: Sample, count: int) -> list[dict[str, Any]]:
+    """Each token drawn, the end of the document too, with what was likelier."""
+    tokenizer = sampler.saved.card.tokenizer
+
+    def named(token: int, logprob: float) -> dict[str, Any]:
+        text = END if token == BOUNDARY else tokenizer.decode([token])
+        return {"token": text, "logprob": round(logprob, 6)}
+
+    ids = [*sample.ending.ids, *[BOUNDARY] * (sample.ending.reason == "end")]
+    read = sampler.scorer.alternatives(sample.prompt, ids, count)
+    return [
+        named(token, logprob) | {"top_logprobs": [named(*each) for each in likeliest]}
+        for token, (logprob, likeliest) in zip(ids, read, strict=True)
+    ]
