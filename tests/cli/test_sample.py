@@ -17,7 +17,7 @@ from tests.support import TUNES
 
 MakeModel = Callable[..., Path]
 COMMAND = [sys.executable, "-m", "seqgen", "sample"]
-SMALL = ["--seed", "1", "--max-tokens", "60"]
+SMALL = ["--seed", "1", "--max-tokens", "60", "--no-stamp"]
 # A prompt that is a tune already: whatever random weights add, it can be played.
 TUNE = TUNES.split("\n\n", 1)[0] + "\n"
 

@@ -1,0 +1,272 @@
+"""``seqgen sample`` in a pipeline: many prompts in, lines and JSON out, and what breaks pipes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqgen import load
+from tests.support import TUNES
+
+MakeModel = Callable[..., Path]
+COMMAND = [sys.executable, "-m", "seqgen", "sample"]
+PROSE = ["-m", "prose", "--seed", "1", "--max-tokens", "30", "-q"]
+
+
+@pytest.fixture
+def folder(make_model: MakeModel) -> Path:
+    make_model("lstm", name="tunes")
+    make_model("transformer", name="events", scheme="remi", kind="midi")
+    return make_model("transformer", name="prose", kind="text").parent.parent
+
+
+def sample(
+    *arguments: str, cwd: Path, stdin: str | bytes = ""
+) -> subprocess.CompletedProcess[bytes]:
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, input=data, capture_output=True, timeout=100, check=False
+    )
+
+
+LINES = [f"{'The line of number ' * (number % 7)}{number}" for number in range(70)] + ["", "x"]
+
+
+def test_each_line_is_answered_as_it_would_be_alone(folder: Path) -> None:
+    done = sample("--lines", *PROSE, cwd=folder, stdin="\n".join(LINES))
+    assert done.returncode == 0, done.stderr
+    written = done.stdout.decode().split("\n")
+    assert written[-1] == ""
+    assert len(written) == len(LINES) + 1
+    model = load(folder / "checkpoints" / "prose.safetensors")
+    for number, (line, prompt) in enumerate(zip(written, LINES, strict=False)):
+        alone = model.sampler(prompt=prompt, seed=1, max_tokens=30, stop=("\n",))
+        assert line + "\n" == alone.text(number)
+
+    without = sample("--lines", "--no-echo", *PROSE, cwd=folder, stdin="\n".join(LINES))
+    bare = without.stdout.decode().split("\n")
+    assert [prompt + each for prompt, each in zip(LINES, bare, strict=False)] == written[:-1]
+    later = sample("--lines", "--first", "70", *PROSE, cwd=folder, stdin="\r\n".join(LINES[70:]))
+    assert later.stdout.decode().split("\n") == written[70:]
+
+
+def test_lines_are_answered_as_they_come(folder: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "--lines", *PROSE], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for line in (b"one", b"two"):
+        process.stdin.write(line + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(line)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+OBJECTS: list[dict[str, object]] = [
+    {"id": "a", "prompt": "To be"},
+    {"id": 7, "prompt": "or not", "n": 3, "max_tokens": 9},
+    {"prompt": "x", "seed": 5, "n": 2, "temperature": 0.5, "logit_bias": {"e": "-inf"}},
+    {"id": None, "prompt": "a long prompt that others are not", "stop": ["e", "t"]},
+    {},
+]
+
+
+def test_objects_are_answered_in_order(folder: Path) -> None:
+    asked = "\n\n".join(json.dumps(each) for each in OBJECTS)
+    done = sample("--jsonl", *PROSE, cwd=folder, stdin=asked)
+    assert done.returncode == 0, done.stderr
+    drawn = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["seed"], each["number"]) for each in drawn] == [
+        (1, 0), (1, 1), (1, 2), (1, 3), (5, 0), (5, 1), (1, 4), (1, 5),
+    ]  # fmt: skip
+    assert [each.get("id", "none") for each in drawn] == [
+        "a",
+        7,
+        7,
+        7,
+        "none",
+        "none",
+        None,
+        "none",
+    ]
+    model = load(folder / "checkpoints" / "prose.safetensors")
+    prompts = ["To be", *["or not"] * 3, "x", "x", "a long prompt that others are not", ""]
+    for each, prompt in zip(drawn, prompts, strict=True):
+        assert each["text"].startswith(prompt)
+        assert each["finish_reason"] in ("stop", "length", "end")
+        assert (each["finish_reason"] == "length") == (
+            each["tokens"] == each["options"]["max_tokens"]
+        )
+    alone = model.sampler(
+        prompt="x", seed=5, max_tokens=30, temperature=0.5, logit_bias=(("e", -math.inf),)
+    )
+    assert [each["text"] for each in drawn[4:6]] == [
+        text.removesuffix("\n") for text in alone.texts(range(2))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("no", "is no JSON object"),
+        ("[1]", "is no JSON object"),
+        ('{"prompt": 3}', "prompt must be"),
+        ('{"n": 0}', "n must be"),
+        ('{"n": true}', "n must be"),
+        ('{"temprature": 1}', "no option 'temprature'"),
+        ('{"temperature": "warm"}', "temperature must be"),
+        ('{"temperature": -1}', "temperature must be"),
+        ('{"stop": 3}', "stop must be"),
+        ('{"stop": ""}', "stop text"),
+        ('{"logit_bias": {"zz": 1}}', "single tokens"),
+        ('{"logit_bias": {"z": "x"}}', "logit_bias must"),
+        ('{"logprobs": 21}', "from 0 to 20"),
+        ('{"seed": -1}', "seed must be"),
+    ],
+)
+def test_a_wrong_line_is_named_and_those_before_it_are_answered(
+    folder: Path, line: str, message: str
+) -> None:
+    done = sample("--jsonl", *PROSE, cwd=folder, stdin=f'{{"id":1}}\n{{"id":2}}\n{line}\n{{}}\n')
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"seqgen: <stdin>:3: ")
+    assert message in done.stderr.decode()
+    assert [json.loads(each)["id"] for each in done.stdout.splitlines()] == [1, 2]
+
+
+def test_a_prompt_that_no_tune_begins_with_is_named_too(folder: Path) -> None:
+    asked = [{"prompt": "X:1\nT:a"}, {"prompt": "X:1\nM:?\n"}, {"prompt": "X:1\nT:b"}]
+    stdin = "\n".join(map(json.dumps, asked))
+    done = sample("--jsonl", "-m", "tunes", "--seed", "2", "-q", cwd=folder, stdin=stdin)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"seqgen: <stdin>:2: ")
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["prose", "tunes", "events"])
+def test_logprobs_are_the_models_own(folder: Path, name: str) -> None:
+    arguments = ["-m", name, "--json", "-n", "3", "--seed", "3", "--max-tokens", "25", "-q"]
+    options = ["--logprobs", "4", "--top-k", "3", "--temperature", "0.5"]
+    done = sample(*arguments, *options, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    plain = sample(*arguments, *options[2:], cwd=folder)
+    model = load(folder / "checkpoints" / f"{name}.safetensors")
+    for line, other in zip(done.stdout.splitlines(), plain.stdout.splitlines(), strict=True):
+        told = json.loads(line)
+        listed = told.pop("logprobs")
+        assert told.pop("options").pop("logprobs") == 4
+        rest = json.loads(other)
+        del rest["options"]
+        assert told == rest
+        ended = told["finish_reason"] == "end"
+        assert len(listed) == told["tokens"] + ended
+        for each in listed:
+            likeliest = [one["logprob"] for one in each["top_logprobs"]]
+            assert len(likeliest) == 4
+            assert likeliest == sorted(likeliest, reverse=True)
+            assert each["logprob"] <= likeliest[0]
+        if name == "events":  # of random characters the broken ones are read otherwise
+            surprise = model.scorer.score([told["text"]], closed=ended)[0]
+            total = sum(each["logprob"] for each in listed)
+            assert np.isclose(total, -surprise.nats.sum(), rtol=1e-3)
+
+
+BAD = [
+    (["--lines", "-m", "tunes"], "--lines is for models of text"),
+    (["--lines", "--json"], "drop --json"),
+    (["--lines", "-p", "x"], "drop -p"),
+    (["--jsonl", "-n", "2"], "drop -p and -n"),
+    (["--json", "-o", "x.txt"], "go to stdout"),
+    (["--logprobs", "3"], "add --json"),
+    (["--no-echo", "--format", "mid", "-m", "tunes"], "--format abc"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_what_has_no_meaning_is_refused(folder: Path, arguments: list[str], message: str) -> None:
+    model = [] if "-m" in arguments else ["-m", "prose"]
+    done = sample(*model, *arguments, "-q", cwd=folder, stdin="a\n")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert message in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_without_its_prompt(folder: Path) -> None:
+    tune = TUNES.split("\n\n", 1)[0] + "\n"
+    for model in ("prose", "tunes"):
+        command = ["-m", model, "-p", tune, "--seed", "1", "--max-tokens", "60", "-q", "--no-stamp"]
+        whole, rest = (sample(*command, *more, cwd=folder).stdout for more in ((), ("--no-echo",)))
+        assert whole == tune.encode() + rest
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    seqgen = f"{sys.executable} -m seqgen"
+    return subprocess.run(
+        ["bash", "-c", command.replace("seqgen", seqgen)],
+        cwd=folder,
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_endless_input_and_a_reader_that_has_enough(folder: Path) -> None:
+    done = shell(
+        "yes word | seqgen sample -m prose --lines --seed 1 --max-tokens 9 | head -3", folder
+    )
+    assert done.stderr == b"seed 1\n"
+    assert [line[:4] for line in done.stdout.splitlines()] == [b"word"] * 3
+
+
+@pytest.mark.parametrize("option", ["--lines", "--jsonl", "-"])
+def test_a_closed_stdin_is_an_empty_one(folder: Path, option: str) -> None:
+    command = f"seqgen sample -m prose {option} --seed 1 --max-tokens 9 -q"
+    closed, empty = shell(f"{command} <&-", folder), shell(f"{command} < /dev/null", folder)
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    assert closed.stdout == empty.stdout
+
+
+@pytest.mark.parametrize("option", ["--lines", "--jsonl", "-"])
+def test_a_prompt_without_end_is_refused(folder: Path, option: str) -> None:
+    done = shell(f"yes word | tr -d '\\n' | seqgen sample -m prose {option} -q", folder)
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert done.stderr.count(b"\n") == 1
+    assert b"<stdin>" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["-n100000", "--json", "--lines"])
+def test_interrupted_in_mid_stream(folder: Path, option: str) -> None:
+    long = ["-n", "100000"] if option == "--json" else []
+    process = subprocess.Popen(
+        [*COMMAND, "-m", "prose", "--seed", "1", "-q", option, *long],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"go on\n")
+    process.stdin.flush()
+    os.read(process.stdout.fileno(), 10)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (130, b"")
+
+
+def test_bytes_that_are_no_text_are_named(folder: Path) -> None:
+    done = sample("--lines", *PROSE, cwd=folder, stdin=b"fine\n\xff\n")
+    assert done.returncode == 1
+    assert b"<stdin>:2: byte 5" in done.stderr
