@@ -38,6 +38,7 @@ from seqgen.cli.prompts import Json, Jsonl, Lines, Logprobs
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqgen.checkpoint import Checkpoint
     from seqgen.cli.destination import Destination
     from seqgen.cli.port import Streams
     from seqgen.library import Options
@@ -303,6 +304,7 @@ def sample(
         echo,
     )
     sampler = recipe.sampler(opened.saved, seed, explanation.add if explanation else None)
+    _name_unknown(opened.saved, text)
     numbers = range(first, first + num_samples)
     if lines:
         draw_lines(sampler, first)
@@ -379,6 +381,20 @@ def _target(
     if not echo and target.form != NATIVE[kind]:
         raise UsageError(f"without its prompt it is no whole piece; add --format {NATIVE[kind]}")
     return target
+
+
+def _name_unknown(saved: Checkpoint, prompt: str) -> None:
+    """Say which of a prompt's characters the model can only spell."""
+    if not prompt or saved.card.kind == "midi":
+        return
+    from collections import Counter
+
+    from seqgen.cli.spelled import spelled
+    from seqgen.sampling.likelihood import spelled_in
+
+    tokenizer = saved.card.tokenizer
+    if found := Counter(spelled_in(tokenizer, tokenizer.encode(prompt))):
+        remark(spelled(saved.path.stem, found))
 
 
 def _tell(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -23,11 +23,9 @@ from seqgen.cli.console import (
 )
 from seqgen.cli.models import MODEL_VARIABLE, find
 from seqgen.cli.options import Encoding
+from seqgen.cli.spelled import spelled
 from seqgen.errors import InputError, UsageError
 from seqgen.files import STDIN
-
-if TYPE_CHECKING:
-    from seqgen.sampling.likelihood import Scorer
 
 __all__ = ["EXAMPLES", "score"]
 
@@ -44,8 +42,6 @@ seqgen score -m jigs -m reels tunes.abc
 
 seqgen score -m irish --tokens tune.abc
 """
-
-SPELLED_SHOWN = 10  # of the characters that a vocabulary lacks
 
 
 class Unit(enum.StrEnum):
@@ -139,7 +135,7 @@ def score(
             remark(line)
     for name, scorer in zip(names, scorers, strict=True):
         if scorer.spelled:
-            remark(_spelled(name, scorer))
+            remark(spelled(name, scorer.spelled))
     if failed:
         raise typer.Exit(1)
 
@@ -148,17 +144,3 @@ def _names(paths: list[Path]) -> list[str]:
     """What each model is called: by its file's name, where that tells them apart."""
     stems = [path.stem for path in paths]
     return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
-
-
-def _spelled(name: str, scorer: Scorer) -> str:
-    most = scorer.spelled.most_common(SPELLED_SHOWN)
-    each = ", ".join(f"{_visible(character)} ({count:,})" for character, count in most)
-    rest = len(scorer.spelled) - len(most)
-    return (
-        f"{scorer.spelled.total():,} characters that {name} has not learnt count as the half bytes "
-        f"they are spelled in: {each}" + (f" and {rest} others" if rest else "")
-    )
-
-
-def _visible(character: str) -> str:
-    return character if character.isprintable() and character != " " else f"U+{ord(character):04X}"

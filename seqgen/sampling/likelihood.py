@@ -21,7 +21,7 @@ from seqgen.models.decoders import Decoder
 from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
 
-__all__ = ["Reading", "Scorer", "Surprise", "tokens"]
+__all__ = ["Reading", "Scorer", "Surprise", "spelled_in", "tokens"]
 
 IntArray = NDArray[np.int32]
 
@@ -130,10 +130,14 @@ class Scorer:
 
     def _encode(self, text: str) -> IntArray:
         ids = self.card.tokenizer.encode(text)
-        halves = ids[(ids > BOUNDARY) & (ids < FIRST_PIECE)]
-        if len(halves):
-            self.spelled.update(self.card.tokenizer.decode(halves.tolist()))
+        self.spelled.update(spelled_in(self.card.tokenizer, ids))
         return ids
+
+
+def spelled_in(tokenizer: Tokenizer, ids: IntArray) -> str:
+    """The characters that a vocabulary lacks, of an encoded text."""
+    halves = ids[(ids > BOUNDARY) & (ids < FIRST_PIECE)]
+    return tokenizer.decode(halves.tolist()) if len(halves) else ""
 
 
 class Reading:

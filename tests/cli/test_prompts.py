@@ -270,3 +270,14 @@ def test_bytes_that_are_no_text_are_named(folder: Path) -> None:
     done = sample("--lines", *PROSE, cwd=folder, stdin=b"fine\n\xff\n")
     assert done.returncode == 1
     assert b"<stdin>:2: byte 5" in done.stderr
+
+
+def test_characters_that_the_model_has_not_learnt_are_named(folder: Path) -> None:
+    done = sample("-m", "prose", "-p", "d\u00e9j\u00e0 2 d\u00e9\u200b", "--seed", "1", cwd=folder)
+    assert done.returncode == 0
+    assert done.stdout.decode("utf-8", "replace").startswith("d\u00e9j\u00e0 2 d\u00e9")
+    first, second = done.stderr.decode().splitlines()
+    assert first == "seed 1"
+    assert second.startswith("5 characters that prose has not learnt")
+    assert "\u00e9 (2), j (1), \u00e0 (1)" in second
+    assert "U+200B (1)" in second

@@ -1,0 +1,29 @@
+"""Naming the characters that a model's vocabulary lacks."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+__all__ = ["spelled"]
+
+SHOWN = 10
+
+
+def spelled(name: str, characters: Counter[str]) -> str:
+    """A line that says which they are.
+
+    Args:
+        name: of the model.
+        characters: how often each came.
+    """
+    most = characters.most_common(SHOWN)
+    each = ", ".join(f"{_visible(character)} ({count:,})" for character, count in most)
+    rest = len(characters) - len(most)
+    return (
+        f"{characters.total():,} characters that {name} has not learnt count as the half bytes "
+        f"they are spelled in: {each}" + (f" and {rest} others" if rest else "")
+    )
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() and character != " " else f"U+{ord(character):04X}"
