@@ -36,7 +36,7 @@ def test_it_draws_what_the_command_draws(make_model: MakeModel) -> None:
     drawn = load(path).sample("X:1\n", 2, seed=7, temperature=0.8, top_k=9, max_tokens=99)
     said = seqgen_says(
         *("sample", "-m", path, "-p", "X:1\n", "-n2", "--seed=7", "--temperature=0.8"),
-        *("--top-k=9", "--max-tokens=99", "--format=abc"),
+        *("--top-k=9", "--max-tokens=99", "--format=abc", "--no-stamp"),
     )
     assert "\n".join(drawn) == said
     assert all(Grammar().fault(text) is None for text in drawn)

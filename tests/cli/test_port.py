@@ -179,7 +179,8 @@ def test_the_command_plays_and_writes(port: Port, make_model: MakeModel) -> None
     prompt = TUNES.split("\n\n")[0]
     done = sample("-m", path, "-p", prompt, "--max-tokens", "60", "--port", "drums")
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith(prompt)
+    assert done.stdout.startswith("%%seqgen")
+    assert done.stdout.split("\n", 1)[1].startswith(prompt)
     wanted = [message for _, message in messages(done.stdout)]
     assert [message for _, message in port.sent] == wanted
     assert port.ended == ["reset", "panic", "close"]

@@ -156,7 +156,7 @@ def test_tunes_without_titles_in_other_keys(tunes: Path) -> None:
     shown = seqgen("show", "m.safetensors", cwd=tunes).stdout
     assert "without titles and numbers" in shown
     assert "tunes in other keys too" in shown
-    sample = ["sample", "-m", "m.safetensors", "-n", "2", "--seed", "1", "--format", "abc"]
+    sample = ["sample", "-m", "m.safetensors", "-n2", "--seed=1", "--format=abc", "--no-stamp"]
     drawn = seqgen(*sample, cwd=tunes)
     assert drawn.stdout.startswith("X:1\nT:Untitled\n"), drawn.stderr
     assert "\nX:2\nT:Untitled\n" in drawn.stdout
