@@ -50,6 +50,8 @@ class Records:
             options = recipe.to_json()
             if self.logprobs is not None:
                 options["logprobs"] = self.logprobs
+            if sample.attempt:
+                options["attempt"] = sample.attempt
             values |= {"model": fingerprint(sampler.saved), "options": options}
         try:
             line = json.dumps(values, ensure_ascii=False)

@@ -69,8 +69,11 @@ def _draw(together: list[Stamp], saved: Checkpoint, *, midi: bool) -> Iterator[b
     first = together[0]
     form = destination.choose(None, "mid" if midi else "abc", saved.card.kind, force=False).form
     texts = {each.number: str(each) for each in together}
-    sampler = _recipe(first.options).sampler(saved, first.seed)
-    yield from payloads(sampler, [each.number for each in together], form, texts.__getitem__)
+    options = dict(first.options)
+    attempt = _attempt(options)
+    sampler = _recipe(options).sampler(saved, first.seed)
+    numbers = [each.number for each in together]
+    yield from payloads(sampler, numbers, form, texts.__getitem__, attempt)
 
 
 def _tell(text: bytes, model: str | None, path: str, line: int) -> None:
@@ -93,12 +96,21 @@ def _tell(text: bytes, model: str | None, path: str, line: int) -> None:
             line=line,
         )
     saved = _model(model, digest)
+    attempt = _attempt(options)
     recipe = _recipe(options)
     sampler = recipe.sampler(saved, seed)
     own = {"id": values["id"]} if "id" in values else {}
     records = Records(recipe, logprobs, stamped=True)
-    for sample in sampler.samples([number]):
+    for sample in sampler.samples([number], attempt=attempt):
         put(records.line(sampler, sample, own, recipe.prompt))
+
+
+def _attempt(options: dict[str, Any]) -> int:
+    """Which draw of its number it was; taken out of the options."""
+    attempt = options.pop("attempt", 0)
+    if type(attempt) is not int or attempt < 0:
+        raise SeqgenError("the stamp's options can't be used: attempt is no number")
+    return attempt
 
 
 def _recipe(options: Any) -> Recipe:

@@ -34,6 +34,7 @@ from seqgen.cli.drawing import (
     temperatures,
 )
 from seqgen.cli.models import Model, find
+from seqgen.cli.novel import Against, Novel, novelty
 from seqgen.cli.prompts import Json, Jsonl, Lines, Logprobs
 from seqgen.errors import UsageError
 
@@ -194,6 +195,8 @@ def sample(
     jsonl: Jsonl = False,
     as_json: Json = False,
     logprobs: Logprobs = None,
+    novel: Novel = None,
+    against: Against = None,
     regex: Regex = None,
     grammar: GrammarFile = None,
     json_schema: JsonSchema = None,
@@ -251,6 +254,7 @@ def sample(
         infill=infill is not None,
         unconstrained=unconstrained,
         explain=explain,
+        novel=novel is not None,
         best_of=best_of,
         prompted=bool(text) or not echo,
         limited=limited,
@@ -304,6 +308,7 @@ def sample(
         echo,
     )
     sampler = recipe.sampler(opened.saved, seed, explanation.add if explanation else None)
+    sampler.novelty = novelty(novel, against, kind)
     _name_unknown(opened.saved, text)
     numbers = range(first, first + num_samples)
     if lines:
@@ -313,6 +318,8 @@ def sample(
     else:
         stamped = _stamps(sampler, recipe) if stamp and target.form in STAMPED else _unstamped
         _draw(sampler, numbers, target, stamped, port=port, force=force)
+    if novel is not None:
+        detail(f"{len(sampler.attempts):,} samples were drawn again, since they copied the corpus")
     for line in explanation.lines() if explanation else ():
         say(line)
 
@@ -352,6 +359,7 @@ def _require_together(
     infill: bool,
     unconstrained: bool,
     explain: bool,
+    novel: bool,
     best_of: int,
     prompted: bool,
     limited: bool,
@@ -364,6 +372,8 @@ def _require_together(
         raise UsageError("--best-of compares whole draws: no --infill and no --explain")
     if infill and (prompted or conditioned or explain):
         raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
+    if novel and (infill or explain or unconstrained):
+        raise UsageError("--novel draws again: no --infill, --explain or --unconstrained")
     if infill and limited:
         raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")
 
@@ -422,7 +432,16 @@ def _stamps(sampler: Sampler, recipe: Recipe) -> Stamped:
     from seqgen.sampling.recipe import Stamp, fingerprint
 
     model, options = fingerprint(sampler.saved), recipe.to_json()
-    return lambda number: str(Stamp(model, sampler.seed, number, options))
+
+    def stamped(number: int) -> str:
+        again = sampler.attempts.get(number)  # with copies refused, it has been drawn by now
+        return str(
+            Stamp(
+                model, sampler.seed, number, options if not again else options | {"attempt": again}
+            )
+        )
+
+    return stamped
 
 
 def _unstamped(_number: int) -> str:
@@ -518,16 +537,17 @@ def _stream(sampler: Streams, numbers: Sequence[int], stamped: Stamped) -> None:
 
 
 def payloads(
-    sampler: Sampler, numbers: Sequence[int], form: str, stamped: Stamped
+    sampler: Sampler, numbers: Sequence[int], form: str, stamped: Stamped, attempt: int = 0
 ) -> Iterator[bytes]:
     """Samples in a form, each whole.
 
     Args:
         stamped: what says where a number's sample comes from; empty for nothing.
+        attempt: see ``Sampler.texts``.
     """
     from seqgen.cli.pieces import playable, render
 
-    for number, text in zip(numbers, sampler.texts(numbers), strict=True):
+    for number, text in zip(numbers, sampler.texts(numbers, attempt=attempt), strict=True):
         stamp = stamped(number)
         if sampler.saved.card.kind == "midi":
             yield render(text, form, stamp)

@@ -13,7 +13,7 @@ import numpy as np
 from seqgen.checkpoint import Card, Checkpoint
 from seqgen.config import SamplingConfig
 from seqgen.corpus.stripping import split_heading, stripped_by, with_heading
-from seqgen.errors import InputError, UsageError
+from seqgen.errors import InputError, SeqgenError, UsageError
 from seqgen.models import decoders
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions
 from seqgen.sampling.constraint import Constraint
@@ -24,9 +24,13 @@ from seqgen.sampling.penalties import biases
 
 if TYPE_CHECKING:
     from seqgen.sampling.likelihood import Scorer
+    from seqgen.sampling.novelty import Novelty
     from seqgen.sampling.text_grammar import TextGrammar
 
-__all__ = ["VALID", "Sample", "Sampler"]
+__all__ = ["TRIES", "VALID", "Sample", "Sampler"]
+
+TRIES = 50
+"""Draws of a sample, before giving up, that copy the corpus."""
 
 _ROWS = 64  # samples that are drawn at once, at most
 _STATE_BYTES = 1 << 28  # that they may take together
@@ -45,6 +49,7 @@ class Sample:
         text: what was drawn.
         prompt: what the model read before it.
         ending: the tokens that were drawn, and why no more.
+        attempt: which draw of the number it is, from 0.
     """
 
     number: int
@@ -52,6 +57,7 @@ class Sample:
     text: str
     prompt: str
     ending: Ending
+    attempt: int = 0
 
 
 class Sampler:
@@ -69,6 +75,9 @@ class Sampler:
         grammar: what a text that is drawn must be.
         observe: told of every token drawn under the grammar; see ``Drawing``.
         echo: whether a sample's text has the prompt before it.
+        novelty: what tells copies, which are drawn again.
+    Attributes:
+        attempts: of the numbers that were drawn again, which draw was the first that is no copy.
     Raises:
         UsageError: the model writes text or MIDI, and more than a valid tune is asked of it, or
             tunes or MIDI, and there is a grammar; or its vocabulary can't spell such a tune, or
@@ -88,7 +97,10 @@ class Sampler:
         grammar: TextGrammar | None = None,
         observe: Callable[[str, float], None] | None = None,
         echo: bool = True,
+        novelty: Novelty | None = None,
     ) -> None:
+        self.novelty = novelty
+        self.attempts: dict[int, int] = {}
         self.saved, self.config, self.seed, self._echo = saved, config, seed, echo
         self._gaps, self._observe, self._best_of = gaps, observe, best_of
         self._text_grammar = grammar
@@ -195,7 +207,7 @@ class Sampler:
                     seed=self.seed, number=number, strip=self._strip,
                 )  # fmt: skip
             return
-        if self._best_of > 1:
+        if self._best_of > 1 or self.novelty is not None:
             for sample in self.samples(numbers, attempt=attempt):
                 for text in filter(None, (sample.opening, sample.text)):
                     yield sample.number, text
@@ -217,7 +229,38 @@ class Sampler:
         Args:
             prompts: what each begins with, where that is not the same.
             attempt: draws the same numbers otherwise.
+        Raises:
+            SeqgenError: all that was drawn copies the corpus.
         """
+        drawn = self._samples(numbers, prompts, attempt)
+        if self.novelty is None:
+            yield from drawn
+            return
+        for place, found in enumerate(drawn):
+            sample, own = found, None if prompts is None else [prompts[place]]
+            whole = self.prompt if own is None else self._prepared(own[0])
+            tries = attempt
+            while self.novelty.copies(self._judged(sample, whole)):
+                tries += 1
+                if tries - attempt == TRIES:
+                    raise SeqgenError(
+                        f"{TRIES} draws of sample {sample.number} copied the corpus; allow more "
+                        "with --novel, or raise --temperature"
+                    )
+                sample = next(self._samples([sample.number], own, tries))
+            if tries:
+                self.attempts[sample.number] = tries
+            yield replace(sample, attempt=tries)
+
+    def _judged(self, sample: Sample, prompt: str) -> str:
+        """What must not be a copy: a whole tune, or the text after the prompt."""
+        if self.saved.card.kind == "text":
+            return sample.text
+        return "".join(self._heading(prompt, sample.number)) + sample.text
+
+    def _samples(
+        self, numbers: Sequence[int], prompts: Sequence[str] | None, attempt: int
+    ) -> Iterator[Sample]:
         attempts = range(attempt * self._best_of, (attempt + 1) * self._best_of)
         keys = [(number, each) for number in numbers for each in attempts]
         prepared = None
@@ -239,7 +282,8 @@ class Sampler:
             best = self._likeliest(texts, prompt) if self._best_of > 1 else 0
             ending = [endings.pop(place + 1 + back) for back in range(-self._best_of, 0)][best]
             number = keys[place][0]
-            yield Sample(number, self._opening(whole, number), texts[best], prompt, ending)
+            opening = self._opening(whole, number)
+            yield Sample(number, opening, texts[best], prompt, ending, attempt)
             texts = []
 
     def _drawn(
