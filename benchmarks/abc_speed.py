@@ -1,6 +1,6 @@
 """How fast seqgen reads ABC, beside music21's parser and abc2midi, measured in one run.
 
-    python benchmarks/abc_speed.py FILE.abc [--music21-tunes 200]
+    python benchmarks/abc_speed.py FILE.abc [--music21-tunes 1000]
 
 Prints processor seconds, MB/s and tunes/s of: seqgen to scores, seqgen to MIDI bytes, music21 to
 scores (a sample of the tunes: it is slow), and abc2midi to files, run once for each tune; then the
@@ -121,7 +121,7 @@ def main() -> int:
     """Print the measurements."""
     parser = argparse.ArgumentParser(description="Time seqgen's ABC parser beside others.")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--music21-tunes", type=int, default=200)
+    parser.add_argument("--music21-tunes", type=int, default=1000)
     options = parser.parse_args()
     texts = find_tunes(options.file.read_text(encoding="utf-8"), suffix=".abc")
     rows: dict[str, tuple[float, list[str]]] = {
