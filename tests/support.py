@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import get_args
+import os
+import pty
+import subprocess
+from typing import Any, get_args
 
 import numpy as np
 
@@ -42,3 +45,25 @@ def make_weights(config: ModelConfig, seed: int = 0, spread: float = 0.3) -> par
         name: (weight + rng.normal(0.0, spread, weight.shape)).astype(np.float32)
         for name, weight in parameters.initialise(config, seed).items()
     }
+
+
+def in_terminal(
+    command: list[str], *, also_stderr: bool = False, **options: Any
+) -> tuple[int, bytes]:
+    """The exit status of a command, and what it sends to a terminal that is its stdout."""
+    terminal, side = pty.openpty()
+    process = subprocess.Popen(
+        command, stdout=side, stderr=side if also_stderr else subprocess.DEVNULL, **options
+    )
+    os.close(side)
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 1 << 16)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(terminal)
+    return process.wait(timeout=60), shown

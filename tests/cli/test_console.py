@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pytest
 from typer.main import get_command
 
 from seqgen.cli.main import app
+from tests.support import in_terminal
 
 TUNE = "X:1\nT:One\nM:2/4\nL:1/8\nK:G\nG2 B2|d2 B2|c2 A2|G4|]\n"
 SCORE = ["score", "--tokens", "-q", "tune.abc"]
@@ -42,29 +42,13 @@ def piped(folder: Path, *arguments: str, **more: str) -> bytes:
     return done.stdout
 
 
-def in_terminal(folder: Path, *arguments: str, **more: str) -> bytes:
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgen", *arguments],
-        cwd=folder,
-        env=environment(**more),
-        stdin=subprocess.DEVNULL,
-        stdout=slave,
-        stderr=subprocess.DEVNULL,
+def shown(folder: Path, *arguments: str, **more: str) -> bytes:
+    command = [sys.executable, "-m", "seqgen", *arguments]
+    status, sent = in_terminal(
+        command, cwd=folder, env=environment(**more), stdin=subprocess.DEVNULL
     )
-    os.close(slave)
-    shown = b""
-    while True:
-        try:
-            part = os.read(master, 4096)
-        except OSError:  # Linux: the other end is closed
-            break
-        if not part:
-            break
-        shown += part
-    os.close(master)
-    assert process.wait(timeout=60) == 0
-    return shown
+    assert status == 0
+    return sent
 
 
 COLOUR = b"\x1b["
@@ -80,9 +64,9 @@ def test_colours_are_where_they_are_asked_for(folder: Path, command: list[str]) 
     assert COLOUR not in piped(folder, *command)
     assert colours(piped(folder, *command, "--color", "always"))
     assert colours(piped(folder, *command, "--color", "always", NO_COLOR="1"))
-    assert colours(in_terminal(folder, *command))
-    assert not colours(in_terminal(folder, *command, "--color", "never"))
-    assert not colours(in_terminal(folder, *command, NO_COLOR="1"))
+    assert colours(shown(folder, *command))
+    assert not colours(shown(folder, *command, "--color", "never"))
+    assert not colours(shown(folder, *command, NO_COLOR="1"))
 
 
 def test_options_that_several_commands_have_are_the_same() -> None:

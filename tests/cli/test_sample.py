@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from tests.support import TUNES
+from tests.support import TUNES, in_terminal
 
 MakeModel = Callable[..., Path]
 COMMAND = [sys.executable, "-m", "seqgen", "sample"]
@@ -162,29 +161,11 @@ def test_a_closed_pipe_ends_it_quietly(folder: Path) -> None:
         assert stderr.read() == b""
 
 
-def in_terminal(folder: Path, *arguments: str) -> tuple[int, bytes]:
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=folder, stdout=slave, stderr=subprocess.DEVNULL
-    )
-    os.close(slave)
-    shown = b""
-    while True:
-        try:
-            part = os.read(master, 4096)
-        except OSError:  # Linux: the other end is closed
-            break
-        if not part:
-            break
-        shown += part
-    os.close(master)
-    return process.wait(timeout=60), shown
-
-
 def test_a_terminal_gets_no_binary_and_no_control_characters(folder: Path) -> None:
-    status, shown = in_terminal(folder, "-p", TUNE, "--format", "mid", *SMALL)
+    status, shown = in_terminal([*COMMAND, "-p", TUNE, "--format", "mid", *SMALL], cwd=folder)
     assert (status, shown) == (2, b"")
-    status, shown = in_terminal(folder, "-p", "\x1b[31mred\x07", "-m", "prose", *SMALL)
+    prose = ["-p", "\x1b[31mred\x07", "-m", "prose"]
+    status, shown = in_terminal([*COMMAND, *prose, *SMALL], cwd=folder)
     assert status == 0
     assert b"\x1b" not in shown
     assert b"[31mred" in shown
@@ -262,7 +243,7 @@ def test_midi_goes_to_files_and_pipes_and_a_summary_to_a_terminal(make_model: Ma
     longer = sample("-", "--seed", "2", "--max-tokens", "90", cwd=folder, stdin=piece).stdout
     assert notes(longer) > notes(piece)
 
-    status, shown = in_terminal(folder, *SMALL)
+    status, shown = in_terminal([*COMMAND, *SMALL], cwd=folder)
     assert status == 0
     assert b"quarter notes a minute\r\n" in shown
     assert b"program " in shown

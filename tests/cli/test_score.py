@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from tests.support import TUNES
+from tests.support import TUNES, in_terminal
 
 MakeModel = Callable[..., Path]
 COMMAND = [sys.executable, "-m", "seqgen", "score"]
@@ -121,32 +120,23 @@ def test_midi_is_counted_in_events(make_model: MakeModel, folder: Path) -> None:
     score(folder, "-m", "midi", "--by", "line", "one.mid", status=2)
 
 
-def in_terminal(folder: Path, *arguments: str, **environment: str) -> str:
-    master, slave = pty.openpty()
+def shown(folder: Path, *arguments: str, **environment: str) -> str:
     names = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=folder, stdout=slave, stderr=subprocess.DEVNULL,
-        env={**names, "TERM": "xterm-256color", "COLUMNS": "100", **environment},
-    )  # fmt: skip
-    os.close(slave)
-    output = b""
-    with contextlib.suppress(OSError):
-        while data := os.read(master, 4096):
-            output += data
-    os.close(master)
-    assert process.wait() == 0
-    return output.decode().replace("\r\n", "\n")
+    names |= {"TERM": "xterm-256color", "COLUMNS": "100", **environment}
+    status, sent = in_terminal([*COMMAND, *arguments], cwd=folder, env=names)
+    assert status == 0
+    return sent.decode().replace("\r\n", "\n")
 
 
 def test_a_terminal_gets_a_table_and_colours(folder: Path) -> None:
-    head, *rows = in_terminal(folder, "-m", "abc", "tunes.abc").splitlines()
+    head, *rows = shown(folder, "-m", "abc", "tunes.abc").splitlines()
     assert head.split() == ["bits/char", "perplexity", "log-lik.", "chars", "where", "title"]
     assert len(rows) == 2
     for row in rows:
         assert row.index("The ") == head.index("title")
-    painted = in_terminal(folder, "-m", "prose", "--tokens", "prose.txt")
+    painted = shown(folder, "-m", "prose", "--tokens", "prose.txt")
     assert "\x1b[38;5;16;48;5;" in painted
-    plain = in_terminal(folder, "-m", "prose", "--tokens", "prose.txt", NO_COLOR="1")
+    plain = shown(folder, "-m", "prose", "--tokens", "prose.txt", NO_COLOR="1")
     assert "\x1b" not in plain
     assert len(plain.splitlines()) == len(LINES)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 
 from seqgen import checkpoint
 from seqgen.tokenization import Tokenizer
-from tests.support import make_config, make_weights
+from tests.support import in_terminal, make_config, make_weights
 
 MakeModel = Callable[..., Path]
 Case = tuple[list[str], int]
@@ -63,27 +62,15 @@ def folder(make_model: MakeModel) -> Path:
 
 def shown(*arguments: str, cwd: Path) -> tuple[int, str]:
     """What a terminal is sent, stdout and stderr together."""
-    primary, secondary = pty.openpty()
     environment = os.environ | {
         "TERM": "xterm-256color", "COLUMNS": "100", "TMUX": "1", "XDG_CACHE_HOME": str(cwd),
         "PYTHONPATH": str(Path(__file__).parents[2]), "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
-    process = subprocess.Popen(
+    status, sent = in_terminal(
         [sys.executable, "-m", "seqgen", *arguments],
-        cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=secondary, stderr=secondary,
+        cwd=cwd, env=environment, stdin=subprocess.DEVNULL, also_stderr=True,
     )  # fmt: skip
-    os.close(secondary)
-    data = b""
-    while True:
-        try:
-            part = os.read(primary, 1 << 16)
-        except OSError:  # Linux's way of saying that the other end is closed
-            break
-        if not part:
-            break
-        data += part
-    os.close(primary)
-    return process.wait(), data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    return status, sent.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
 
 
 QUICK: list[Case] = [
