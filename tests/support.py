@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -67,3 +69,15 @@ def in_terminal(
         shown += part
     os.close(terminal)
     return process.wait(timeout=60), shown
+
+
+def seqgen(*arguments: str, cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """The command line, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "seqgen", *arguments],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )

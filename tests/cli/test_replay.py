@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 
 from seqgen.corpus import readers
 from seqgen.corpus.tunes import find_tunes
-from tests.support import TUNES
+from tests.support import TUNES, seqgen
 
 MakeModel = Callable[..., Path]
 TUNE = TUNES.split("\n\n", 1)[0] + "\n"
@@ -22,17 +20,6 @@ def folder(make_model: MakeModel) -> Path:
     make_model("lstm", name="tunes")
     make_model("transformer", name="events", scheme="remi", kind="midi")
     return make_model("gru", name="prose", kind="text").parent.parent
-
-
-def seqgen(*arguments: str, cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "seqgen", *arguments],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
 
 
 SAMPLES = [

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 
 from seqgen.errors import UsageError
 from seqgen.sampling.novelty import Novelty, _notes
+from tests.support import seqgen
 
 MakeModel = Callable[..., Path]
 few = st.text("abc", max_size=30)
@@ -56,17 +55,6 @@ def test_of_which_kinds() -> None:
     with pytest.raises(UsageError, match="writes MIDI"):
         Novelty([], "midi", 3)
     assert not Novelty(["no tune"], "abc", 1).copies("nor this")
-
-
-def seqgen(*arguments: str, cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "seqgen", *arguments],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize("name", ["tunes", "prose"])
