@@ -34,9 +34,13 @@ __all__ = ["UNSURE", "Borders", "pick", "rounding"]
 UNSURE = -1
 """Stands for a token that can't be told yet."""
 
-# Of the logits' root mean square. Over 77,000 tokens of trained networks of both kinds the largest
-# error was 3e-6 of it, and that of one token in a hundred 1.5e-6.
-_ROUNDING = 2.0**-17
+# Of the logits' standard deviation. Over 31,000 tokens of six networks of both kinds, drawn alone
+# and 16 at once, no error was above 3.2e-6 of it, that of one token in a hundred 1.7e-6, and none
+# moved a cumulative probability c by more than 3.8e-6 of it times c (1 - c): half of what is
+# reckoned with.
+_ROUNDING = 2.0**-18
+# What all logits have in common costs them the last bits of their sums.
+_OFFSET = 2.0**-22
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -44,8 +48,11 @@ BoolArray = NDArray[np.bool_]
 
 def rounding(logits: NDArray[np.floating]) -> FloatArray:
     """The error to reckon with in logits, (batch, vocabulary) float32: (batch,)."""
-    squares = np.einsum("bv,bv->b", logits, logits)
-    return np.asarray(_ROUNDING * np.sqrt(squares / logits.shape[-1]), np.float64)
+    size = logits.shape[-1]
+    mean = np.add.reduce(logits, -1) / size
+    apart = logits - mean[:, None]
+    deviation = np.sqrt(np.einsum("bv,bv->b", apart, apart) / size)
+    return np.asarray(_ROUNDING * deviation + _OFFSET * np.abs(mean), np.float64)
 
 
 class Borders:

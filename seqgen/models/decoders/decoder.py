@@ -64,3 +64,6 @@ class Decoder(Protocol):
 
     def row_bytes(self) -> int:
         """What the state of one sequence takes, about."""
+
+    def reach(self) -> int | None:
+        """How many of the last tokens decide the next one's logits; None if all of them do."""

@@ -119,6 +119,9 @@ class RecurrentDecoder:
         """See Decoder.row_bytes."""
         return int(self.start(1).nbytes)
 
+    def reach(self) -> None:
+        """See Decoder.reach."""
+
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.read."""
         hidden = self._read(ids, state)

@@ -153,6 +153,11 @@ class TransformerDecoder:
         config = self.config
         return 2 * config.layers * config.context * config.hidden * self.embedding.itemsize
 
+    def reach(self) -> int:
+        """See Decoder.reach; every layer sees a window, and with it the taps of its first."""
+        config = self.config
+        return 1 + config.layers * (config.context - 1 + max(0, config.convolution - 1))
+
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.read."""
         hidden = self._read(ids, state)
