@@ -151,7 +151,7 @@ class Drawing:
             logits, state = self._decoder.step(ids, state)
             steps += 1
             if self._marks and steps % STRIDE == 0:
-                kept = self._decoder.keep(state, np.arange(len(batch)))
+                kept = self._decoder.keep(state, np.arange(len(batch), dtype=np.int32))
                 for row, each in enumerate(batch):
                     if each is not None:
                         each.marks.append(Mark(each.drawn, kept, row))
@@ -236,7 +236,8 @@ class Drawing:
         """
         config = self._config
         scores = penalties.apply(logits, rows)
-        error = None if error is None else error * penalties.gain
+        if error is not None and penalties.gain != 1.0:
+            error = error * penalties.gain
         unsure: list[int] = []
         chances = [sample.chance for sample in samples]
         guides = [sample.guide for sample in samples if sample.guide is not None]
@@ -247,8 +248,7 @@ class Drawing:
             value = np.array([temperature_at(config, s.drawn, self._length) for s in samples])
         borders = None if error is None else Borders(error)
         probabilities = distribution(scores, config, value, borders)
-        uniform = np.array([chance.next for chance in chances])
-        tokens = pick(probabilities, uniform, borders)
+        tokens = pick(probabilities, [chance.next for chance in chances], borders)
         if unsure:
             tokens[unsure] = UNSURE
         for at, (token, sample) in enumerate(zip(tokens.tolist(), samples, strict=True)):

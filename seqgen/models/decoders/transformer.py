@@ -11,13 +11,14 @@ place in the batch is born later, and counts its positions from then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
+from seqgen.models.decoders.attention import attention
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
 from seqgen.models.rotary import rotary_angles
 
@@ -25,9 +26,6 @@ __all__ = ["TransformerDecoder"]
 
 NORM_EPSILON = np.float32(1e-6)
 WINDOW = 256  # tokens of a prompt that are read at once
-# Queries and keys are normalised, so that no score is above the root of a head's width; up to this
-# the sum of their exponentials can't overflow.
-_SAFE_WIDTH = 4096
 
 Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray]
 
@@ -54,12 +52,19 @@ class State:
 
 
 def _rms_norm(x: FloatArray) -> FloatArray:
-    mean_square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
-    return np.asarray(x / np.sqrt(mean_square + NORM_EPSILON))
+    size = x.shape[-1]
+    scale = np.vecdot(x, x)[..., None]
+    scale += size * float(NORM_EPSILON)
+    np.sqrt(scale, out=scale)
+    np.divide(size**0.5, scale, out=scale)
+    return np.asarray(x * scale)
 
 
 def _convolve(
-    x: FloatArray, kernel: FloatArray, recent: FloatArray, age: NDArray[np.integer]
+    x: FloatArray,
+    kernel: FloatArray,
+    recent: FloatArray,
+    begun: Sequence[NDArray[np.bool_] | None],
 ) -> FloatArray:
     """The convolution at every position, (batch, time, hidden).
 
@@ -67,19 +72,30 @@ def _convolve(
         x: of that shape.
         kernel: (taps, hidden), that of the position itself first.
         recent: the positions before x, (batch, taps - 1, hidden); it becomes those before the next.
-        age: positions of the document before each, (batch, time); what lies before it is zero.
+        begun: for each tap but the first, whether the document had begun so far back, (batch, time,
+            1); what lies before it is zero. None if it had everywhere.
     """
     taps, time = len(kernel), x.shape[1]
     whole = np.concatenate([recent, x], axis=1)
     y: FloatArray = x * kernel[0]
     for tap in range(1, taps):
         earlier = whole[:, taps - 1 - tap : taps - 1 - tap + time] * kernel[tap]
-        begun = age >= tap
-        if not begun.all():
-            earlier *= begun[..., None]
+        if (of_document := begun[tap - 1]) is not None:
+            earlier *= of_document
         y += earlier
     recent[:] = whole[:, time:]
     return y
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One layer's weights; the convolution's are None where there is none."""
+
+    convolution: FloatArray | None
+    query_key_value: FloatArray
+    output: FloatArray
+    up: FloatArray
+    down: FloatArray
 
 
 class TransformerDecoder:
@@ -92,6 +108,16 @@ class TransformerDecoder:
         self.embedding = _rms_norm(weights["embedding"])
         tied = config.tie_embeddings
         self.output = weights["embedding"].T if tied else weights["output.kernel"]
+        self.blocks = [
+            _Block(
+                weights.get(f"block.{layer}.attention.convolution"),
+                weights[f"block.{layer}.attention.query_key_value"],
+                weights[f"block.{layer}.attention.output"],
+                weights[f"block.{layer}.mlp.up"],
+                weights[f"block.{layer}.mlp.down"],
+            )
+            for layer in range(config.layers)
+        ]
         self.angles = rotary_angles(self.width).astype(np.float64)
 
     def start(self, batch: int) -> State:
@@ -110,15 +136,16 @@ class TransformerDecoder:
         slot = now % context
         used = min(now + 1, context)
         state.first[ids == 0] = now
-        # The slots that were filled before the sequence's document began are out of sight.
-        filled = now - (now - np.arange(used)) % context  # when each slot was
-        hidden_slots = filled[None, :] < state.first[:, None]  # (batch, used)
-        hidden = hidden_slots[:, None, None] if hidden_slots.any() else None
+        hidden = None
+        if state.first.max() > now - used + 1:
+            # The slots that were filled before the sequence's document began are out of sight.
+            filled = now - (now - np.arange(used)) % context  # when each slot was
+            hidden = (filled < state.first[:, None])[:, None, None]  # (batch, 1, 1, used)
 
         def attend(layer: int, query: FloatArray, key: FloatArray, value: FloatArray) -> FloatArray:
             keys, values = state.keys[layer], state.values[layer]
             keys[:, :, slot], values[:, :, slot] = key[:, :, 0], value[:, :, 0]
-            return _attention(query, keys[:, :, :used], values[:, :, :used], hidden)
+            return attention(query, keys[:, :, :used], values[:, :, :used], hidden)
 
         x = self._blocks(ids[:, None], state, (now - state.first)[:, None], attend)
         state.clock += 1
@@ -192,7 +219,7 @@ class TransformerDecoder:
             for ring, new in ((state.keys[layer], key), (state.values[layer], value)):
                 whole.append(np.concatenate([ring[:, :, old % context], new], axis=2))
                 ring[:, :, kept % context] = new[:, :, -len(kept) :]
-            return _attention(query, whole[0], whole[1], hidden)
+            return attention(query, whole[0], whole[1], hidden)
 
         x = self._blocks(ids, state, now - first, attend)
         state.clock += time
@@ -212,30 +239,37 @@ class TransformerDecoder:
         Returns:
             (batch * time, hidden).
         """
-        config, weights, width = self.config, self.weights, self.width
+        config, width = self.config, self.width
         batch, time = ids.shape
         x = self.embedding[ids.reshape(-1)]  # (batch * time, hidden)
-        positions = state.clock - state.born[:, None, None] + np.arange(time)
+        positions = state.clock - state.born[:, None, None, None] + np.arange(time)[:, None]
         # In float64: far from the beginning float32 would not know where in its turn an angle is.
-        angle = positions[..., None] * self.angles  # (batch, 1, time, head width / 2)
+        angle = positions[..., None] * self.angles  # (batch, 1, time, 1, head width / 2)
         cos, sin = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
-        half = width // 2
-        for layer in range(config.layers):
-            block = f"block.{layer}"
+        sines = np.concatenate([-sin, sin], -2)
+        begun = [
+            None if (of_document := age >= tap).all() else of_document[..., None]
+            for tap in range(1, config.convolution)
+        ]
+        for layer, block in enumerate(self.blocks):
             y = _rms_norm(x)
-            if config.convolution:
-                kernel = weights[f"{block}.attention.convolution"]
-                y = _convolve(y.reshape(batch, time, -1), kernel, state.recent[layer], age)
+            if block.convolution is not None:
+                y = y.reshape(batch, time, -1)
+                y = _convolve(y, block.convolution, state.recent[layer], begun)
                 y = y.reshape(batch * time, -1)
-            qkv = y @ weights[f"{block}.attention.query_key_value"]
-            qkv = qkv.reshape(batch, time, 3, config.heads, width).transpose(2, 0, 3, 1, 4)
-            turned = _rms_norm(qkv[:2])  # queries and keys, (2, batch, heads, time, head width)
-            a, b = turned[..., :half], turned[..., half:]
-            turned = np.concatenate([a * cos - b * sin, a * sin + b * cos], -1)
-            mixed = attend(layer, turned[0], turned[1], qkv[2]).transpose(0, 2, 1, 3)
-            x = x + mixed.reshape(batch * time, -1) @ weights[f"{block}.attention.output"]
-            inner = np.maximum(_rms_norm(x) @ weights[f"{block}.mlp.up"], np.float32(0.0))
-            x = x + (inner * inner) @ weights[f"{block}.mlp.down"]
+            qkv = (y @ block.query_key_value).reshape(batch, time, 3, config.heads, width)
+            qkv = qkv.transpose(2, 0, 3, 1, 4)
+            # Queries and keys, (2, batch, heads, time, 2, head width / 2).
+            pairs = _rms_norm(qkv[:2]).reshape(2, batch, config.heads, time, 2, -1)
+            turned = pairs * cos
+            turned += pairs[..., ::-1, :] * sines
+            query, key = turned.reshape(2, batch, config.heads, time, width)
+            mixed = attend(layer, query, key, qkv[2]).transpose(0, 2, 1, 3)
+            x += mixed.reshape(batch * time, -1) @ block.output
+            inner = _rms_norm(x) @ block.up
+            np.maximum(inner, 0.0, out=inner)
+            inner *= inner
+            x += inner @ block.down
         return np.asarray(x)
 
     def _logits(self, x: FloatArray) -> FloatArray:
@@ -245,25 +279,3 @@ class TransformerDecoder:
             cap = np.float32(self.config.logit_softcap)
             logits = cap * np.tanh(logits / cap)
         return np.asarray(logits)
-
-
-def _attention(
-    query: FloatArray, keys: FloatArray, values: FloatArray, hidden: NDArray[np.bool_] | None
-) -> FloatArray:
-    """What each query finds, (batch, heads, time, head width).
-
-    Args:
-        query: of that shape.
-        keys, values: (batch, heads, seen, head width).
-        hidden: what a query must not see, broadcast to (batch, heads, time, seen); None: nothing.
-    """
-    query = query * np.float32(query.shape[-1] ** -0.5)
-    scores = np.matmul(query, keys.swapaxes(-1, -2))
-    if hidden is not None:
-        np.copyto(scores, np.float32(-1e9), where=hidden)
-    if query.shape[-1] > _SAFE_WIDTH:
-        scores -= scores.max(-1, keepdims=True)
-    np.exp(scores, out=scores)
-    mixed: FloatArray = np.matmul(scores, values)
-    mixed /= scores.sum(-1, keepdims=True)
-    return mixed
