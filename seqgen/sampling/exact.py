@@ -80,9 +80,7 @@ class Exact:
             context = np.array(ids[-reach:], np.int32)
             if len(ids) < reach:
                 context = np.concatenate([opening.ids, context])[-reach:]
-            logits, state = decoder.prefill(context[None], decoder.start(1))
-            document.exact = logits, state, len(ids)
-            return logits
+            return decoder.last(context[None])
         if document.exact is None:
             if opening.exact is None:
                 opening.exact = decoder.prefill(opening.ids[None], decoder.start(1))

@@ -112,26 +112,30 @@ def test_a_transformer_reads_again_what_it_sees() -> None:
     assert reach < LENGTH / 4
     everything, _ = wide.read(ids[None], wide.start(1))
     lengths: list[int] = []
-    prefill = wide.prefill
+    prefill, last = wide.prefill, wide.last
 
-    def counted(stretch: Any, state: Any) -> Any:
+    def prefilled(stretch: Any, state: Any) -> Any:
         lengths.append(stretch.shape[1])
         return prefill(stretch, state)
 
-    wide.prefill = counted  # type: ignore[method-assign]
+    def looked_at(stretch: Any) -> Any:
+        lengths.append(stretch.shape[1])
+        return last(stretch)
+
+    wide.prefill, wide.last = prefilled, looked_at  # type: ignore[method-assign]
     exact = Exact(lambda: wide)
     for drawn in (0, 3, reach - 2, reach + 2, LENGTH):
-        answers = list(exact.answers(opened(ids, drawn, [])))
-        assert len(answers) == 1
-        assert np.abs(answers[0][0] - everything[:, 4 + drawn]).max() < 1e-12
+        ((logits, error),) = exact.answers(opened(ids, drawn, []))
+        assert error is None
+        assert np.abs(logits - everything[:, 4 + drawn]).max() < 1e-12
     assert max(lengths) == reach
     # And from where it stands, if that is nearer.
-    document = opened(ids, 600, [])
+    document = opened(ids, 5, [])
     list(exact.answers(document))
-    document.ids = ids[5:611].tolist()
+    document.ids = ids[5:16].tolist()
     lengths.clear()
     ((logits, _),) = exact.answers(document)
-    assert np.abs(logits - everything[:, 610]).max() < 1e-12
+    assert np.abs(logits - everything[:, 15]).max() < 1e-12
     assert lengths == [6]
 
 

@@ -122,6 +122,10 @@ class RecurrentDecoder:
     def reach(self) -> None:
         """See Decoder.reach."""
 
+    def last(self, ids: IntArray) -> FloatArray:
+        """See Decoder.last."""
+        return self.prefill(ids, self.start(len(ids)))[0]
+
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.read."""
         hidden = self._read(ids, state)

@@ -11,23 +11,22 @@ place in the batch is born later, and counts its positions from then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
-from seqgen.models.decoders.attention import attention
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
+from seqgen.models.decoders.operations import attention, convolve, rms_norm
 from seqgen.models.rotary import rotary_angles
 
 __all__ = ["TransformerDecoder"]
 
-NORM_EPSILON = np.float32(1e-6)
 WINDOW = 256  # tokens of a prompt that are read at once
 
-Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray]
+Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray | None]
 
 
 @dataclass(slots=True)
@@ -51,42 +50,6 @@ class State:
     first: IntArray
 
 
-def _rms_norm(x: FloatArray) -> FloatArray:
-    size = x.shape[-1]
-    scale = np.vecdot(x, x)[..., None]
-    scale += size * float(NORM_EPSILON)
-    np.sqrt(scale, out=scale)
-    np.divide(size**0.5, scale, out=scale)
-    return np.asarray(x * scale)
-
-
-def _convolve(
-    x: FloatArray,
-    kernel: FloatArray,
-    recent: FloatArray,
-    begun: Sequence[NDArray[np.bool_] | None],
-) -> FloatArray:
-    """The convolution at every position, (batch, time, hidden).
-
-    Args:
-        x: of that shape.
-        kernel: (taps, hidden), that of the position itself first.
-        recent: the positions before x, (batch, taps - 1, hidden); it becomes those before the next.
-        begun: for each tap but the first, whether the document had begun so far back, (batch, time,
-            1); what lies before it is zero. None if it had everywhere.
-    """
-    taps, time = len(kernel), x.shape[1]
-    whole = np.concatenate([recent, x], axis=1)
-    y: FloatArray = x * kernel[0]
-    for tap in range(1, taps):
-        earlier = whole[:, taps - 1 - tap : taps - 1 - tap + time] * kernel[tap]
-        if (of_document := begun[tap - 1]) is not None:
-            earlier *= of_document
-        y += earlier
-    recent[:] = whole[:, time:]
-    return y
-
-
 @dataclass(frozen=True, slots=True)
 class _Block:
     """One layer's weights; the convolution's are None where there is none."""
@@ -105,7 +68,7 @@ class TransformerDecoder:
         self.config = config
         self.weights = weights
         self.width = config.hidden // config.heads
-        self.embedding = _rms_norm(weights["embedding"])
+        self.embedding = rms_norm(weights["embedding"])
         tied = config.tie_embeddings
         self.output = weights["embedding"].T if tied else weights["output.kernel"]
         self.blocks = [
@@ -181,9 +144,23 @@ class TransformerDecoder:
         return 2 * config.layers * config.context * config.hidden * self.embedding.itemsize
 
     def reach(self) -> int:
-        """See Decoder.reach; every layer sees a window, and with it the taps of its first."""
-        config = self.config
-        return 1 + config.layers * (config.context - 1 + max(0, config.convolution - 1))
+        """See Decoder.reach."""
+        return 1 + self.config.layers * self.sight
+
+    @property
+    def sight(self) -> int:
+        """Positions before its own that a layer sees: a window, and the taps of its first."""
+        return self.config.context - 1 + max(0, self.config.convolution - 1)
+
+    def last(self, ids: IntArray) -> FloatArray:
+        """See Decoder.last; of each layer, only what the layers above it look at is computed."""
+        state, time, sight = self.start(len(ids)), ids.shape[1], max(1, self.sight)
+        size = min(WINDOW, sight)
+        for begin in range(0, time, size):
+            left = max(0, time - begin - size)
+            depth = max(0, self.config.layers - -(-left // sight))
+            hidden = self._read(ids[:, begin : begin + size], state, depth)
+        return self._logits(hidden.reshape(len(ids), -1, self.config.hidden)[:, -1])
 
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.read."""
@@ -196,8 +173,13 @@ class TransformerDecoder:
             hidden = self._read(ids[:, begin : begin + WINDOW], state)
         return self._logits(hidden.reshape(len(ids), -1, self.config.hidden)[:, -1]), state
 
-    def _read(self, ids: IntArray, state: State) -> FloatArray:
-        """The residual stream after every token, (batch * time, hidden); the state is advanced."""
+    def _read(self, ids: IntArray, state: State, depth: int | None = None) -> FloatArray:
+        """The residual stream after every token, (batch * time, hidden); the state is advanced.
+
+        Args:
+            depth: after how many layers to leave off; the next one's keys and values are still
+                taken into the state. None for all.
+        """
         time = ids.shape[1]
         begin, context = state.clock, self.config.context
         now = np.arange(begin, begin + time)  # when each token comes
@@ -214,11 +196,15 @@ class TransformerDecoder:
         hidden = hidden[:, None]  # (batch or 1, 1, time, seen)
         kept = now[-context:]
 
-        def attend(layer: int, query: FloatArray, key: FloatArray, value: FloatArray) -> FloatArray:
+        def attend(
+            layer: int, query: FloatArray, key: FloatArray, value: FloatArray
+        ) -> FloatArray | None:
             whole = []
             for ring, new in ((state.keys[layer], key), (state.values[layer], value)):
                 whole.append(np.concatenate([ring[:, :, old % context], new], axis=2))
                 ring[:, :, kept % context] = new[:, :, -len(kept) :]
+            if layer == depth:
+                return None
             return attention(query, whole[0], whole[1], hidden)
 
         x = self._blocks(ids, state, now - first, attend)
@@ -235,7 +221,7 @@ class TransformerDecoder:
             state: its convolutions are advanced.
             age: positions of the document before each, (batch, time).
             attend: from a layer's number and its queries, keys and values, all (batch, heads, time,
-                head width), to what each query found, of the same shape.
+                head width), to what each query found, of the same shape; None to leave off.
         Returns:
             (batch * time, hidden).
         """
@@ -252,21 +238,24 @@ class TransformerDecoder:
             for tap in range(1, config.convolution)
         ]
         for layer, block in enumerate(self.blocks):
-            y = _rms_norm(x)
+            y = rms_norm(x)
             if block.convolution is not None:
                 y = y.reshape(batch, time, -1)
-                y = _convolve(y, block.convolution, state.recent[layer], begun)
+                y = convolve(y, block.convolution, state.recent[layer], begun)
                 y = y.reshape(batch * time, -1)
             qkv = (y @ block.query_key_value).reshape(batch, time, 3, config.heads, width)
             qkv = qkv.transpose(2, 0, 3, 1, 4)
             # Queries and keys, (2, batch, heads, time, 2, head width / 2).
-            pairs = _rms_norm(qkv[:2]).reshape(2, batch, config.heads, time, 2, -1)
+            pairs = rms_norm(qkv[:2]).reshape(2, batch, config.heads, time, 2, -1)
             turned = pairs * cos
             turned += pairs[..., ::-1, :] * sines
             query, key = turned.reshape(2, batch, config.heads, time, width)
-            mixed = attend(layer, query, key, qkv[2]).transpose(0, 2, 1, 3)
+            found = attend(layer, query, key, qkv[2])
+            if found is None:
+                break
+            mixed = found.transpose(0, 2, 1, 3)
             x += mixed.reshape(batch * time, -1) @ block.output
-            inner = _rms_norm(x) @ block.up
+            inner = rms_norm(x) @ block.up
             np.maximum(inner, 0.0, out=inner)
             inner *= inner
             x += inner @ block.down
@@ -274,7 +263,7 @@ class TransformerDecoder:
 
     def _logits(self, x: FloatArray) -> FloatArray:
         """(rows, hidden) to (rows, vocabulary)."""
-        logits = _rms_norm(x) @ self.output
+        logits = rms_norm(x) @ self.output
         if self.config.logit_softcap is not None:
             cap = np.float32(self.config.logit_softcap)
             logits = cap * np.tanh(logits / cap)
