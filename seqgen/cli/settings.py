@@ -24,6 +24,7 @@ from typing import Annotated, Any
 import typer
 
 from seqgen.cli.console import Debug, printable
+from seqgen.cli.values import read_plainly
 from seqgen.errors import InputError, UsageError
 
 __all__ = ["config", "defaults", "location"]
@@ -113,6 +114,7 @@ def _checked(context: typer.Context, option: Any, value: Any, place: str) -> Any
         raise UsageError(f"{place} must be a text or a number")
     texts = [str(each) for each in values]
     text = texts if option.multiple else texts[0]
+    read_plainly(option)
     try:
         option.process_value(context, text)
     except typer.BadParameter as error:
