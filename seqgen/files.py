@@ -11,11 +11,9 @@ import contextlib
 import errno
 import glob
 import os
-import secrets
 import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -267,6 +265,8 @@ def output_stream(
     try:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")
+        import tempfile
+
         fd, temporary = tempfile.mkstemp(prefix=_prefix(target), suffix=".tmp", dir=target.parent)
         with os.fdopen(fd, "wb") as stream:
             yield stream
@@ -321,7 +321,7 @@ def _prefix(target: Path) -> str:
 
 def _keep(target: Path, previous: Path) -> None:
     """Give a file a second name at once, whatever had that name before."""
-    second = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}.tmp")
+    second = target.with_name(f"{_prefix(target)}{os.urandom(4).hex()}.tmp")
     try:
         second.hardlink_to(target)
         second.replace(previous)
@@ -341,7 +341,7 @@ def write_once(path: str | os.PathLike[str], data: bytes) -> None:
         OutputError: see output_stream.
     """
     target = Path(path)
-    mine = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    mine = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
     write_atomically(mine, data)
     try:
         target.hardlink_to(mine)

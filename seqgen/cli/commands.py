@@ -14,7 +14,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from seqgen.cli.values import Command, Subcommands
+from seqgen.cli.lean import Command, Subcommands
+from seqgen.cli.pages import load_pages
 
 __all__ = ["EXIT_STATUS", "LINES", "Group", "named"]
 
@@ -84,6 +85,7 @@ class Group(Subcommands):
         return listed
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        load_pages()
         self._listed().format_help(ctx, formatter)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:

@@ -12,8 +12,8 @@ import typer
 
 from seqgen.cli.completion import corpora
 from seqgen.cli.console import Color, When, console, printable, put, say
+from seqgen.cli.lean import Command, Subcommands
 from seqgen.cli.options import Encoding
-from seqgen.cli.values import Command, Subcommands
 from seqgen.errors import InputError
 
 if TYPE_CHECKING:

@@ -91,11 +91,11 @@ def _report(error: Exception) -> int:
         return 1
     usage = getattr(error, "exit_code", None)
     if isinstance(usage, int) and hasattr(error, "format_message"):
-        from typer.rich_utils import rich_format_error
+        from seqgen.cli.pages import load_pages
 
         if isinstance(message := getattr(error, "message", None), str):
             error.message = printable(message)  # type: ignore[attr-defined]
-        rich_format_error(error)  # type: ignore[arg-type]
+        load_pages().rich_format_error(error)
         return usage
     kind = type(error).__name__
     say(f"seqgen: this is a fault in seqgen: {kind}: {error}; --debug shows where it happened")

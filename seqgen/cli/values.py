@@ -10,23 +10,7 @@ import enum
 from collections.abc import Callable
 from typing import Any, get_args, get_origin
 
-from typer.core import TyperCommand, TyperGroup
-
-__all__ = ["Command", "Subcommands", "read_plainly"]
-
-
-class Command(TyperCommand):
-    """A command whose parameters read plain values themselves."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        return [read_plainly(each) for each in super().get_params(ctx)]
-
-
-class Subcommands(TyperGroup):
-    """A group of commands whose own parameters read plain values themselves."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        return [read_plainly(each) for each in super().get_params(ctx)]
+__all__ = ["read_plainly"]
 
 
 def read_plainly(parameter: Any) -> Any:
