@@ -6,6 +6,7 @@ pieces are texts. Masks are kept by state, less what no single token can ask abo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,6 +32,7 @@ _MAX_STATES = 1 << 15
 _FARTHEST = 512  # tokens; the most that tests have met is a sixth of it
 _NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
 _EVENT_LETTERS = _NOTE_LETTERS | frozenset("zx")
+_FIELD = re.compile(r"\n?\[?[H-Zm-wy]:[^|:]*")  # of letters that are no note or rest
 
 
 @dataclass(slots=True)
@@ -260,11 +262,13 @@ class Constraint:
 def _asks_more(piece: str) -> bool:
     """Whether a piece could tie a note from before it, or add octave marks to it more than once.
 
-    Or end a bar that it fills or goes on with.
+    Or end a bar that it fills or goes on with: `D:` is a note and half a bar line, too.
     """
-    line = min((at for at in map(piece.find, ("|", "::")) if at >= 0), default=-1)
-    if line >= 0 and (_EVENT_LETTERS.intersection(piece) or piece[:line].strip(":[ ")):
-        return True
+    line = min((at for at in map(piece.find, "|:") if at >= 0), default=-1)
+    if line >= 0 and not _FIELD.fullmatch(piece):
+        before = piece[:line].strip("[ ")
+        if before or _EVENT_LETTERS.intersection(piece):
+            return True
     for index, character in enumerate(piece[:-1]):
         if character in _NOTE_LETTERS:
             return False
