@@ -1,5 +1,6 @@
 """Where the program begins: ``seqgen``, or ``python -m seqgen``."""
 
+import gc
 import sys
 
 __all__ = ["main"]
@@ -15,6 +16,10 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        # The process ends: its memory needn't be searched for what nothing refers to any more,
+        # which takes a tenth of the time of a short command.
+        gc.freeze()
 
 
 def _print_version() -> None:

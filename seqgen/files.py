@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
-import glob
 import os
 import shutil
 import stat
@@ -258,6 +257,8 @@ def output_stream(
     Raises:
         OutputError: the folder or file can't be written (full, read-only, no permission …).
     """
+    import tempfile
+
     target = Path(path)
     temporary: str | None = None
     if "\0" in target.name:
@@ -265,8 +266,6 @@ def output_stream(
     try:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")
-        import tempfile
-
         fd, temporary = tempfile.mkstemp(prefix=_prefix(target), suffix=".tmp", dir=target.parent)
         with os.fdopen(fd, "wb") as stream:
             yield stream
@@ -307,6 +306,8 @@ def remove_leftovers(path: Path) -> None:
     """
     if len(path.name) > LONGEST_NAME:  # it may be that of another name with the same beginning
         return
+    import glob
+
     for left in path.parent.glob(glob.escape(_prefix(path)) + "????????.tmp"):
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import UserDict
 from importlib import import_module
-from typing import Any
+from typing import Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -54,8 +54,10 @@ def named(name: str) -> Any:
     module = import_module(f"seqgen.cli.{MODULES.get(name, name)}")
     app = getattr(module, "app", None)
     if app is None:
-        app = typer.Typer(add_completion=False)
-        app.command(cls=Command, epilog=getattr(module, "EXAMPLES", None))(getattr(module, name))
+        app, function = typer.Typer(add_completion=False), getattr(module, name)
+        # Typer would look these up four times, each time compiling their texts.
+        function.__annotations__ = get_type_hints(function, include_extras=True)
+        app.command(cls=Command, epilog=getattr(module, "EXAMPLES", None))(function)
     command: Any = get_command(app)
     command.name = name
     return command
@@ -89,5 +91,5 @@ class Group(Subcommands):
         self._listed().format_help(ctx, formatter)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        ctx.command = self._listed()
-        return ctx.command.shell_complete(ctx, incomplete)
+        listed = ctx.command = self._listed()
+        return list(listed.shell_complete(ctx, incomplete))

@@ -17,9 +17,8 @@ import difflib
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -33,8 +32,7 @@ VARIABLE = "SEQGEN_CONFIG"
 MAX_FILE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
+class _Setting(NamedTuple):
     """An option that is not as built in: of which command, where it was set, and to what."""
 
     section: str

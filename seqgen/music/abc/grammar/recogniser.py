@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqgen.music.abc.grammar import header, reasons
+from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import BarRules
 from seqgen.music.abc.grammar.conditions import Conditions
 from seqgen.music.abc.grammar.music import MusicRules
@@ -87,6 +87,8 @@ class Grammar:
 
     def reason(self, state: State, character: str) -> str:
         """Why a character that ``advance`` refuses can't stand there, in one sentence's end."""
+        from seqgen.music.abc.grammar import reasons
+
         return reasons.reason(self, state, character)
 
     def fault(self, text: str, *, whole: bool = True) -> int | None:
