@@ -18,8 +18,10 @@ __all__ = [
     "Value",
     "advance",
     "completion",
+    "is_plain",
     "is_text",
     "read_setting",
+    "takes",
     "value_of",
 ]
 
@@ -272,6 +274,17 @@ def _begin_line(
 def is_text(character: str) -> bool:
     """Whether a character may stand in free text: anything but controls and line ends."""
     return character >= " " and character not in "\x7f\x85\u2028\u2029"
+
+
+def takes(header: Header, forced: dict[str, str]) -> bool:
+    """Whether any text for which ``is_plain`` holds may come: it stands in a field of free text."""
+    free = header.field not in READ_FIELDS and header.field not in forced and header.field != "I"
+    return header.place == "value" and free
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text means nothing to a field of free text, wherever in it it stands."""
+    return all(map(is_text, text)) and text[:1] not in " |:" and not {"%", "\\"} & set(text)
 
 
 def _text(header: Header, character: str) -> Header | None:

@@ -63,6 +63,10 @@ class Grammar:
             return None
         return Music(setting, bars=self.conditions.section_bars)
 
+    def takes_text(self, state: State) -> bool:
+        """Whether any text may come that is plain; see ``header.is_plain``."""
+        return isinstance(state, Header) and header.takes(state, self.forced)
+
     def read(self, state: State, text: str) -> State | None:
         """The state after a text; None if it can't stand there."""
         now: State | None = state
