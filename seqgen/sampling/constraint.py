@@ -19,6 +19,7 @@ from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
 from seqgen.music.abc.grammar.events import spelling
 from seqgen.music.abc.grammar.finish import Finisher
 from seqgen.music.abc.grammar.header import is_plain
+from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.grammar.state import Music, Spelling
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
@@ -107,8 +108,10 @@ class Constraint:
             for character in piece:
                 node = node.children.setdefault(character, _Node())
             node.token = token
+        longest = max(map(len, tokenizer.pieces), default=1)
         # One token can add at most this much to what is needed to finish.
-        self._margin = 64 + 16 * max(map(len, tokenizer.pieces), default=1)
+        self._margin = 64 + 16 * longest
+        self._hurry = MOST_IDLE - longest  # before that, no token can meet that bound
         # No state is farther from an end than this, but for bars and values that were asked for.
         sections = max(1, len(conditions.sections))
         asked = 64 * sections * max(0, conditions.section_bars)
@@ -263,6 +266,7 @@ class Constraint:
         kept = state._replace(
             setting=state.setting._replace(key=()), text=text, last=(), alters=(),
             pickup=short + 2 * shifted, symbols=state.symbols and state.first,
+            idle=max(0, state.idle - self._hurry),
         )  # fmt: skip
         if not line:
             # What decides about bar lines only.

@@ -12,6 +12,7 @@ from seqgen.corpus.tunes import find_tunes
 from seqgen.errors import UsageError
 from seqgen.music.abc.grammar import Conditions, Grammar, parse_range
 from seqgen.music.abc.grammar.finish import Finisher
+from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.parser import parse
 
 HEAD = "X:1\nT:a\nM:2/4\nL:1/8\nK:C\n"
@@ -183,6 +184,24 @@ def test_every_state_can_be_finished_and_the_end_is_valid(
         assert rest is not None, text
         assert Grammar(conditions).fault(text + rest) is None
         assert not next(parse(text + rest + "\n")).diagnostics, text + rest
+
+
+@pytest.mark.parametrize(
+    "idle", [" ", "K:C\n", "!mf!", '"^a"', "\\\n ", "[K:C]", "P:A\n", "{" + "g" * 40]
+)
+def test_a_drawn_tune_goes_on_to_notes(idle: str) -> None:
+    head = "X:1\nT:a\nM:C\nL:1/8\nK:C\nG8|\n"
+    begun = head + idle * -(-(MOST_IDLE + 8) // len(idle))
+    assert Grammar().fault(begun, whole=False) is None
+    grammar = Grammar(plain=True)
+    stopped = grammar.fault(begun, whole=False)
+    assert stopped is not None
+    assert stopped > len(head) + min(len(idle), 8)  # once is no fault
+    state = grammar.read(grammar.start(), begun[:stopped])
+    assert state is not None
+    rest = Finisher(grammar).text(state)
+    assert rest is not None
+    assert Grammar().fault(begun[:stopped] + rest) is None
 
 
 def test_a_range() -> None:
