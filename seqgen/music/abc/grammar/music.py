@@ -136,7 +136,9 @@ class MusicRules(EventRules, TextRules):
         if character == "\n":
             return None
         if character == " ":
-            return music._replace(place="indent")
+            # Where no music can follow, nor the tune end.
+            usable = music.due or self.bars.may_begin(music)
+            return music._replace(place="indent") if usable else None
         if character == "!":
             if self._plain and (music.tied or music.due):
                 return None
@@ -165,7 +167,8 @@ class MusicRules(EventRules, TextRules):
         after = self._note(music._replace(place="note"), character)
         if after is None or character != " " or not self._plain:
             return after
-        return after._replace(place="after first")
+        # With no room for another note, a colon might be all that can follow.
+        return after._replace(place="after first") if self._room(after) else None
 
     def _after_first(self, music: Music, character: str) -> Music | None:
         """Behind a line's first note and blanks."""
@@ -227,7 +230,7 @@ class MusicRules(EventRules, TextRules):
             return music._replace(place="quote", text="", written=0)
         if character == "!":
             # A line's end only, where no decoration may come.
-            if self._plain and (music.tied or music.due) and self._open(music):
+            if self._plain and (music.tied or music.due) and not self._may_end_line(music):
                 return None
             return music._replace(place="bang", text="", written=0)
         if character == "y" and not self._plain:

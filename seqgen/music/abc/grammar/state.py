@@ -69,8 +69,8 @@ class Music(NamedTuple):
         setting: what the fields said.
         place: of the lexical grammar; text: the lexeme or value so far; field: its letter.
         inside: ``{`` or ``[`` within grace notes or a chord, ``]`` where a chord's length may come.
-        inner: within a chord, steps of its first note (0 before it); within graces, how many notes it
-            has, as far as that matters.
+        inner: within a chord, steps of its first note (0 before it); within graces, how many notes
+            they have, as far as that matters.
         spent: steps of this bar so far; in free metre 1 once it holds anything.
         first: whether this is the first bar of a section, which may be an upbeat.
         owed: steps that the first bar of this section must last, to complete the bar that a double
