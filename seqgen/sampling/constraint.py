@@ -18,6 +18,7 @@ from seqgen.music.abc.grammar.bars import accompanied
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
 from seqgen.music.abc.grammar.events import spelling
 from seqgen.music.abc.grammar.finish import Finisher
+from seqgen.music.abc.grammar.header import is_plain
 from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.grammar.state import Music, Spelling
 from seqgen.tokenization import BOUNDARY, Tokenizer
@@ -95,9 +96,15 @@ class Constraint:
         self._reader = Grammar(conditions, alphabet, watches=self.grammar.notes.watches)
         self._finisher = Finisher(self.grammar)
         # Odd pieces are those about which the key of a mask does not know enough.
-        self._root, self._odd = _Node(), _Node()
+        self._root, self._odd, self._plain = _Node(), _Node(), _Node()
+        self._plain_tokens: list[int] = []  # which need no look in a title
         for token, piece in enumerate(tokenizer.pieces, FIRST_PIECE):
-            node = self._odd if _asks_more(piece) else self._root
+            node = self._root
+            if _asks_more(piece):
+                node = self._odd
+            elif is_plain(piece):
+                node = self._plain
+                self._plain_tokens.append(token)
             for character in piece:
                 node = node.children.setdefault(character, _Node())
             node.token = token
@@ -183,6 +190,10 @@ class Constraint:
             if len(self._masks) >= self._most_masks:
                 self._forget()
             self._walk(self._root, state, tokens)
+            if self.grammar.takes_text(state):
+                tokens += self._plain_tokens
+            else:
+                self._walk(self._plain, state, tokens)
             mask = np.zeros(self._tokenizer.size, np.bool_)
             mask[tokens] = True
             mask[BOUNDARY] = self.grammar.is_final(state)
