@@ -13,6 +13,7 @@ from seqgen.music.score import Bar, BarLine, Meter, PartMark, Rest
 
 __all__ = [
     "BarStart",
+    "BarText",
     "OddBar",
     "Report",
     "check_bars",
@@ -47,8 +48,12 @@ class OddBar(NamedTuple):
     meter: Meter
 
 
+BarText: TypeAlias = tuple[BarLine, tuple[int, ...], int]
+"""What a bar line's text means: see :func:`parse_bar_line`."""
+
+
 @lru_cache(maxsize=1 << 12)
-def parse_bar_line(text: str) -> tuple[BarLine, tuple[int, ...], int]:
+def parse_bar_line(text: str) -> BarText:
     """What a bar line with blanks around it means (4.8 to 4.10).
 
     Returns:
@@ -119,8 +124,8 @@ def check_bars(bars: Sequence[Bar], odd_bars: Sequence[OddBar], report: Report) 
                 report(
                     "overlay",
                     Severity.WARNING,
-                    f"a layer after & lasts {_in_units(other, meter)}, its bar "
-                    f"{_in_units(length, meter)}; they should last equally long",
+                    f"a layer after & lasts {_in_units(other, meter.unit)}, its bar "
+                    f"{_in_units(length, meter.unit)}; they should last equally long",
                     bar.offset,
                     max(1, odd.end - bar.offset),
                 )
@@ -174,7 +179,7 @@ def _check_bar(
     report(
         "bar-length",
         Severity.WARNING,
-        f"this bar lasts {_in_units(length, last.meter)}, the metre is {last.meter}",
+        f"this bar lasts {_in_units(length, last.meter.unit)}, the metre is {last.meter}",
         begin.offset,
         max(1, last.end - begin.offset),
     )
@@ -184,7 +189,9 @@ def _is_edge(line: BarLine) -> bool:
     return line.style != "thin" or line.closes > 0 or line.opens > 0
 
 
-def _in_units(length: Steps, meter: Meter) -> str:
+@lru_cache(maxsize=1 << 10)
+def _in_units(length: Steps, unit: int) -> str:
+    """A length as a fraction of a whole note with a metre's unit, or less, under it."""
     numerator, denominator = ratio(length)
-    unit = lcm(denominator, meter.unit)
+    unit = lcm(denominator, unit)
     return f"{numerator * (unit // denominator)}/{unit}"

@@ -12,18 +12,21 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
+from typing import TypeAlias
 
-from seqgen.music.abc.lexer import Kinds, Lexeme
+from seqgen.music.abc.bars import BarText, parse_bar_line
+from seqgen.music.abc.lexer import Kind, Kinds, Lexeme
 from seqgen.music.abc.notation import MUSIC, SHORTHANDS
 
 __all__ = [
+    "READINGS",
     "RUN_KINDS",
     "MusicLine",
+    "NoteText",
     "lead_of",
     "lex_runs",
     "marked_notes",
     "marks_of",
-    "one_note",
     "pieces_of",
 ]
 
@@ -53,13 +56,42 @@ _MARKED_RUNS = _RUNS | {
 }
 _MARKED_PIECE = re.compile(rf"({_BEFORE})({_EVENT})({_AFTER})|{_BROKEN}")
 _LEAD = re.compile(rf"{_BLANKS}{_BEFORE}")
-one_note = re.compile(rf"({_BLANKS})({_BEFORE})({_EVENT})({_AFTER})").fullmatch
-"""Matches NOTES that are one note or rest: blanks, marks before, the note, marks after."""
+# Of what _BEFORE has matched, so it need not be told apart from anything else.
+_MARKS = re.compile(r"\.?\(|\"[^\"]*\"|\{[^}]*\}|.")
+_one_note = re.compile(rf"({_BLANKS})({_BEFORE})({_EVENT})({_AFTER})").fullmatch
 
 _OTHERS = {kind: MUSIC[kind] for kind in MUSIC if kind not in ("bar", "pitch", "rest")}
 _single_runs = Kinds(_RUNS | _OTHERS)
 RUN_KINDS = Kinds(_MARKED_RUNS | _OTHERS)
 """The kinds of lexemes of a :class:`MusicLine` by their texts."""
+
+NoteText: TypeAlias = tuple[str, str, str, str]
+"""NOTES that are one note or rest: blanks, marks before, the note with its length, marks after."""
+
+
+class Readings(dict[str, tuple[Kind, NoteText | None, BarText | None]]):
+    """What lexemes of a :class:`MusicLine` are, by their texts: their kind, and the parts of one
+    note or the meaning of a bar line. A tune repeats its lexemes, so each is taken apart once."""
+
+    def __missing__(self, text: str) -> tuple[Kind, NoteText | None, BarText | None]:
+        note = bar = None
+        # A new text is a note most often.
+        if match := _one_note(text):
+            kind = Kind.NOTES
+            blanks, before, name, after = match.groups()
+            note = blanks, before, name, after
+        else:
+            kind = RUN_KINDS[text]
+            if kind is Kind.BAR:
+                bar = parse_bar_line(text)
+        if len(self) >= 1 << 16:  # hostile input must not fill the memory
+            self.clear()
+        self[text] = found = kind, note, bar
+        return found
+
+
+READINGS = Readings()
+"""Those of this process."""
 
 
 class MusicLine:
@@ -132,7 +164,7 @@ def marked_notes(notes: str) -> Iterator[tuple[bool, str | None, str, str, int]]
 
 def marks_of(before: str) -> list[str]:
     """Each of the marks before a note: ``(``, a shorthand, a text in quotes, ``{…}``."""
-    return re.findall(_MARK, before)
+    return _MARKS.findall(before)
 
 
 @lru_cache(maxsize=1 << 12)

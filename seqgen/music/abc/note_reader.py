@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from seqgen.music.abc.bars import Report
-from seqgen.music.abc.runs import RUNS, Table
+from seqgen.music.abc.runs import RUNS, Made, Table
 from seqgen.music.abc.values import Steps, measured, parse_note, shortened
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import Clef, Key, Note, Pitch, Rest, Tuplet, pitch
 
 __all__ = ["NoteReader"]
+
+_START = Table({}, {}, None, False)
 
 
 class NoteReader:
@@ -27,7 +29,7 @@ class NoteReader:
 
     Attributes:
         table: what is known in the state that all that was read has led to.
-        faulty: set when a length is met that means nothing.
+        faulty: set when what is read is reported, and must be again; whoever reads resets it.
         unit: the unit note length in force.
     """
 
@@ -53,7 +55,7 @@ class NoteReader:
         self._reported: set[str] = set()  # lengths that mean nothing
         self.unit = unit
         self.faulty = False
-        self._choose_tables(Table({}, {}, None, False))
+        self._choose_tables(_START)
 
     # -- what the fields set
 
@@ -149,7 +151,21 @@ class NoteReader:
 
     # -- notes
 
-    def event(self, text: str, offset: int) -> tuple[Note | Rest, Steps]:
+    def made(self, text: str, offset: int) -> Made:
+        """What the text of a note or rest stands for in this state; goes on after it."""
+        table = self.table
+        made = table.get(text)
+        if made is not None:
+            self.table = made[2]
+            return made
+        event, steps = self._event(text, offset)
+        self.follow()
+        made = (event,), steps, self.table
+        if not self.faulty:
+            RUNS.keep(table, text, made)
+        return made
+
+    def _event(self, text: str, offset: int) -> tuple[Note | Rest, Steps]:
         """The note or rest that its text stands for in this state, and its length."""
         table = self.table
         group = table.group

@@ -6,19 +6,18 @@ they come together with what waits for a note, and what is written after one.
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
 from seqgen.music.abc.bar_builder import BarBuilder
-from seqgen.music.abc.bars import Report, parse_bar_line
+from seqgen.music.abc.bars import Report
 from seqgen.music.abc.lexer import Kind
 from seqgen.music.abc.music_line import (
-    RUN_KINDS,
+    READINGS,
     MusicLine,
+    NoteText,
     lead_of,
     marked_notes,
     marks_of,
-    one_note,
     pieces_of,
 )
 from seqgen.music.abc.note_reader import NoteReader
@@ -74,7 +73,6 @@ class VoiceBuilder:
 
     __slots__ = (
         "_broken",
-        "_faulty",
         "_group_offset",
         "_pending",
         "_report",
@@ -99,7 +97,6 @@ class VoiceBuilder:
         self._pending: Pending | None = None
         self._broken: Broken | None = None
         self._group_offset = 0  # of the tuplet
-        self._faulty = False  # whether what was read last was reported, and must be again
 
     def set_key(self, key: Key) -> None:
         """Change the key signature from here on."""
@@ -128,7 +125,7 @@ class VoiceBuilder:
         """
         bars, reader = self.bars, self.reader
         texts, offsets, end = line.texts, line.offsets, line.end
-        notes_kind, bar_kind, space_kind = Kind.NOTES, Kind.BAR, Kind.SPACE
+        readings, notes_kind, space_kind = READINGS, Kind.NOTES, Kind.SPACE
         while index < end:
             if self._pending is None and self._broken is None:
                 items, steps, table = bars.items, bars.steps, reader.table
@@ -148,24 +145,20 @@ class VoiceBuilder:
                     if index == end:
                         break
             text = texts[index]
-            kind, match = RUN_KINDS.get(text), None
-            if kind is None:
-                # A new text is a note most often, and is matched as that anyway.
-                match = one_note(text)
-                kind = notes_kind if match else RUN_KINDS[text]
-            if kind is bar_kind:
+            kind, note, bar = readings[text]
+            if bar is not None:
                 if self._broken or self._pending:
                     self._settle()
-                bar_line, passes, blanks = parse_bar_line(text)
+                bar_line, passes, blanks = bar
                 bars.end(bar_line, offsets[index] + blanks, passes, "")
                 reader.begin_bar()
             elif kind is notes_kind:
                 if bars.offset < 0:
                     bars.offset = offsets[index] + lead_of(text)
                 if self._pending is None and self._broken is None:
-                    self._read_new(text, offsets[index], match or one_note(text))
+                    self._read_new(text, offsets[index], note)
                 else:
-                    self._read_waited(text, offsets[index])
+                    self._read_waited(text, offsets[index], note)
             elif kind is space_kind:
                 reader.part()
             else:
@@ -173,7 +166,7 @@ class VoiceBuilder:
             index += 1
         return index
 
-    def _read_waited(self, text: str, offset: int) -> None:
+    def _read_waited(self, text: str, offset: int, note: NoteText | None) -> None:
         """Read NOTES for which a mark or a broken rhythm waits."""
         items = self.bars.items
         first = len(items)
@@ -183,31 +176,31 @@ class VoiceBuilder:
         elif (made := self.reader.table.get(text)) is not None:
             self._add_made(made)
         else:
-            self._read_new(text, offset, one_note(text))
+            self._read_new(text, offset, note)
         event = items[first]
         if pending is not None and isinstance(event, EVENTS):
             items[first] = with_attached(event, together(pending.attached(), event.attached))
 
-    def _read_new(self, text: str, offset: int, match: re.Match[str] | None) -> None:
+    def _read_new(self, text: str, offset: int, note: NoteText | None) -> None:
         """Read NOTES, and remember them unless they were at fault.
 
         Args:
-            match: of ``one_note``; None if there are more.
+            note: its parts, if it is one note.
         """
         bars, reader = self.bars, self.reader
         known = reader.table
-        self._faulty = False
-        first, steps = len(bars.items), bars.steps
-        if match is not None:
-            blanks, before, name, after = match.groups()
+        reader.faulty = False
+        if note is not None:
+            blanks, before, name, after = note
             if blanks:
                 reader.part()
-            made = self._read_note(before, name, after, offset + match.start(3))
+            made = self._read_note(before, name, after, offset + len(blanks) + len(before))
         else:
+            first, steps = len(bars.items), bars.steps
             self._read_notes(text, offset)
             events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
             made = events, bars.steps - steps, reader.table
-        if not self._faulty and text not in known:
+        if not reader.faulty and text not in known:
             RUNS.keep(known, text, made)
 
     def _read_notes(self, text: str, offset: int) -> None:
@@ -223,7 +216,7 @@ class VoiceBuilder:
     def _read_note(self, before: str, name: str, after: str, offset: int) -> Made:
         """Read a note or rest, which begins at an offset, with its marks."""
         attached = self._marks(before, offset - len(before)) if before else PLAIN
-        made = self._made(name, offset)
+        made = self.reader.made(name, offset)
         if self._broken is not None:
             (event,), steps, table = made
             shorter, lost = self._break(event.duration)
@@ -252,32 +245,14 @@ class VoiceBuilder:
         pending = Pending([], [], [])
         for mark in marks_of(before):
             if mark[0] == "{":
-                reader.faulty = False
                 notes = tuple([
                     reader.note(text, offset + at) for text, at, _ in pieces_of(mark)
                 ])  # fmt: skip
-                self._faulty |= reader.faulty
                 pending.graces = Graces(notes, mark[1] == "/")
             else:
                 pending.add(mark)
             offset += len(mark)
         return pending.attached()
-
-    def _made(self, text: str, offset: int) -> Made:
-        """What one note or rest stands for."""
-        reader = self.reader
-        known = reader.table
-        made = known.get(text)
-        if made is None:
-            reader.faulty = False
-            event, steps = reader.event(text, offset)
-            reader.follow()
-            made = (event,), steps, reader.table
-            if reader.faulty:
-                self._faulty = True
-            else:
-                RUNS.keep(known, text, made)
-        return made
 
     def _add_made(self, made: Made) -> None:
         events, steps, self.reader.table = made
@@ -391,7 +366,7 @@ class VoiceBuilder:
             notes = tuple([note._replace(tie=True) for note in event.notes])
             self.bars.items[index] = event._replace(notes=notes)
         else:
-            self._faulty = True
+            self.reader.faulty = True
             message = "a tie must stand directly after a note or chord"
             self._report("tie", Severity.WARNING, message, offset, 1)
 
@@ -428,7 +403,7 @@ class VoiceBuilder:
             event.duration is not duration and event.duration != duration
         ):
             # "Between notes of unequal lengths [it] will produce undefined results" (4.4).
-            self._faulty = True
+            self.reader.faulty = True
             self._report(
                 "broken-rhythm",
                 Severity.WARNING,
