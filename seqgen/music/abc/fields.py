@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from string import ascii_letters
 
 from seqgen.music.abc.notation import ACCIDENTALS, MODES, SHARPS, STEPS, TEMPO_WORDS
 from seqgen.music.score import Clef, Key, Meter, Tempo
@@ -88,8 +89,7 @@ def parse_key(value: str) -> tuple[Key | None, Clef | None, tuple[str, ...]]:
         words.pop(0)
         if not rest and words and _mode(words[0]) is not None:
             rest = words.pop(0)
-        letters = re.match(r"[A-Za-z]*", rest)
-        name = letters[0] if letters else ""
+        name = rest[: len(rest) - len(rest.lstrip(ascii_letters))]
         known = _mode(name)
         if known is None:
             raise ValueError(

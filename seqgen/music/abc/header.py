@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import NamedTuple, TypeVar
+from typing import TypeAlias, TypeVar
 
 from seqgen.music.abc.bars import Report
 from seqgen.music.abc.fields import (
@@ -26,39 +26,31 @@ from seqgen.music.score import Clef, Directive, Field, Key, Meter, Tempo, Tune, 
 __all__ = ["Defaults", "FieldLine", "Header", "attempt", "field_at", "read_header"]
 
 _T = TypeVar("_T")
+_FIELD = Kind.FIELD  # a member of an Enum takes several times as long to look up as a name
 _C_MAJOR, _NO_CLEF, _FREE, _EIGHTH = Key(), Clef(), Meter((), 1), Fraction(1, 8)
 
 
-class FieldLine(NamedTuple):
-    """A field with the ``+:`` lines that continue it (3.3).
-
-    Args:
-        name: its letter; value: without comment and outer spaces.
-        offset: of the value (of the field where it has none).
-        next: index of the line after it.
-    """
-
-    name: str
-    value: str
-    offset: int
-    next: int
+FieldLine: TypeAlias = tuple[str, str, int, int]
+"""A field with the ``+:`` lines that continue it (3.3): its letter; its value, without comment and
+outer spaces; the offset of the value (of the field where it has none); the index of the line after
+it. A plain tuple, since a collection has many."""
 
 
 def field_at(lines: Sequence[Lexeme], index: int) -> FieldLine:
     """Read the field that is the line at ``index``."""
     _, line, offset = lines[index]
-    value = field_value(line)
+    value = field_value(line) if "%" in line else line[2:].strip()
     if value:
         offset += line.index(value, 2)
     index += 1
-    while index < len(lines) and lines[index][1][:2] == "+:" and lines[index][0] is Kind.FIELD:
+    while index < len(lines) and lines[index][1][:2] == "+:" and lines[index][0] is _FIELD:
         _, further, at = lines[index]
         more = field_value(further)
         if more and not value:
             offset = at + further.index(more, 2)
         value = f"{value} {more}" if value and more else value or more
         index += 1
-    return FieldLine(line[0], value, offset, index)
+    return line[0], value, offset, index
 
 
 def attempt(
@@ -70,20 +62,6 @@ def attempt(
     except ValueError as error:
         report(code, Severity.ERROR, f"{error}", offset, max(1, len(value)))
         return None
-
-
-def _header_lines(lines: Sequence[Lexeme]) -> Iterator[FieldLine | Lexeme]:
-    index, end = 0, len(lines)
-    while index < end:
-        kind = lines[index][0]
-        if kind is Kind.FIELD:
-            line = field_at(lines, index)
-            index = line.next
-            yield line
-        else:
-            if kind is Kind.DIRECTIVE or kind is Kind.TEXT:
-                yield lines[index]
-            index += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +76,19 @@ class Defaults:
         """Read the lines before the first tune; anything that is no field is free text."""
         fields: list[FieldLine] = []
         directives: list[Directive] = []
-        for line in _header_lines(lines):
-            if isinstance(line, FieldLine):
+        index, end = 0, len(lines)
+        while index < end:
+            kind, text, _ = lines[index]
+            if kind is _FIELD:
+                line = field_at(lines, index)
+                index = line[3]
                 # K: would end a header, and is the tune's own.
-                if line.name not in "KXVPWw+":
+                if line[0] not in "KXVPWw+":
                     fields.append(line)
-            elif line[0] is Kind.DIRECTIVE:
-                directives.append(Directive(line[1][2:].strip()))
+                continue
+            index += 1
+            if kind is Kind.DIRECTIVE:
+                directives.append(Directive(text[2:].strip()))
         return cls(tuple(fields), tuple(directives))
 
 
@@ -171,17 +155,17 @@ def read_header(lines: Sequence[Lexeme], defaults: Defaults, report: Report) -> 
         elif name == "K":
             _read_key(header, value, offset, report)
             header.body = following
-        elif name in "XTMPVWUmI":
-            _read_field(header, line, report)
+        elif reader := _READERS.get(name):
+            reader(header, value, offset, report)
 
     for line in defaults.fields:
         read(line, report_default)
     index, end = 0, len(lines)
     while index < end and header.body is None:
         kind, text, offset = lines[index]
-        if kind is Kind.FIELD:
+        if kind is _FIELD:
             line = field_at(lines, index)
-            index = line.next
+            index = line[3]
             read(line, report)
             continue
         index += 1
@@ -197,7 +181,7 @@ def read_header(lines: Sequence[Lexeme], defaults: Defaults, report: Report) -> 
                 len(text),
             )
     header.unit = unit or default_unit(header.meter)
-    if tempo is not None and tempo[0].value:
+    if tempo is not None and tempo[0][1]:
         (_, value, offset, _), report_tempo = tempo
         header.tempo = attempt(
             lambda text: parse_tempo(text, header.unit), value, "tempo", report_tempo, offset
@@ -234,28 +218,56 @@ def report_unknown(words: tuple[str, ...], report: Report, offset: int, length: 
         )
 
 
-def _read_field(header: Header, line: FieldLine, report: Report) -> None:
-    name, value, offset, _ = line
-    if name == "X":
-        header.number = value
-    elif name == "T":
-        header.titles.append(accents(value))
-    elif name == "M":
-        header.meter = attempt(parse_meter, value, "meter", report, offset) or header.meter
-    elif name == "P":
-        header.parts = value
-    elif name == "V":
-        voice = attempt(parse_voice, value, "voice", report, offset)
-        if voice is not None:
-            header.voices[voice.id] = merge_voice(header.voices.get(voice.id), voice)
-    elif name == "W":
-        header.words.append(accents(value))
-    elif name == "U":
-        read_symbol(header.symbols, value)
-    elif name == "m":
-        read_macro(header.macros, line, report)
-    elif name == "I":
-        header.directives.append(Directive(value.replace("=", " ", 1)))
+def _number(header: Header, value: str, offset: int, report: Report) -> None:
+    header.number = value
+
+
+def _title(header: Header, value: str, offset: int, report: Report) -> None:
+    header.titles.append(accents(value))
+
+
+def _meter(header: Header, value: str, offset: int, report: Report) -> None:
+    header.meter = attempt(parse_meter, value, "meter", report, offset) or header.meter
+
+
+def _parts(header: Header, value: str, offset: int, report: Report) -> None:
+    header.parts = value
+
+
+def _voice(header: Header, value: str, offset: int, report: Report) -> None:
+    voice = attempt(parse_voice, value, "voice", report, offset)
+    if voice is not None:
+        header.voices[voice.id] = merge_voice(header.voices.get(voice.id), voice)
+
+
+def _words(header: Header, value: str, offset: int, report: Report) -> None:
+    header.words.append(accents(value))
+
+
+def _symbol(header: Header, value: str, offset: int, report: Report) -> None:
+    read_symbol(header.symbols, value)
+
+
+def _macro(header: Header, value: str, offset: int, report: Report) -> None:
+    read_macro(header.macros, value, offset, report)
+
+
+def _instruction(header: Header, value: str, offset: int, report: Report) -> None:
+    header.directives.append(Directive(value.replace("=", " ", 1)))
+
+
+# What reads a field, but K:, L: and Q:, which read_header does itself. Others change nothing.
+_READERS: dict[str, Callable[[Header, str, int, Report], None]] = {
+    "X": _number,
+    "T": _title,
+    "M": _meter,
+    "P": _parts,
+    "V": _voice,
+    "W": _words,
+    "U": _symbol,
+    "m": _macro,
+    "I": _instruction,
+}
 
 
 def merge_voice(old: VoiceField | None, new: VoiceField) -> VoiceField:
@@ -280,17 +292,17 @@ def read_symbol(symbols: dict[str, str], value: str) -> None:
             symbols[match[1]] = meaning
 
 
-def read_macro(macros: dict[str, str], line: FieldLine, report: Report) -> None:
+def read_macro(macros: dict[str, str], value: str, offset: int, report: Report) -> None:
     """Add a ``m:`` field, ``target = replacement`` (10.3)."""
-    target, equals, replacement = (part.strip() for part in line.value.partition("="))
+    target, equals, replacement = (part.strip() for part in value.partition("="))
     if not equals or not 0 < len(target) <= 32 or len(replacement) > 256 or len(macros) >= 64:
         report(
             "macro",
             Severity.WARNING,
             "this is no macro; expected up to 64 of the form target = replacement, of at most 32 "
             "and 256 characters",
-            line.offset,
-            max(1, len(line.value)),
+            offset,
+            max(1, len(value)),
         )
         return
     macros[target] = replacement

@@ -106,7 +106,7 @@ class MusicReader:
             elif kind is Kind.FIELD:
                 field = field_at(lines, index - 1)
                 self._field(field)
-                index = field.next
+                index = field[3]
             elif kind is Kind.DIRECTIVE:
                 self._directive(text[2:].strip(), offset)
         if not self._voice.notes and not self._voices.have_notes():
@@ -284,7 +284,7 @@ class MusicReader:
     def _inline_field(self, kind: Kind, text: str, offset: int) -> None:
         value = text[3:-1]
         start = offset + 3 + len(value) - len(value.lstrip())
-        self._field(FieldLine(text[1], value.strip(), start, 0))
+        self._field((text[1], value.strip(), start, 0))
         if text[1] == "V":
             self._voice.bars.begin_line()
 
@@ -331,7 +331,7 @@ class MusicReader:
             read_symbol(self._header.symbols, value)
             self._standard = self._header.symbols == SHORTHANDS
         elif name == "m":
-            read_macro(self._header.macros, line, report)
+            read_macro(self._header.macros, value, offset, report)
         elif name == "I":
             self._directive(value.replace("=", " ", 1), offset)
         elif name != "r":

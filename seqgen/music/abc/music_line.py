@@ -9,7 +9,6 @@ for as lexemes of their own. All others are as ``lex_line`` has them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
 from typing import TypeAlias
@@ -145,21 +144,24 @@ def lex_runs(line: str, offset: int) -> list[Lexeme]:
     return list(_single_runs.lex(line, offset))
 
 
-def marked_notes(notes: str) -> Iterator[tuple[bool, str | None, str, str, int]]:
+@lru_cache(maxsize=1 << 12)
+def marked_notes(notes: str) -> tuple[tuple[bool, str | None, str, str, int], ...]:
     """Each note, rest and broken rhythm of NOTES with its marks.
 
     Returns:
         For each: whether a blank stands before all of it; the marks before it (None for a broken
         rhythm); its text with its length; the marks after it; where its text begins.
     """
+    found: list[tuple[bool, str | None, str, str, int]] = []
     for match in _MARKED_PIECE.finditer(notes):
         before, text, after = match.groups()
         start = match.start()
         apart = start > 0 and notes[start - 1].isspace()
         if text:
-            yield apart, before, text, after, start + len(before)
+            found.append((apart, before, text, after, start + len(before)))
         else:
-            yield apart, None, match[0], "", start
+            found.append((apart, None, match[0], "", start))
+    return tuple(found)
 
 
 def marks_of(before: str) -> list[str]:

@@ -37,6 +37,7 @@ class NoteReader:
         "_key",
         "_octave",
         "_propagate",
+        "_ratio",
         "_report",
         "_reported",
         "_signature",
@@ -85,8 +86,9 @@ class NoteReader:
     def _choose_tables(self, state: Table) -> None:
         """Take up the tables for this key, unit, clef and spreading of accidentals."""
         unit = self.unit
+        self._ratio = numerator, denominator = unit.numerator, unit.denominator
         self._tables = RUNS.tables(
-            (self._key.alters, unit.numerator, unit.denominator, self._octave, self._propagate)
+            (self._key.alters, numerator, denominator, self._octave, self._propagate)
         )
         self._go(state.alters, state.tied, state.group, state.joined)
 
@@ -175,7 +177,11 @@ class NoteReader:
                 duration, steps = shortened(duration, group)
             return Rest(duration, text[0] == "z", 0, group), steps
         step, accidental, octave, length = parse_note(text)
-        sounding = self._pitch(step, accidental, octave + self._octave)
+        octave += self._octave
+        if accidental is None and not table.alters and not table.tied:  # as of most notes
+            sounding = pitch(step, self._signature.get(step, 0), octave)
+        else:
+            sounding = self._pitch(step, accidental, octave)
         duration, steps = self.duration(length, offset + len(text) - len(length))
         if group is not None:
             duration, steps = shortened(duration, group)
@@ -205,12 +211,11 @@ class NoteReader:
 
     def duration(self, length: str, offset: int) -> tuple[Fraction, Steps]:
         """What a length stands for, before broken rhythm and tuplet."""
-        unit = self.unit
         try:
-            return measured(length, unit.numerator, unit.denominator)
+            return measured(length, *self._ratio)
         except ValueError as error:
             self.faulty = True
             if length not in self._reported and len(self._reported) < 1 << 12:
                 self._reported.add(length)
                 self._report("length", Severity.ERROR, f"{error}", offset, len(length))
-            return measured("", unit.numerator, unit.denominator)
+            return measured("", *self._ratio)
