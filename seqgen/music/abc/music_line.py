@@ -34,7 +34,10 @@ __all__ = [
 # the commonest bar line first.
 _BLANKS = r"[^\S\r\n]*+"
 _PITCH = r"(?:\^\^?+|__?+|=)?+[A-Ga-g][,']*+"
-_EVENT = rf"(?:{_PITCH}|{MUSIC['rest']})[0-9]*+(?:/(?:[0-9]++|/*+))?+"
+_EVENT = (
+    rf"(?:[A-Ga-g][,']*+|{MUSIC['rest']}|(?:\^\^?+|__?+|=)[A-Ga-g][,']*+)"
+    r"[0-9]*+(?:/(?:[0-9]++|/*+))?+"
+)
 _BROKEN = r"(?=[<>])(?:>{1,3}|<{1,3})"
 _RUNS = {
     "notes": rf"{_BLANKS}{_EVENT}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_EVENT})?",

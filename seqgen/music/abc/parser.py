@@ -123,10 +123,7 @@ def _blocks(text: str) -> Iterator[_Block]:
             if block is not None:
                 block.long_lines.append(offset)
         elif (
-            context is _BODY
-            and line[:1] not in _MARKS
-            and line[1:2] != ":"
-            and not line.isspace()
+            context is _BODY and line[:1] not in _MARKS and line[1:2] != ":" and not line.isspace()
         ):
             kind = _MUSIC  # as most lines, which need not be asked about
         elif context is _HEADER and line[1:2] == ":" and line[0] in _PLAIN_FIELDS:

@@ -187,55 +187,64 @@ class VoiceBuilder:
         Args:
             note: its parts, if it is one note.
         """
-        bars, reader = self.bars, self.reader
+        reader = self.reader
         known = reader.table
+        made: Made
         reader.faulty = False
         if note is not None:
             blanks, before, name, after = note
+            offset += len(blanks) + len(before)
             if blanks:
                 reader.part()
-            made = self._read_note(before, name, after, offset + len(blanks) + len(before))
+            if before or after:
+                event, steps = self._note(before, name, after, offset)
+                made = (event,), steps, reader.table
+            else:
+                made = reader.made(name, offset)
+            self._add_made(made)
         else:
-            first, steps = len(bars.items), bars.steps
+            bars = self.bars
+            first, before_it = len(bars.items), bars.steps
             self._read_notes(text, offset)
             events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
-            made = events, bars.steps - steps, reader.table
+            made = events, bars.steps - before_it, reader.table
         if not reader.faulty and text not in known:
             RUNS.keep(known, text, made)
 
     def _read_notes(self, text: str, offset: int) -> None:
         """Read NOTES note by note."""
+        bars, reader = self.bars, self.reader
         for apart, before, name, after, at in marked_notes(text):
             if apart:
-                self.reader.part()
+                reader.part()
             if before is None:
                 self.broken(name, offset + at)
-            else:
-                self._read_note(before, name, after, offset + at)
+                continue
+            event, steps = self._note(before, name, after, offset + at)
+            if self._broken is not None:
+                shorter, lost = self._break(event.duration)
+                event, steps = with_duration(event, shorter), steps - lost
+            bars.items.append(event)
+            bars.steps += steps
+            self.notes += 1
 
-    def _read_note(self, before: str, name: str, after: str, offset: int) -> Made:
-        """Read a note or rest, which begins at an offset, with its marks."""
+    def _note(self, before: str, name: str, after: str, offset: int) -> tuple[Event, Steps]:
+        """A note or rest, whose name begins at an offset, with its marks; and its length."""
         attached = self._marks(before, offset - len(before)) if before else PLAIN
-        made = self.reader.made(name, offset)
-        if self._broken is not None:
-            (event,), steps, table = made
-            shorter, lost = self._break(event.duration)
-            made = (with_duration(event, shorter),), steps - lost, table
-        if attached is not PLAIN or ")" in after:
-            (event,), steps, table = made
-            for _ in range(after.count(")")):
-                attached = with_slur_closed(attached)
-            made = (with_attached(event, attached),), steps, table
-        self._add_made(made)
+        (event,), steps, _ = self.reader.made(name, offset)
+        for _ in range(after.count(")")):
+            attached = with_slur_closed(attached)
+        if attached is not PLAIN:
+            event = with_attached(event, attached)
         if "-" in after:
+            if isinstance(event, Note):
+                self.reader.tie((event,))
+                return event._replace(tie=True), steps
             offset += len(name)
             for at, mark in enumerate(after):
                 if mark == "-":
-                    self.tie(offset + at - (after[at - 1 : at] == "."))
-            (event,), steps, _ = made
-            if isinstance(event, Note):  # else it was at fault
-                made = (event._replace(tie=True),), steps, self.reader.table
-        return made
+                    self._report_tie(offset + at - (after[at - 1 : at] == "."))
+        return event, steps
 
     def _marks(self, before: str, offset: int) -> Attached:
         """What the marks before a note hang on it."""
@@ -366,9 +375,12 @@ class VoiceBuilder:
             notes = tuple([note._replace(tie=True) for note in event.notes])
             self.bars.items[index] = event._replace(notes=notes)
         else:
-            self.reader.faulty = True
-            message = "a tie must stand directly after a note or chord"
-            self._report("tie", Severity.WARNING, message, offset, 1)
+            self._report_tie(offset)
+
+    def _report_tie(self, offset: int) -> None:
+        self.reader.faulty = True
+        message = "a tie must stand directly after a note or chord"
+        self._report("tie", Severity.WARNING, message, offset, 1)
 
     def close_slur(self) -> bool:
         """End a slur on the last event; False if none is there."""
