@@ -9,7 +9,6 @@ for as lexemes of their own. All others are as ``lex_line`` has them.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from itertools import accumulate
 from typing import TypeAlias
 
@@ -21,10 +20,8 @@ __all__ = [
     "READINGS",
     "RUN_KINDS",
     "MusicLine",
-    "NoteText",
-    "lead_of",
+    "NotePart",
     "lex_runs",
-    "marked_notes",
     "marks_of",
     "pieces_of",
 ]
@@ -56,39 +53,49 @@ _MARKED = rf"{_BEFORE}{_EVENT}{_AFTER}"
 _MARKED_RUNS = _RUNS | {
     "notes": rf"{_BLANKS}{_MARKED}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_MARKED})?",
 }
-_MARKED_PIECE = re.compile(rf"({_BEFORE})({_EVENT})({_AFTER})|{_BROKEN}")
-_LEAD = re.compile(rf"{_BLANKS}{_BEFORE}")
 # Of what _BEFORE has matched, so it need not be told apart from anything else.
 _MARKS = re.compile(r"\.?\(|\"[^\"]*\"|\{[^}]*\}|.")
-_one_note = re.compile(rf"({_BLANKS})({_BEFORE})({_EVENT})({_AFTER})").fullmatch
+_PARTS = rf"({_BEFORE})({_EVENT})({_AFTER})"
+_notes = re.compile(rf"({_BLANKS}){_PARTS}(?:({_BLANKS})({_BROKEN})({_BLANKS}){_PARTS})?").fullmatch
 
 _OTHERS = {kind: MUSIC[kind] for kind in MUSIC if kind not in ("bar", "pitch", "rest")}
 _single_runs = Kinds(_RUNS | _OTHERS)
 RUN_KINDS = Kinds(_MARKED_RUNS | _OTHERS)
 """The kinds of lexemes of a :class:`MusicLine` by their texts."""
 
-NoteText: TypeAlias = tuple[str, str, str, str]
-"""NOTES that are one note or rest: blanks, marks before, the note with its length, marks after."""
+NotePart: TypeAlias = tuple[bool, str | None, str, str, int]
+"""A note or rest of NOTES: whether a blank stands before all of it; the marks before it; its text
+with its length; the marks after it; where its text begins. Of a broken rhythm: whether a blank
+stands before it, None, it, nothing, and where it begins."""
+
+Reading: TypeAlias = tuple[Kind, tuple[NotePart, ...], BarText | None]
+"""What a lexeme of a :class:`MusicLine` is: its kind, the parts of NOTES, what a bar line means."""
 
 
-class Readings(dict[str, tuple[Kind, NoteText | None, BarText | None]]):
-    """What lexemes of a :class:`MusicLine` are, by their texts: their kind, and the parts of one
-    note or the meaning of a bar line. A tune repeats its lexemes, so each is taken apart once."""
+class Readings(dict[str, Reading]):
+    """What lexemes are by their texts: a tune repeats them, so each is taken apart once."""
 
-    def __missing__(self, text: str) -> tuple[Kind, NoteText | None, BarText | None]:
-        note = bar = None
+    def __missing__(self, text: str) -> Reading:
+        kind, bar = Kind.NOTES, None
+        parts: tuple[NotePart, ...] = ()
         # A new text is a note most often.
-        if match := _one_note(text):
-            kind = Kind.NOTES
-            blanks, before, name, after = match.groups()
-            note = blanks, before, name, after
+        if match := _notes(text):
+            apart, before, name, after, *second = match.groups()
+            parts = ((apart != "", before, name, after, match.start(3)),)
+            apart, broken, blanks, before, name, after = second
+            if broken:
+                parts = (
+                    *parts,
+                    (apart != "", None, broken, "", match.start(6)),
+                    (blanks != "", before, name, after, match.start(9)),
+                )
         else:
             kind = RUN_KINDS[text]
             if kind is Kind.BAR:
                 bar = parse_bar_line(text)
         if len(self) >= 1 << 16:  # hostile input must not fill the memory
             self.clear()
-        self[text] = found = kind, note, bar
+        self[text] = found = kind, parts, bar
         return found
 
 
@@ -134,7 +141,7 @@ class MusicLine:
         if self._lexemes is None:  # once a line, so the time stays linear
             texts, offsets = self.texts, self.offsets
             apart = lex_runs("".join(texts[index:]), offsets[index])
-            kinds = map(RUN_KINDS.__getitem__, texts[:index])
+            kinds = [READINGS[text][0] for text in texts[:index]]
             self._lexemes = [*zip(kinds, texts, offsets, strict=False), *apart]
             texts[index:] = [*(text for _, text, _ in apart), ""]
             offsets[index:] = [offset for _, _, offset in apart]
@@ -147,36 +154,9 @@ def lex_runs(line: str, offset: int) -> list[Lexeme]:
     return list(_single_runs.lex(line, offset))
 
 
-@lru_cache(maxsize=1 << 12)
-def marked_notes(notes: str) -> tuple[tuple[bool, str | None, str, str, int], ...]:
-    """Each note, rest and broken rhythm of NOTES with its marks.
-
-    Returns:
-        For each: whether a blank stands before all of it; the marks before it (None for a broken
-        rhythm); its text with its length; the marks after it; where its text begins.
-    """
-    found: list[tuple[bool, str | None, str, str, int]] = []
-    for match in _MARKED_PIECE.finditer(notes):
-        before, text, after = match.groups()
-        start = match.start()
-        apart = start > 0 and notes[start - 1].isspace()
-        if text:
-            found.append((apart, before, text, after, start + len(before)))
-        else:
-            found.append((apart, None, match[0], "", start))
-    return tuple(found)
-
-
 def marks_of(before: str) -> list[str]:
     """Each of the marks before a note: ``(``, a shorthand, a text in quotes, ``{…}``."""
     return _MARKS.findall(before)
-
-
-@lru_cache(maxsize=1 << 12)
-def lead_of(notes: str) -> int:
-    """How many characters of NOTES stand before the first note itself."""
-    match = _LEAD.match(notes)
-    return match.end() if match else 0
 
 
 def pieces_of(notes: str) -> list[tuple[str, int, bool]]:

@@ -14,9 +14,7 @@ from seqgen.music.abc.lexer import Kind
 from seqgen.music.abc.music_line import (
     READINGS,
     MusicLine,
-    NoteText,
-    lead_of,
-    marked_notes,
+    NotePart,
     marks_of,
     pieces_of,
 )
@@ -138,14 +136,14 @@ class VoiceBuilder:
                     index += 1
                 if index > start:
                     if bars.offset < 0:
-                        bars.offset = offsets[start] + lead_of(texts[start])
+                        bars.offset = offsets[start] + readings[texts[start]][1][0][4]
                     self.notes += len(items) - first
                     bars.steps = steps
                     reader.table = table
                     if index == end:
                         break
             text = texts[index]
-            kind, note, bar = readings[text]
+            kind, parts, bar = readings[text]
             if bar is not None:
                 if self._broken or self._pending:
                     self._settle()
@@ -154,11 +152,11 @@ class VoiceBuilder:
                 reader.begin_bar()
             elif kind is notes_kind:
                 if bars.offset < 0:
-                    bars.offset = offsets[index] + lead_of(text)
+                    bars.offset = offsets[index] + parts[0][4]
                 if self._pending is None and self._broken is None:
-                    self._read_new(text, offsets[index], note)
+                    self._read_new(text, offsets[index], parts)
                 else:
-                    self._read_waited(text, offsets[index], note)
+                    self._read_waited(text, offsets[index], parts)
             elif kind is space_kind:
                 reader.part()
             else:
@@ -166,55 +164,46 @@ class VoiceBuilder:
             index += 1
         return index
 
-    def _read_waited(self, text: str, offset: int, note: NoteText | None) -> None:
+    def _read_waited(self, text: str, offset: int, parts: tuple[NotePart, ...]) -> None:
         """Read NOTES for which a mark or a broken rhythm waits."""
         items = self.bars.items
         first = len(items)
         pending, self._pending = self._pending, None
         if self._broken is not None:
-            self._read_notes(text, offset)
+            self._read_parts(parts, offset)
         elif (made := self.reader.table.get(text)) is not None:
             self._add_made(made)
         else:
-            self._read_new(text, offset, note)
+            self._read_new(text, offset, parts)
         event = items[first]
         if pending is not None and isinstance(event, EVENTS):
             items[first] = with_attached(event, together(pending.attached(), event.attached))
 
-    def _read_new(self, text: str, offset: int, note: NoteText | None) -> None:
-        """Read NOTES, and remember them unless they were at fault.
-
-        Args:
-            note: its parts, if it is one note.
-        """
+    def _read_new(self, text: str, offset: int, parts: tuple[NotePart, ...]) -> None:
+        """Read NOTES, and remember them unless they were at fault."""
         reader = self.reader
         known = reader.table
         made: Made
         reader.faulty = False
-        if note is not None:
-            blanks, before, name, after = note
-            offset += len(blanks) + len(before)
-            if blanks:
+        apart, before, name, after, at = parts[0]
+        if len(parts) == 1 and not before and not after:
+            if apart:
                 reader.part()
-            if before or after:
-                event, steps = self._note(before, name, after, offset)
-                made = (event,), steps, reader.table
-            else:
-                made = reader.made(name, offset)
+            made = reader.made(name, offset + at)
             self._add_made(made)
         else:
             bars = self.bars
             first, before_it = len(bars.items), bars.steps
-            self._read_notes(text, offset)
+            self._read_parts(parts, offset)
             events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
             made = events, bars.steps - before_it, reader.table
         if not reader.faulty and text not in known:
             RUNS.keep(known, text, made)
 
-    def _read_notes(self, text: str, offset: int) -> None:
+    def _read_parts(self, parts: tuple[NotePart, ...], offset: int) -> None:
         """Read NOTES note by note."""
         bars, reader = self.bars, self.reader
-        for apart, before, name, after, at in marked_notes(text):
+        for apart, before, name, after, at in parts:
             if apart:
                 reader.part()
             if before is None:
