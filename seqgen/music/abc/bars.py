@@ -26,6 +26,7 @@ Report: TypeAlias = Callable[[str, Severity, str, int, int], None]
 """Called with a diagnostic's code, severity, message, offset and length."""
 
 BarStart = BarLine("none")
+_PLAIN_LINE = BarLine("thin")
 
 _MAX_PASSES = 64
 WITHIN = ("dotted", "invisible", "none")
@@ -162,14 +163,13 @@ def _check_bar(
     """Report a bar that is not as long as its metre, unless it may be so."""
     begin, last = bars[pieces[0].number], pieces[-1]
     following = last.number + 1
-    at_edge = (
+    if short and (
         first
         or _is_edge(begin.left)
         or _is_edge(bars[last.number].right)
-        or bool(begin.ending)
-        or (following < len(bars) and bool(bars[following].ending))
-    )
-    if short and at_edge:
+        or begin.ending
+        or (following < len(bars) and bars[following].ending)
+    ):
         return
     for item in begin.items:
         if isinstance(item, Rest) and item.bars:
@@ -186,7 +186,7 @@ def _check_bar(
 
 
 def _is_edge(line: BarLine) -> bool:
-    return line.style != "thin" or line.closes > 0 or line.opens > 0
+    return line != _PLAIN_LINE
 
 
 @lru_cache(maxsize=1 << 10)

@@ -26,7 +26,7 @@ from seqgen.music.score import Clef, Directive, Field, Key, Meter, Tempo, Tune, 
 __all__ = ["Defaults", "FieldLine", "Header", "attempt", "field_at", "read_header"]
 
 _T = TypeVar("_T")
-_FIELD = Kind.FIELD  # a member of an Enum takes several times as long to look up as a name
+_FIELD = Kind.FIELD  # a name is found more quickly than an Enum's member
 _C_MAJOR, _NO_CLEF, _FREE, _EIGHTH = Key(), Clef(), Meter((), 1), Fraction(1, 8)
 
 
@@ -147,7 +147,8 @@ def read_header(lines: Sequence[Lexeme], defaults: Defaults, report: Report) -> 
     def read(line: FieldLine, report: Report) -> None:
         nonlocal unit, tempo
         name, value, offset, following = line
-        header.fields.append(Field(name, value))
+        # In half the time that Field() takes, which does the same in Python.
+        header.fields.append(tuple.__new__(Field, (name, value)))
         if name == "L":
             unit = attempt(parse_unit, value, "unit", report, offset) or unit
         elif name == "Q":

@@ -45,6 +45,7 @@ MAX_NOTES = 1_000_000
 """Notes and rests of a voice; and of a tune, grace notes and further notes of chords."""
 
 _MAX_VERSES = 64
+_MUSIC, _FIELD = Kind.MUSIC, Kind.FIELD  # a name is found more quickly than an Enum's member
 _UNKNOWN = {
     '"': 'this " is not closed on its line; chord symbols and annotations end with another "',
     "^": "an accidental must stand directly before a note",
@@ -87,7 +88,7 @@ class MusicReader:
         while index < len(lines):
             kind, text, offset = lines[index]
             index += 1
-            if kind is Kind.MUSIC:
+            if kind is _MUSIC:
                 if overlaid:
                     line = MusicLine.of(overlaid[index - 1])
                 elif macros:
@@ -103,7 +104,7 @@ class MusicReader:
                     message = f"this tune has more than {MAX_NOTES:,} notes; split it"
                     self._report("too-long", Severity.ERROR, message, offset + len(text), 1)
                     break
-            elif kind is Kind.FIELD:
+            elif kind is _FIELD:
                 field = field_at(lines, index - 1)
                 self._field(field)
                 index = field[3]
@@ -359,11 +360,10 @@ class MusicReader:
 
 def _is_continued(line: MusicLine) -> bool:
     """Whether the line of the printed score goes on after a line of music (6.1.1)."""
-    for index in range(line.end - 1, -1, -1):
-        text = line.texts[index]
+    for text in reversed(line.texts):
         if text == "\\":
             return True
-        if text[0] not in "`%" and not text.isspace():
+        if text and text[0] not in "`%" and not text.isspace():
             break
     return False
 

@@ -80,14 +80,14 @@ class Readings(dict[str, Reading]):
         parts: tuple[NotePart, ...] = ()
         # A new text is a note most often.
         if match := _notes(text):
-            apart, before, name, after, *second = match.groups()
-            parts = ((apart != "", before, name, after, match.start(3)),)
-            apart, broken, blanks, before, name, after = second
+            blanks, before, name, after, *second = match.groups()
+            parts = ((blanks != "", before, name, after, match.start(3)),)
+            blanks, broken, then, before, name, after = second
             if broken:
                 parts = (
                     *parts,
-                    (apart != "", None, broken, "", match.start(6)),
-                    (blanks != "", before, name, after, match.start(9)),
+                    (blanks != "", None, broken, "", match.start(6)),
+                    (then != "", before, name, after, match.start(9)),
                 )
         else:
             kind = RUN_KINDS[text]
