@@ -37,7 +37,7 @@ _EVENT = (
 )
 _BROKEN = r"(?=[<>])(?:>{1,3}|<{1,3})"
 _RUNS = {
-    "notes": rf"{_BLANKS}{_EVENT}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_EVENT})?",
+    "notes": rf"{_BLANKS}{_EVENT}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_EVENT})?+",
     "bar": rf"{_BLANKS}(?:\|(?![|:\[\]0-9])|{MUSIC['bar']}){_BLANKS}",
 }
 _PIECE = re.compile(rf"{_EVENT}|{_BROKEN}")
@@ -51,7 +51,7 @@ _BEFORE = rf"(?:(?=[(\"{{{_FIRST}])(?:{_MARK}){{1,8}}+)?+"
 _AFTER = r"(?:[)-]|\.-)*+"
 _MARKED = rf"{_BEFORE}{_EVENT}{_AFTER}"
 _MARKED_RUNS = _RUNS | {
-    "notes": rf"{_BLANKS}{_MARKED}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_MARKED})?",
+    "notes": rf"{_BLANKS}{_MARKED}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_MARKED})?+",
 }
 # Of what _BEFORE has matched, so it need not be told apart from anything else.
 _MARKS = re.compile(r"\.?\(|\"[^\"]*\"|\{[^}]*\}|.")

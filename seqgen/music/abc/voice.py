@@ -7,6 +7,7 @@ they come together with what waits for a note, and what is written after one.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import cast
 
 from seqgen.music.abc.bar_builder import BarBuilder
 from seqgen.music.abc.bars import Report
@@ -195,8 +196,8 @@ class VoiceBuilder:
             bars = self.bars
             first, before_it = len(bars.items), bars.steps
             self._read_parts(parts, offset)
-            events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
-            made = events, bars.steps - before_it, reader.table
+            events = cast("list[Event]", bars.items[first:])
+            made = tuple(events), bars.steps - before_it, reader.table
         if not reader.faulty and text not in known:
             RUNS.keep(known, text, made)
 
