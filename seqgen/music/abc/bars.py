@@ -29,7 +29,7 @@ BarStart = BarLine("none")
 _PLAIN_LINE = BarLine("thin")
 
 _MAX_PASSES = 64
-WITHIN = ("dotted", "invisible", "none")
+WITHIN = frozenset({"dotted", "invisible", "none"})
 """Styles of bar lines that stand within a bar."""
 
 

@@ -230,8 +230,11 @@ def parse_tempo(value: str, unit: Fraction) -> Tempo:
     Args:
         unit: the unit note length, which the old forms ``C=120`` and ``120`` count in (10.1).
     """
-    texts = re.findall(r"\"([^\"]*)\"", value)
-    figures = re.sub(r"\"[^\"]*\"?", " ", value).strip()
+    texts: list[str] = []
+    figures = value.strip()
+    if '"' in value:
+        texts = re.findall(r"\"([^\"]*)\"", value)
+        figures = re.sub(r"\"[^\"]*\"?", " ", value).strip()
     text = " ".join(words.strip() for words in texts).strip()
     if not figures:
         speed = TEMPO_WORDS.get(text.lower())

@@ -65,8 +65,8 @@ RUN_KINDS = Kinds(_MARKED_RUNS | _OTHERS)
 
 NotePart: TypeAlias = tuple[bool, str | None, str, str, int]
 """A note or rest of NOTES: whether a blank stands before all of it; the marks before it; its text
-with its length; the marks after it; where its text begins. Of a broken rhythm: whether a blank
-stands before it, None, it, nothing, and where it begins."""
+with its length; the marks after it; where its text begins. Of a broken rhythm between two of them:
+False, None, it, nothing, and where it begins."""
 
 Reading: TypeAlias = tuple[Kind, tuple[NotePart, ...], BarText | None]
 """What a lexeme of a :class:`MusicLine` is: its kind, the parts of NOTES, what a bar line means."""
@@ -86,8 +86,8 @@ class Readings(dict[str, Reading]):
             if broken:
                 parts = (
                     *parts,
-                    (blanks != "", None, broken, "", match.start(6)),
-                    (then != "", before, name, after, match.start(9)),
+                    (False, None, broken, "", match.start(6)),
+                    (blanks + then != "", before, name, after, match.start(9)),
                 )
         else:
             kind = RUN_KINDS[text]

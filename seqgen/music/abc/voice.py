@@ -7,7 +7,6 @@ they come together with what waits for a note, and what is written after one.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import cast
 
 from seqgen.music.abc.bar_builder import BarBuilder
 from seqgen.music.abc.bars import Report
@@ -26,6 +25,7 @@ from seqgen.music.abc.waiting import (
     Broken,
     Pending,
     attached_by,
+    shares,
     together,
     with_attached,
     with_duration,
@@ -55,6 +55,7 @@ from seqgen.music.score import (
 __all__ = ["VoiceBuilder"]
 
 _ONE = Fraction(1)
+_LETTERS = frozenset("ABCDEFGabcdefg")
 _NOTES, _SPACE = Kind.NOTES, Kind.SPACE  # a name is found more quickly than an Enum's member
 
 
@@ -137,7 +138,9 @@ class VoiceBuilder:
                     index += 1
                 if index > start:
                     if bars.offset < 0:
-                        bars.offset = offsets[start] + READINGS[texts[start]][1][0][4]
+                        bars.offset = offsets[start]
+                        if texts[start][0] not in _LETTERS:  # but a blank or mark
+                            bars.offset += READINGS[texts[start]][1][0][4]
                     self.notes += len(items) - first
                     bars.steps = steps
                     reader.table = table
@@ -171,7 +174,7 @@ class VoiceBuilder:
         first = len(items)
         pending, self._pending = self._pending, None
         if self._broken is not None:
-            self._read_parts(parts, offset)
+            self._read_broken(parts, offset)
         elif (made := self.reader.table.get(text)) is not None:
             self._add_made(made)
         else:
@@ -187,48 +190,61 @@ class VoiceBuilder:
         made: Made
         reader.faulty = False
         apart, before, name, after, at = parts[0]
-        if len(parts) == 1 and not before and not after:
+        if len(parts) > 1:
+            events, steps = self._pair(parts, offset)
+            made = events, steps, reader.table
+        elif before or after:
+            event, steps = self._note(parts[0], offset)
+            made = (event,), steps, reader.table
+        else:
             if apart:
                 reader.part()
             made = reader.made(name, offset + at)
-            self._add_made(made)
-        else:
-            bars = self.bars
-            first, before_it = len(bars.items), bars.steps
-            self._read_parts(parts, offset)
-            events = cast("list[Event]", bars.items[first:])
-            made = tuple(events), bars.steps - before_it, reader.table
+        self._add_made(made)
         if not reader.faulty and text not in known:
             RUNS.keep(known, text, made)
 
-    def _read_parts(self, parts: tuple[NotePart, ...], offset: int) -> None:
-        """Read NOTES note by note."""
-        bars, reader = self.bars, self.reader
-        for apart, before, name, after, at in parts:
-            if apart:
-                reader.part()
-            if before is None:
-                self.broken(name, offset + at)
+    def _read_broken(self, parts: tuple[NotePart, ...], offset: int) -> None:
+        """Read NOTES for which a broken rhythm waits."""
+        for part in parts:
+            if part[1] is None:
+                self.broken(part[2], offset + part[4])
                 continue
-            event, steps = self._note(before, name, after, offset + at)
-            if self._broken is not None:
-                shorter, lost = self._break(event.duration)
-                event, steps = with_duration(event, shorter), steps - lost
-            bars.items.append(event)
-            bars.steps += steps
-            self.notes += 1
+            event, steps = self._note(part, offset)
+            shorter, lost = self._break(event.duration)
+            self._add_made(((with_duration(event, shorter),), steps - lost, self.reader.table))
 
-    def _note(self, before: str, name: str, after: str, offset: int) -> tuple[Event, Steps]:
-        """A note or rest, whose name begins at an offset, with its marks; and its length."""
+    def _pair(self, parts: tuple[NotePart, ...], offset: int) -> tuple[tuple[Event, Event], Steps]:
+        """Two notes or rests with a broken rhythm between them, and their length."""
+        first, steps = self._note(parts[0], offset)
+        second, more = self._note(parts[2], offset)
+        _, _, marks, _, at = parts[1]
+        duration = second.duration
+        # Both are often one object, and fractions take long to compare.
+        if first.duration is duration or first.duration == duration:
+            longer, shorter, _ = shares(duration, marks)
+            return (with_duration(first, longer), with_duration(second, shorter)), steps + more
+        self._report_unequal(marks, offset + at)
+        return (first, second), steps + more
+
+    def _note(self, part: NotePart, offset: int) -> tuple[Event, Steps]:
+        """A note or rest of NOTES that begin at an offset, with its marks, and its length."""
+        apart, before, name, after, at = part
+        reader = self.reader
+        if apart:
+            reader.part()
+        offset += at
         attached = self._marks(before, offset - len(before)) if before else PLAIN
-        (event,), steps, _ = self.reader.made(name, offset)
+        (event,), steps, _ = reader.made(name, offset)
+        if not after:
+            return event if attached is PLAIN else with_attached(event, attached), steps
         for _ in range(after.count(")")):
             attached = with_slur_closed(attached)
         if attached is not PLAIN:
             event = with_attached(event, attached)
         if "-" in after:
             if isinstance(event, Note):
-                self.reader.tie((event,))
+                reader.tie((event,))
                 return event._replace(tie=True), steps
             offset += len(name)
             for at, mark in enumerate(after):
@@ -404,20 +420,23 @@ class VoiceBuilder:
         if not isinstance(event, EVENTS) or (
             event.duration is not duration and event.duration != duration
         ):
-            # "Between notes of unequal lengths [it] will produce undefined results" (4.4).
-            self.reader.faulty = True
-            self._report(
-                "broken-rhythm",
-                Severity.WARNING,
-                "broken rhythm joins two notes of equal length; these differ and stay as written",
-                broken.offset,
-                len(broken.marks),
-            )
+            self._report_unequal(broken.marks, broken.offset)
             return duration, 0
-        longer, shorter, gained = broken.shares(duration)
+        longer, shorter, gained = shares(duration, broken.marks)
         items[broken.index] = with_duration(event, longer)
         self.bars.steps += gained
         return shorter, gained
+
+    def _report_unequal(self, marks: str, offset: int) -> None:
+        """ "Between notes of unequal lengths [it] will produce undefined results" (4.4)."""
+        self.reader.faulty = True
+        self._report(
+            "broken-rhythm",
+            Severity.WARNING,
+            "broken rhythm joins two notes of equal length; these differ and stay as written",
+            offset,
+            len(marks),
+        )
 
     # -- bars
 
