@@ -19,6 +19,7 @@ from seqgen.music.score import Clef, Key, Meter, Tempo
 __all__ = [
     "VoiceField",
     "default_unit",
+    "merge_voice",
     "parse_key",
     "parse_meter",
     "parse_tempo",
@@ -288,3 +289,11 @@ def parse_voice(value: str) -> VoiceField:
         elif (changed := _clef_word(word, clef or Clef())) is not None:
             clef = changed
     return VoiceField(words[0], name, clef)
+
+
+def merge_voice(old: VoiceField | None, new: VoiceField) -> VoiceField:
+    """A voice's properties after another ``V:`` field for it."""
+    if old is None:
+        return new
+    name = old.name if new.name is None else new.name
+    return replace(new, name=name, clef=new.clef or old.clef)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias, TypeVar
 
+from seqgen.music.abc.accents import accents
 from seqgen.music.abc.bars import Report
+from seqgen.music.abc.definitions import read_macro, read_symbol
 from seqgen.music.abc.fields import (
     VoiceField,
     default_unit,
+    merge_voice,
     parse_key,
     parse_meter,
     parse_tempo,
@@ -269,75 +271,3 @@ _READERS: dict[str, Callable[[Header, str, int, Report], None]] = {
     "m": _macro,
     "I": _instruction,
 }
-
-
-def merge_voice(old: VoiceField | None, new: VoiceField) -> VoiceField:
-    """A voice's properties after another ``V:`` field for it."""
-    if old is None:
-        return new
-    name = old.name if new.name is None else new.name
-    return replace(new, name=name, clef=new.clef or old.clef)
-
-
-_SYMBOL = re.compile(r"([H-Wh-w~])\s*=\s*(?:!([^!]*)!|\+([^+]*)\+|(\"[^\"]*\")|(\S+))")
-
-
-def read_symbol(symbols: dict[str, str], value: str) -> None:
-    """Apply a ``U:`` field (4.16); a value in quotes stands for that annotation or chord symbol."""
-    match = _SYMBOL.match(value)
-    if match:
-        meaning = match[2] or match[3] or match[4] or match[5] or ""
-        if meaning in ("nil", "none", "none!"):
-            symbols.pop(match[1], None)
-        else:
-            symbols[match[1]] = meaning
-
-
-def read_macro(macros: dict[str, str], value: str, offset: int, report: Report) -> None:
-    """Add a ``m:`` field, ``target = replacement`` (10.3)."""
-    target, equals, replacement = (part.strip() for part in value.partition("="))
-    if not equals or not 0 < len(target) <= 32 or len(replacement) > 256 or len(macros) >= 64:
-        report(
-            "macro",
-            Severity.WARNING,
-            "this is no macro; expected up to 64 of the form target = replacement, of at most 32 "
-            "and 256 characters",
-            offset,
-            max(1, len(value)),
-        )
-        return
-    macros[target] = replacement
-
-
-_ACCENTS = {
-    "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", '"': "\u0308", "c": "\u0327",
-    "v": "\u030c", "u": "\u0306", "=": "\u0304", ".": "\u0307", "H": "\u030b", ";": "\u0328",
-}  # fmt: skip
-_LETTERS = {
-    "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "ss": "ß", "aa": "å", "AA": "Å", "/o": "ø",
-    "/O": "Ø", "th": "þ", "TH": "Þ", "DH": "Ð", "dh": "ð", "/l": "ł", "/L": "Ł",
-}  # fmt: skip
-_ESCAPE = re.compile(
-    r"\\(?:(ae|AE|oe|OE|ss|aa|AA|/[oOlL]|th|TH|dh|DH)|([`'^~\"cvu=.H;])([A-Za-z])"
-    r"|u([0-9a-fA-F]{4})|([%&\\]))"
-)
-
-
-def accents(text: str) -> str:
-    r"""Text with the accents of ABC's mnemonics, such as ``\'e``, in place (8.2)."""
-    if "\\" not in text:
-        return text
-
-    def letter(match: re.Match[str]) -> str:
-        if match[1]:
-            return _LETTERS[match[1]]
-        if match[2]:
-            from unicodedata import normalize
-
-            return normalize("NFC", match[3] + _ACCENTS[match[2]])
-        if match[4]:
-            code = int(match[4], 16)
-            return match[0] if 0xD800 <= code < 0xE000 else chr(code)
-        return match[5]
-
-    return _ESCAPE.sub(letter, text)

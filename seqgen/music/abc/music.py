@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from seqgen.music.abc.accents import accents
 from seqgen.music.abc.bars import Report, parse_passes
 from seqgen.music.abc.chords import length_at, read_chord, read_graces
+from seqgen.music.abc.definitions import read_macro, read_symbol
 from seqgen.music.abc.fields import parse_key, parse_meter, parse_tempo, parse_unit
 from seqgen.music.abc.header import (
     FieldLine,
     Header,
-    accents,
     attempt,
     field_at,
-    read_macro,
-    read_symbol,
     report_unknown,
 )
 from seqgen.music.abc.lexer import Kind, Lexeme

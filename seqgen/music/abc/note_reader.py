@@ -38,11 +38,11 @@ class NoteReader:
         "_octave",
         "_propagate",
         "_ratio",
-        "_report",
         "_reported",
         "_signature",
         "_tables",
         "faulty",
+        "report",
         "table",
         "unit",
     )
@@ -52,7 +52,7 @@ class NoteReader:
         self._signature = dict(key.alters)
         self._octave = clef.octave
         self._propagate = "pitch"
-        self._report = report
+        self.report = report
         self._reported: set[str] = set()  # lengths that mean nothing
         self.unit = unit
         self.faulty = False
@@ -221,5 +221,5 @@ class NoteReader:
             self.faulty = True
             if length not in self._reported and len(self._reported) < 1 << 12:
                 self._reported.add(length)
-                self._report("length", Severity.ERROR, f"{error}", offset, len(length))
+                self.report("length", Severity.ERROR, f"{error}", offset, len(length))
             return measured("", *self._ratio)

@@ -11,20 +11,18 @@ from fractions import Fraction
 from seqgen.music.abc.bar_builder import BarBuilder
 from seqgen.music.abc.bars import Report
 from seqgen.music.abc.lexer import Kind
+from seqgen.music.abc.marked_notes import read_note, read_notes, report_tie, report_unequal
 from seqgen.music.abc.music_line import (
     READINGS,
     MusicLine,
     NotePart,
-    marks_of,
-    pieces_of,
 )
 from seqgen.music.abc.note_reader import NoteReader
-from seqgen.music.abc.runs import RUNS, Made
+from seqgen.music.abc.runs import Made
 from seqgen.music.abc.values import Steps, in_steps, shortened
 from seqgen.music.abc.waiting import (
     Broken,
     Pending,
-    attached_by,
     shares,
     together,
     with_attached,
@@ -41,7 +39,6 @@ from seqgen.music.score import (
     Clef,
     Directive,
     Event,
-    Graces,
     Item,
     Key,
     Meter,
@@ -158,7 +155,7 @@ class VoiceBuilder:
                 if bars.offset < 0:
                     bars.offset = offsets[index] + parts[0][4]
                 if self._pending is None and self._broken is None:
-                    self._read_new(text, offsets[index], parts)
+                    self._add_made(read_notes(reader, text, parts, offsets[index]))
                 else:
                     self._read_waited(text, offsets[index], parts)
             elif kind is _SPACE:
@@ -175,34 +172,12 @@ class VoiceBuilder:
         pending, self._pending = self._pending, None
         if self._broken is not None:
             self._read_broken(parts, offset)
-        elif (made := self.reader.table.get(text)) is not None:
-            self._add_made(made)
         else:
-            self._read_new(text, offset, parts)
+            made = self.reader.table.get(text)
+            self._add_made(made or read_notes(self.reader, text, parts, offset))
         event = items[first]
         if pending is not None and isinstance(event, EVENTS):
             items[first] = with_attached(event, together(pending.attached(), event.attached))
-
-    def _read_new(self, text: str, offset: int, parts: tuple[NotePart, ...]) -> None:
-        """Read NOTES, and remember them unless they were at fault."""
-        reader = self.reader
-        known = reader.table
-        made: Made
-        reader.faulty = False
-        apart, before, name, after, at = parts[0]
-        if len(parts) > 1:
-            events, steps = self._pair(parts, offset)
-            made = events, steps, reader.table
-        elif before or after:
-            event, steps = self._note(parts[0], offset)
-            made = (event,), steps, reader.table
-        else:
-            if apart:
-                reader.part()
-            made = reader.made(name, offset + at)
-        self._add_made(made)
-        if not reader.faulty and text not in known:
-            RUNS.keep(known, text, made)
 
     def _read_broken(self, parts: tuple[NotePart, ...], offset: int) -> None:
         """Read NOTES for which a broken rhythm waits."""
@@ -210,64 +185,9 @@ class VoiceBuilder:
             if part[1] is None:
                 self.broken(part[2], offset + part[4])
                 continue
-            event, steps = self._note(part, offset)
+            event, steps = read_note(self.reader, part, offset)
             shorter, lost = self._break(event.duration)
             self._add_made(((with_duration(event, shorter),), steps - lost, self.reader.table))
-
-    def _pair(self, parts: tuple[NotePart, ...], offset: int) -> tuple[tuple[Event, Event], Steps]:
-        """Two notes or rests with a broken rhythm between them, and their length."""
-        first, steps = self._note(parts[0], offset)
-        second, more = self._note(parts[2], offset)
-        _, _, marks, _, at = parts[1]
-        duration = second.duration
-        # Both are often one object, and fractions take long to compare.
-        if first.duration is duration or first.duration == duration:
-            longer, shorter, _ = shares(duration, marks)
-            return (with_duration(first, longer), with_duration(second, shorter)), steps + more
-        self._report_unequal(marks, offset + at)
-        return (first, second), steps + more
-
-    def _note(self, part: NotePart, offset: int) -> tuple[Event, Steps]:
-        """A note or rest of NOTES that begin at an offset, with its marks, and its length."""
-        apart, before, name, after, at = part
-        reader = self.reader
-        if apart:
-            reader.part()
-        offset += at
-        attached = self._marks(before, offset - len(before)) if before else PLAIN
-        (event,), steps, _ = reader.made(name, offset)
-        if not after:
-            return event if attached is PLAIN else with_attached(event, attached), steps
-        for _ in range(after.count(")")):
-            attached = with_slur_closed(attached)
-        if attached is not PLAIN:
-            event = with_attached(event, attached)
-        if "-" in after:
-            if isinstance(event, Note):
-                reader.tie((event,))
-                return event._replace(tie=True), steps
-            offset += len(name)
-            for at, mark in enumerate(after):
-                if mark == "-":
-                    self._report_tie(offset + at - (after[at - 1 : at] == "."))
-        return event, steps
-
-    def _marks(self, before: str, offset: int) -> Attached:
-        """What the marks before a note hang on it."""
-        if "{" not in before:
-            return attached_by(before)
-        reader = self.reader
-        pending = Pending([], [], [])
-        for mark in marks_of(before):
-            if mark[0] == "{":
-                notes = tuple([
-                    reader.note(text, offset + at) for text, at, _ in pieces_of(mark)
-                ])  # fmt: skip
-                pending.graces = Graces(notes, mark[1] == "/")
-            else:
-                pending.add(mark)
-            offset += len(mark)
-        return pending.attached()
 
     def _add_made(self, made: Made) -> None:
         events, steps, self.reader.table = made
@@ -381,12 +301,7 @@ class VoiceBuilder:
             notes = tuple([note._replace(tie=True) for note in event.notes])
             self.bars.items[index] = event._replace(notes=notes)
         else:
-            self._report_tie(offset)
-
-    def _report_tie(self, offset: int) -> None:
-        self.reader.faulty = True
-        message = "a tie must stand directly after a note or chord"
-        self._report("tie", Severity.WARNING, message, offset, 1)
+            report_tie(self.reader, offset)
 
     def close_slur(self) -> bool:
         """End a slur on the last event; False if none is there."""
@@ -420,23 +335,12 @@ class VoiceBuilder:
         if not isinstance(event, EVENTS) or (
             event.duration is not duration and event.duration != duration
         ):
-            self._report_unequal(broken.marks, broken.offset)
+            report_unequal(self.reader, broken.marks, broken.offset)
             return duration, 0
         longer, shorter, gained = shares(duration, broken.marks)
         items[broken.index] = with_duration(event, longer)
         self.bars.steps += gained
         return shorter, gained
-
-    def _report_unequal(self, marks: str, offset: int) -> None:
-        """ "Between notes of unequal lengths [it] will produce undefined results" (4.4)."""
-        self.reader.faulty = True
-        self._report(
-            "broken-rhythm",
-            Severity.WARNING,
-            "broken rhythm joins two notes of equal length; these differ and stay as written",
-            offset,
-            len(marks),
-        )
 
     # -- bars
 
