@@ -73,13 +73,13 @@ class VoiceBuilder:
         "_broken",
         "_group_offset",
         "_pending",
-        "_report",
         "bars",
         "clef",
         "id",
         "name",
         "notes",
         "reader",
+        "report",
     )
 
     def __init__(
@@ -91,7 +91,7 @@ class VoiceBuilder:
         self.notes = 0
         self.reader = NoteReader(key, unit, clef, report)
         self.bars = BarBuilder(meter)
-        self._report = report
+        self.report = report
         self._pending: Pending | None = None
         self._broken: Broken | None = None
         self._group_offset = 0  # of the tuplet
@@ -203,7 +203,7 @@ class VoiceBuilder:
         """
         written = notes[0].duration
         if any(note.duration != written for note in notes):
-            self._report(
+            self.report(
                 "chord",
                 Severity.WARNING,
                 "the notes of a chord should be equally long; all take the first one's length",
@@ -270,7 +270,7 @@ class VoiceBuilder:
     def _check_group(self) -> None:
         group = self.reader.table.group
         if group is not None:
-            self._report(
+            self.report(
                 "tuplet",
                 Severity.WARNING,
                 f"this tuplet has {group.position} of its {group.notes} notes",
@@ -372,7 +372,7 @@ class VoiceBuilder:
         """Nothing waits for a note across a bar line, but what is meant for the line itself."""
         broken, pending = self._broken, self._pending
         if broken is not None:
-            self._report(
+            self.report(
                 "broken-rhythm",
                 Severity.WARNING,
                 "broken rhythm joins two notes of one bar; no note follows in this one",
@@ -387,5 +387,5 @@ class VoiceBuilder:
         """End the voice; reports what is wrong with its bars."""
         self._check_group()
         self._settle()
-        bars = self.bars.finish(offset, self._report)
+        bars = self.bars.finish(offset, self.report)
         return Voice(self.id, self.name, self.clef, bars)
