@@ -6,6 +6,7 @@ pieces are texts. Masks are kept by state, less what no single token can ask abo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from seqgen.music.abc.grammar.bars import accompanied
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
 from seqgen.music.abc.grammar.events import spelling
 from seqgen.music.abc.grammar.finish import Finisher
+from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.grammar.state import Music, Spelling
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
@@ -31,6 +33,7 @@ _MAX_STATES = 1 << 15
 _FARTHEST = 512  # tokens; the most that tests have met is a sixth of it
 _NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
 _EVENT_LETTERS = _NOTE_LETTERS | frozenset("zx")
+_FIELD = re.compile(r"\n?\[?[H-Zm-wy]:[^|:]*")  # of letters that are no note or rest
 
 
 @dataclass(slots=True)
@@ -98,8 +101,10 @@ class Constraint:
             for character in piece:
                 node = node.children.setdefault(character, _Node())
             node.token = token
+        longest = max(map(len, tokenizer.pieces), default=1)
         # One token can add at most this much to what is needed to finish.
-        self._margin = 64 + 16 * max(map(len, tokenizer.pieces), default=1)
+        self._margin = 64 + 16 * longest
+        self._hurry = MOST_IDLE - longest  # before that, no token can meet that bound
         # No state is farther from an end than this, but for bars and values that were asked for.
         sections = max(1, len(conditions.sections))
         asked = 64 * sections * max(0, conditions.section_bars)
@@ -250,6 +255,7 @@ class Constraint:
         kept = state._replace(
             setting=state.setting._replace(key=()), text=text, last=(), alters=(),
             pickup=short + 2 * shifted, symbols=state.symbols and state.first,
+            idle=max(0, state.idle - self._hurry),
         )  # fmt: skip
         if not line:
             # What decides about bar lines only.
@@ -260,11 +266,13 @@ class Constraint:
 def _asks_more(piece: str) -> bool:
     """Whether a piece could tie a note from before it, or add octave marks to it more than once.
 
-    Or end a bar that it fills or goes on with.
+    Or end a bar that it fills or goes on with: `D:` is a note and half a bar line, too.
     """
-    line = min((at for at in map(piece.find, ("|", "::")) if at >= 0), default=-1)
-    if line >= 0 and (_EVENT_LETTERS.intersection(piece) or piece[:line].strip(":[ ")):
-        return True
+    line = min((at for at in map(piece.find, "|:") if at >= 0), default=-1)
+    if line >= 0 and not _FIELD.fullmatch(piece):
+        before = piece[:line].strip("[ ")
+        if before or _EVENT_LETTERS.intersection(piece):
+            return True
     for index, character in enumerate(piece[:-1]):
         if character in _NOTE_LETTERS:
             return False
