@@ -72,6 +72,9 @@ Reading: TypeAlias = tuple[Kind, tuple[NotePart, ...], BarText | None]
 """What a lexeme of a :class:`MusicLine` is: its kind, the parts of NOTES, what a bar line means."""
 
 
+_LONGEST = 64  # characters of a text; longer ones seldom come again
+
+
 class Readings(dict[str, Reading]):
     """What lexemes are by their texts: a tune repeats them, so each is taken apart once."""
 
@@ -93,9 +96,11 @@ class Readings(dict[str, Reading]):
             kind = RUN_KINDS[text]
             if kind is Kind.BAR:
                 bar = parse_bar_line(text)
-        if len(self) >= 1 << 16:  # hostile input must not fill the memory
-            self.clear()
-        self[text] = found = kind, parts, bar
+        found = kind, parts, bar
+        if len(text) <= _LONGEST:
+            if len(self) >= 1 << 16:  # hostile input must not fill the memory
+                self.clear()
+            self[text] = found
         return found
 
 
