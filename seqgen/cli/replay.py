@@ -64,7 +64,7 @@ def replay(
 def _draw(together: list[Stamp], saved: Checkpoint, *, midi: bool) -> Iterator[bytes]:
     """Samples that one sampler draws."""
     from seqgen.cli import destination
-    from seqgen.cli.sample import payloads
+    from seqgen.cli.writing import payloads
 
     first = together[0]
     form = destination.choose(None, "mid" if midi else "abc", saved.card.kind, force=False).form
