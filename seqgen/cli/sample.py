@@ -39,7 +39,7 @@ from seqgen.cli.drawing import (
     temperatures,
 )
 from seqgen.cli.models import Model, find
-from seqgen.cli.novel import Against, Novel, novelty
+from seqgen.cli.novel import Against, MaxShared, Novel, copying
 from seqgen.cli.prompts import Json, Jsonl, Lines, Logprobs
 from seqgen.errors import UsageError
 
@@ -138,7 +138,8 @@ def sample(
     jsonl: Jsonl = False,
     as_json: Json = False,
     logprobs: Logprobs = None,
-    novel: Novel = None,
+    novel: Novel = False,
+    max_shared: MaxShared = None,
     against: Against = None,
     regex: Regex = None,
     grammar: GrammarFile = None,
@@ -198,7 +199,7 @@ def sample(
         infill=infill is not None,
         unconstrained=unconstrained,
         explain=explain,
-        novel=novel is not None,
+        novel=novel,
         best_of=best_of,
         prompted=bool(text) or not echo,
         limited=limited,
@@ -250,7 +251,7 @@ def sample(
         echo,
     )
     sampler = recipe.sampler(opened.saved, seed, explanation.add if explanation else None)
-    sampler.novelty = novelty(novel, against, kind)
+    sampler.copies = copying(novel, max_shared, against, opened.saved)
     name_unknown(opened.saved, text)
     numbers = range(first, first + num_samples)
     if lines:
@@ -260,7 +261,7 @@ def sample(
     else:
         stamped = writing.stamps(sampler, recipe, target) if stamp else writing.unstamped
         writing.draw(sampler, numbers, target, stamped, port=port, force=force)
-    if novel is not None:
+    if novel:
         detail(f"{len(sampler.attempts):,} samples were drawn again, since they copied the corpus")
     for line in explanation.lines() if explanation else ():
         say(line)

@@ -24,7 +24,6 @@ from seqgen.sampling.penalties import biases
 
 if TYPE_CHECKING:
     from seqgen.sampling.likelihood import Scorer
-    from seqgen.sampling.novelty import Novelty
     from seqgen.sampling.text_grammar import TextGrammar
 
 __all__ = ["TRIES", "VALID", "Sample", "Sampler"]
@@ -75,7 +74,7 @@ class Sampler:
         grammar: what a text that is drawn must be.
         observe: told of every token drawn under the grammar; see ``Drawing``.
         echo: whether a sample's text has the prompt before it.
-        novelty: what tells copies, which are drawn again.
+        copies: whether a text is a copy of the corpus, and so to be drawn again.
     Attributes:
         attempts: of the numbers that were drawn again, which draw was the first that is no copy.
     Raises:
@@ -97,9 +96,9 @@ class Sampler:
         grammar: TextGrammar | None = None,
         observe: Callable[[str, float], None] | None = None,
         echo: bool = True,
-        novelty: Novelty | None = None,
+        copies: Callable[[str], bool] | None = None,
     ) -> None:
-        self.novelty = novelty
+        self.copies = copies
         self.attempts: dict[int, int] = {}
         self.saved, self.config, self.seed, self._echo = saved, config, seed, echo
         self._gaps, self._observe, self._best_of = gaps, observe, best_of
@@ -207,7 +206,7 @@ class Sampler:
                     seed=self.seed, number=number, strip=self._strip,
                 )  # fmt: skip
             return
-        if self._best_of > 1 or self.novelty is not None:
+        if self._best_of > 1 or self.copies is not None:
             for sample in self.samples(numbers, attempt=attempt):
                 for text in filter(None, (sample.opening, sample.text)):
                     yield sample.number, text
@@ -233,19 +232,19 @@ class Sampler:
             SeqgenError: all that was drawn copies the corpus.
         """
         drawn = self._samples(numbers, prompts, attempt)
-        if self.novelty is None:
+        if self.copies is None:
             yield from drawn
             return
         for place, found in enumerate(drawn):
             sample, own = found, None if prompts is None else [prompts[place]]
             whole = self.prompt if own is None else self._prepared(own[0])
             tries = attempt
-            while self.novelty.copies(self._judged(sample, whole)):
+            while self.copies(self._judged(sample, whole)):
                 tries += 1
                 if tries - attempt == TRIES:
                     raise SeqgenError(
                         f"{TRIES} draws of sample {sample.number} copied the corpus; allow more "
-                        "with --novel, or raise --temperature"
+                        "with --max-shared, or raise --temperature"
                     )
                 sample = next(self._samples([sample.number], own, tries))
             if tries:
