@@ -102,7 +102,7 @@ def _tell(text: bytes, model: str | None, path: str, line: int) -> None:
     own = {"id": values["id"]} if "id" in values else {}
     records = Records(recipe, logprobs, stamped=True)
     for sample in sampler.samples([number], attempt=attempt):
-        put(records.line(sampler, sample, own, recipe.prompt))
+        put(records.line(sampler, sample, own))
 
 
 def _attempt(options: dict[str, Any]) -> int:

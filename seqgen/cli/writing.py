@@ -66,7 +66,7 @@ def draw_json(
         draw_objects(sampler, records, numbers[0])
         return
     for each in sampler.samples(numbers):
-        put(records.line(sampler, each, {}, recipe.prompt))
+        put(records.line(sampler, each, {}))
 
 
 def stamps(sampler: Sampler, recipe: Recipe, target: Destination) -> Stamped:
