@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seqgen.cli.records import Records
     from seqgen.sampling.sampler import Sampler
 
-__all__ = ["Json", "Jsonl", "Lines", "Logprobs", "draw_lines", "draw_objects"]
+__all__ = ["Json", "Jsonl", "Lines", "Logprobs", "draw_lines", "draw_objects", "require_plain"]
 
 BLOCK = 256  # lines that are answered together
 MAX_LINE = 16 << 20  # characters
@@ -58,6 +58,18 @@ Logprobs = Annotated[
         rich_help_panel=FROM_STDIN,
     ),
 ]
+
+
+def require_plain(*, lines: bool, told: bool, many: bool, elsewhere: bool, logprobs: bool) -> None:
+    """Refuse options that lines and JSON have no place for."""
+    if many:
+        raise UsageError("prompts come from stdin, a line each: drop -p, -f and -n")
+    if lines and told:
+        raise UsageError("--lines writes text, a line each; drop --json and --jsonl")
+    if (lines or told) and elsewhere:
+        raise UsageError("lines and JSON go to stdout: no --output, --format, --port or --infill")
+    if logprobs and not told:
+        raise UsageError("--logprobs are written as JSON: add --json or --jsonl")
 
 
 def draw_lines(sampler: Sampler, first: int) -> None:

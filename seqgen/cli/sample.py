@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqgen.cli.completion import files as files_of
 from seqgen.cli.console import Debug, Quiet, Verbose, detail, remark, say
 from seqgen.cli.constrained import GrammarFile, JsonSchema, Regex, text_grammar
 from seqgen.cli.controls import (
@@ -87,6 +88,16 @@ def sample(
     ] = None,
     prompt: Annotated[
         str | None, typer.Option("--prompt", "-p", metavar="TEXT", help="Go on from this.")
+    ] = None,
+    prompt_file: Annotated[
+        str | None,
+        typer.Option(
+            "--prompt-file",
+            "-f",
+            metavar="FILE",
+            help="Go on from this file, text or MIDI.",
+            autocompletion=files_of,
+        ),
     ] = None,
     echo: Annotated[
         bool, typer.Option("--echo/--no-echo", help="Write the prompt before what is drawn.")
@@ -171,7 +182,7 @@ def sample(
     """
     from seqgen.cli import destination, writing
     from seqgen.cli.port import find_port
-    from seqgen.cli.prompts import draw_lines
+    from seqgen.cli.prompts import draw_lines, require_plain
     from seqgen.cli.spelled import name_unknown
     from seqgen.config import sampling
     from seqgen.files import read_text
@@ -182,14 +193,14 @@ def sample(
 
     told = jsonl or as_json
     many = lines or jsonl
-    _require_plain(
+    require_plain(
         lines=lines,
         told=told,
-        many=many and (prompt is not None or num_samples > 1),
+        many=many and (prompt is not None or prompt_file is not None or num_samples > 1),
         elsewhere=any(each is not None for each in (output, form, port, infill)),
         logprobs=logprobs is not None,
     )
-    text = _prompt(prompt, None if many and stdin == "-" else stdin)
+    text = _prompt(prompt, prompt_file, None if many and stdin == "-" else stdin)
     low, high = parse_range(note_range) if note_range else WHOLE_RANGE
     conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
     initial, last = temperatures(temperature)
@@ -267,30 +278,21 @@ def sample(
         say(line)
 
 
-def _prompt(prompt: str | None, stdin: str | None) -> str:
-    if stdin is None:
+def _prompt(prompt: str | None, file: str | None, stdin: str | None) -> str:
+    if stdin not in (None, "-"):
+        raise UsageError(
+            f"'{stdin}' is no option; a prompt is given with -p, a file with -f, and - is stdin"
+        )
+    if sum(each is not None for each in (prompt, file, stdin)) > 1:
+        raise UsageError("a prompt comes from one of -p, -f and stdin")
+    path = file if stdin is None else stdin
+    if path is None:
         return prompt or ""
-    if stdin != "-":
-        raise UsageError(f"'{stdin}' is no option; a prompt is given with -p, or - for stdin")
-    if prompt is not None:
-        raise UsageError("a prompt comes from -p or from stdin, not both")
     from seqgen.files import decode_text, read_bytes
 
-    data = read_bytes("-", max_bytes=MAX_PROMPT_BYTES)
+    data = read_bytes(path, max_bytes=MAX_PROMPT_BYTES)
     if not data.startswith(b"MThd"):
-        return decode_text(data, path="-")
+        return decode_text(data, path=path)
     from seqgen.music.remi.reader import read
 
-    return read(data, path="-")
-
-
-def _require_plain(*, lines: bool, told: bool, many: bool, elsewhere: bool, logprobs: bool) -> None:
-    """Refuse options that lines and JSON have no place for."""
-    if many:
-        raise UsageError("prompts come from stdin, a line each: drop -p and -n")
-    if lines and told:
-        raise UsageError("--lines writes text, a line each; drop --json and --jsonl")
-    if (lines or told) and elsewhere:
-        raise UsageError("lines and JSON go to stdout: no --output, --format, --port or --infill")
-    if logprobs and not told:
-        raise UsageError("--logprobs are written as JSON: add --json or --jsonl")
+    return read(data, path=path)

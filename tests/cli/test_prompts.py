@@ -290,7 +290,7 @@ BAD = [
     (["--lines", "-m", "tunes"], "--lines is for models of text"),
     (["--lines", "--json"], "drop --json"),
     (["--lines", "-p", "x"], "drop -p"),
-    (["--jsonl", "-n", "2"], "drop -p and -n"),
+    (["--jsonl", "-n", "2"], "drop -p, -f and -n"),
     (["--json", "-o", "x.txt"], "go to stdout"),
     (["--logprobs", "3"], "add --json"),
     (["--no-echo", "--format", "mid", "-m", "tunes"], "--format abc"),
