@@ -2,6 +2,8 @@
 
     model/<name>     the weights of seqgen.models.parameters, the best so far: all sampling needs;
                      float32, or all float16, which become float32 when they are read
+    index/<number>   which runs of notes or characters the corpora held that it learnt from, see
+                     seqgen.corpus.runs; uint8, (bytes,); absent where there is none
     training/<name>  what training needs to go on (latest weights, optimizer, carried state);
                      absent from a finished model
     metadata         {"seqgen": JSON of Card, in one string}
@@ -10,10 +12,10 @@ One file is the commit point: it holds the best weights and the latest. Until a 
 file before it is kept beside it, see previous.
 
 Safetensors holds numbers and text only: loading a file from a stranger runs no code. The JSON holds
-a SHA-256 over itself and the model's tensors, and one over the training tensors, so that damage is
-seen; the JSON must stand in the file as save writes it, for a flipped bit can spell the same value
-in another way. Names, shapes and types are checked against the contract before anything is read,
-and what is read takes no more memory than twice the file and 64 MiB.
+a SHA-256 over itself, the model's tensors and the index, and one over the training tensors, so that
+damage is seen; the JSON must stand in the file as save writes it, for a flipped bit can spell the
+same value in another way. Names, shapes and types are checked against the contract before anything
+is read, and what is read takes no more memory than twice the file and 64 MiB.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -33,6 +35,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import UNITS, ModelConfig, from_json, to_json
+from seqgen.corpus import runs
+from seqgen.corpus.runs import RunIndex
 from seqgen.errors import CheckpointError, SeqgenError
 from seqgen.files import reason, write_atomically
 from seqgen.models.parameters import Weights, shapes
@@ -59,6 +63,8 @@ SUFFIX = ".safetensors"
 METADATA_KEY = "seqgen"
 MODEL = "model/"
 TRAINING = "training/"
+INDEX = "index/"
+MOST_INDEX_BYTES = 1 << 20  # of each
 MOST = 1e300  # of a metric
 # What a header says can take 28 times its size in memory. So it may be as large as this and a share
 # of the file; the largest of our models' take a hundredth.
@@ -107,12 +113,19 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model read back: its card, its weights, the file it came from and how that holds them."""
+    """A model read back.
+
+    Attributes:
+        path: the file it came from.
+        storage: how that holds the weights.
+        index: which runs the corpora held that it learnt from, each with its own; may be empty.
+    """
 
     card: Card
     weights: Weights
     path: Path = field(compare=False)
     storage: Storage = field(default="float32", compare=False)
+    index: tuple[RunIndex, ...] = field(default=(), compare=False)
 
 
 def save(
@@ -122,6 +135,7 @@ def save(
     training: Tensors | None = None,
     *,
     storage: Storage = "float32",
+    index: Sequence[RunIndex] = (),
 ) -> Card:
     """Write a model file, durably and all at once; returns the card with its digest.
 
@@ -147,9 +161,13 @@ def save(
                     + (" as float16" if storage == "float16" else "")
                 )
             tensors[prefix + name] = np.ascontiguousarray(tensor)
+    filters = dict(zip(_filters(len(index)), (each.bits for each in index), strict=True))
+    tensors |= filters
     values = card_to_json(card)
+    if filters:
+        values["index"] = runs.described(index)
     values["training_digest"] = _digest({}, training) if training else None
-    values["digest"] = _digest(values, stored)
+    values["digest"] = _digest(values, {**stored, **filters})
     metadata = {METADATA_KEY: json.dumps(values, allow_nan=False)}
     data = serialise(tensors, metadata=metadata)
     if _header_bytes(data) > _most_header_bytes(len(data)):
@@ -221,10 +239,12 @@ def _read(path: Path, *, with_training: bool) -> tuple[Checkpoint, dict[str, NDA
             values = _metadata(path, file.metadata())
             card = _card_from_json(path, values)
             names = list(file.keys())
-            storage = _check_contract(path, card.model, names, file)
+            index = runs.parameters(values.get("index", []))
+            storage = _check_contract(path, card.model, len(index), names, file)
         # Not by the file's own map of itself, which would hold all of it a second time.
         tensors = _Tensors(path, length)
         stored = {name: tensors.read(MODEL + name) for name in shapes(card.model)}
+        filters = {name: tensors.read(name) for name in _filters(len(index))}
         training = {
             name.removeprefix(TRAINING): tensors.read(name)
             for name in names
@@ -234,7 +254,7 @@ def _read(path: Path, *, with_training: bool) -> tuple[Checkpoint, dict[str, NDA
         raise CheckpointError(f"{path}: is damaged or is no model file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read: {reason(error)}") from error
-    if _digest(values, stored) != card.digest:
+    if _digest(values, {**stored, **filters}) != card.digest:
         raise CheckpointError(f"{path}: is damaged: its contents don't match its digest")
     if with_training and values["training_digest"] != (_digest({}, training) if training else None):
         raise CheckpointError(
@@ -244,7 +264,8 @@ def _read(path: Path, *, with_training: bool) -> tuple[Checkpoint, dict[str, NDA
     for name, tensor in weights.items():
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"{path}: is damaged: {name} holds NaN or infinity")
-    return Checkpoint(card, weights, path, storage), training
+    known = [RunIndex(*each, bits) for each, bits in zip(index, filters.values(), strict=True)]
+    return Checkpoint(card, weights, path, storage, tuple(known)), training
 
 
 class _Tensors:
@@ -314,11 +335,14 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def _check_contract(path: Path, model: ModelConfig, names: list[str], file: Any) -> Storage:
+def _check_contract(
+    path: Path, model: ModelConfig, indexes: int, names: list[str], file: Any
+) -> Storage:
     expected = {MODEL + name: shape for name, shape in shapes(model).items()}
+    filters = _filters(indexes)
     found = {name for name in names if not name.startswith(TRAINING)}
-    for name in sorted(found ^ expected.keys()):
-        what = "is missing" if name in expected else "does not belong"
+    for name in sorted(found ^ {*expected, *filters}):
+        what = "does not belong" if name in found else "is missing"
         raise CheckpointError(f"{path}: is damaged: the tensor {name} {what}")
     storage = "F32"
     for number, (name, shape) in enumerate(expected.items()):
@@ -330,7 +354,20 @@ def _check_contract(path: Path, model: ModelConfig, names: list[str], file: Any)
                 f"{path}: is damaged: the tensor {name} is {part.get_dtype()} "
                 f"{part.get_shape()}, not {storage} {list(shape)}"
             )
+    for name in filters:
+        part = file.get_slice(name)
+        shape = part.get_shape()
+        if part.get_dtype() != "U8" or len(shape) != 1 or not 0 < shape[0] <= MOST_INDEX_BYTES:
+            raise CheckpointError(
+                f"{path}: is damaged: the tensor {name} is {part.get_dtype()} {shape}, not U8 of "
+                f"at most {MOST_INDEX_BYTES:,}"
+            )
     return _STORED[storage]
+
+
+def _filters(count: int) -> list[str]:
+    """The tensors of so many indexes."""
+    return [f"{INDEX}{number}" for number in range(count)]
 
 
 def _digest(values: Mapping[str, Any], tensors: Tensors | None) -> str:
@@ -353,7 +390,7 @@ def card_to_json(card: Card) -> dict[str, Any]:
 
 def _card_from_json(path: Path, values: dict[str, Any]) -> Card:
     names = {f.name for f in dataclasses.fields(Card)}
-    if set(values) != names | {"format_version", "training_digest"}:
+    if set(values) - {"index"} != names | {"format_version", "training_digest"}:
         raise CheckpointError(f"{path}: is damaged: its description is incomplete")
     try:
         model = from_json(ModelConfig, values["model"])

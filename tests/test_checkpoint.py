@@ -14,6 +14,7 @@ import pytest
 
 from seqgen import checkpoint
 from seqgen.config import Architecture
+from seqgen.corpus.runs import RunIndex
 from seqgen.errors import CheckpointError
 from tests.support import ARCHITECTURES
 
@@ -95,6 +96,80 @@ def test_sizes_are_not_mixed(make_model: MakeModel) -> None:
     tensors["model/output.bias"] = tensors["model/output.bias"].astype(np.float16)
     save_file(tensors, path, metadata)
     with pytest.raises(CheckpointError, match=r"output.bias is F16 .*, not F32"):
+        checkpoint.load(path)
+
+
+def indexed(path: Path) -> RunIndex:
+    """An index, with which the model is saved anew."""
+    saved = checkpoint.load(path)
+    index = RunIndex(12, 3, np.arange(40, dtype=np.uint8))
+    checkpoint.save(path, saved.card, saved.weights, index=[index, index])
+    return index
+
+
+def test_an_index_of_the_corpus_is_kept(make_model: MakeModel) -> None:
+    path = make_model()
+    without = path.read_bytes()
+    plain = checkpoint.load(path)
+    assert plain.index == ()
+    index = indexed(path)
+    saved = checkpoint.load(path)
+    assert saved.card.digest != plain.card.digest
+    assert len(saved.index) == 2
+    assert all(each.same(index) for each in saved.index)
+    checkpoint.save(path, saved.card, saved.weights, storage="float16", index=saved.index)
+    assert all(each.same(index) for each in checkpoint.load(path).index)
+    checkpoint.save(path, saved.card, saved.weights)
+    assert path.read_bytes() == without
+
+
+def test_a_changed_index_is_refused(make_model: MakeModel) -> None:
+    path = make_model()
+    indexed(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(bytes(range(40)))
+    data[at + 7] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="don't match its digest"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda header: header["index/0"].update(dtype="I8"), "index/0 is I8"),
+        (lambda header: header["index/0"].update(shape=[5, 8]), r"index/0 is U8 \[5, 8\]"),
+        (lambda header: header.update({"index/7": header.pop("index/1")}), "index/1 is missing"),
+        (lambda header: header.update({"index": header.pop("index/1")}), "index does not belong"),
+    ],
+)
+def test_an_index_of_another_shape_is_refused(
+    make_model: MakeModel, edit: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    path = make_model()
+    indexed(path)
+    edit_header(path, edit)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("value", [None, [], [{}, {}], [{"length": 12, "stride": 0}] * 2])
+def test_an_index_that_is_described_otherwise_is_refused(
+    make_model: MakeModel, value: object
+) -> None:
+    path = make_model()
+    indexed(path)
+    edit_card(path, lambda card: card.update(index=value))
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoint.load(path)
+
+
+def test_too_large_an_index_is_refused(make_model: MakeModel) -> None:
+    path = make_model()
+    saved = checkpoint.load(path)
+    index = RunIndex(12, 1, np.zeros(checkpoint.MOST_INDEX_BYTES + 1, np.uint8))
+    checkpoint.save(path, saved.card, saved.weights, index=[index])
+    with pytest.raises(CheckpointError, match="not U8 of at most"):
         checkpoint.load(path)
 
 

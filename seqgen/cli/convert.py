@@ -133,7 +133,7 @@ def _convert_model(sources: list[str], target: Path, storage: Storage, *, force:
             f"{saved.path}`, or go on with it, first"
         )
     require_folder(target)
-    checkpoint.save(target, saved.card, saved.weights, storage=storage)
+    checkpoint.save(target, saved.card, saved.weights, storage=storage, index=saved.index)
 
 
 class _Count:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqgen.cli.console import put
-from seqgen.config import SamplingConfig
 from seqgen.errors import InputError, SeqgenError, UsageError
 from seqgen.files import STDIN, stream_text
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from seqgen.cli.records import Records
     from seqgen.sampling.sampler import Sampler
 
-__all__ = ["Json", "Jsonl", "Lines", "Logprobs", "draw_lines", "draw_objects"]
+__all__ = ["Json", "Jsonl", "Lines", "Logprobs", "draw_lines", "draw_objects", "require_plain"]
 
 BLOCK = 256  # lines that are answered together
 MAX_LINE = 16 << 20  # characters
@@ -39,7 +38,7 @@ Jsonl = Annotated[
     bool,
     typer.Option(
         "--jsonl",
-        help='A JSON object a line in, such as {"id": 1, "prompt": "X:1", "n": 2}, and out.',
+        help='A JSON object a line in, such as {"id": 1, "key": "G", "bars": 16}, and out.',
         rich_help_panel=FROM_STDIN,
     ),
 ]
@@ -61,6 +60,18 @@ Logprobs = Annotated[
 ]
 
 
+def require_plain(*, lines: bool, told: bool, many: bool, elsewhere: bool, logprobs: bool) -> None:
+    """Refuse options that lines and JSON have no place for."""
+    if many:
+        raise UsageError("prompts come from stdin, a line each: drop -p, -f and -n")
+    if lines and told:
+        raise UsageError("--lines writes text, a line each; drop --json and --jsonl")
+    if (lines or told) and elsewhere:
+        raise UsageError("lines and JSON go to stdout: no --output, --format, --port or --infill")
+    if logprobs and not told:
+        raise UsageError("--logprobs are written as JSON: add --json or --jsonl")
+
+
 def draw_lines(sampler: Sampler, first: int) -> None:
     """Go on from each line of stdin; line i, from 0, is sample ``first + i``.
 
@@ -79,10 +90,8 @@ class _Job:
 
     line: int
     own: Mapping[str, Any]
-    prompt: str
     number: int
     seed: int
-    config: SamplingConfig
     records: Records
 
 
@@ -117,8 +126,8 @@ def draw_objects(sampler: Sampler, records: Records, first: int) -> None:
 
 def _together(last: _Job, job: _Job) -> bool:
     """Whether both can be drawn in one batch."""
-    same = (last.seed, last.config) == (job.seed, job.config)
-    return same and job.number > last.number
+    first, second = (replace(each.records.recipe, prompt="") for each in (last, job))
+    return first == second and last.seed == job.seed and job.number > last.number
 
 
 def _answer(sampler: Sampler, jobs: list[_Job]) -> None:
@@ -126,10 +135,14 @@ def _answer(sampler: Sampler, jobs: list[_Job]) -> None:
         return
     done = 0
     try:
-        own = sampler.otherwise(jobs[0].config, jobs[0].seed)
-        drawn = own.samples([job.number for job in jobs], [job.prompt for job in jobs])
+        recipe = replace(jobs[0].records.recipe, prompt="")
+        own = recipe.sampler(
+            sampler.saved, jobs[0].seed, sampler.observe, sampler.copies, like=sampler
+        )
+        prompts = [job.records.recipe.prompt for job in jobs]
+        drawn = own.samples([job.number for job in jobs], prompts)
         for job, sample in zip(jobs, drawn, strict=True):
-            put(job.records.line(own, sample, job.own, job.prompt))
+            put(job.records.line(own, sample, job.own))
             done += 1
     except SeqgenError as error:
         if len(jobs) == 1:
@@ -143,7 +156,7 @@ def _jobs(
     text: str, line: int, sampler: Sampler, records: Records, number: int
 ) -> tuple[list[_Job], bool]:
     """The samples that a line asks for, and whether by a seed of its own."""
-    from seqgen.sampling.recipe import changed
+    from seqgen.cli.asked import asked
 
     try:
         values = json.loads(text)
@@ -152,9 +165,6 @@ def _jobs(
     if not isinstance(values, dict):
         raise _wrong(line, "is no JSON object")
     own = {"id": values.pop("id")} if "id" in values else {}
-    prompt = values.pop("prompt", "")
-    if not isinstance(prompt, str):
-        raise _wrong(line, "prompt must be a text")
     seeded = "seed" in values
     count = _whole(values, "n", line, 1, MOST_SAMPLES, 1)
     seed = _whole(values, "seed", line, 0, MOST_SEED, sampler.seed)
@@ -163,12 +173,12 @@ def _jobs(
     if "logprobs" in values:
         wanted = _whole(values, "logprobs", line, 0, MOST_LOGPROBS, 0)
     try:
-        config = changed(sampler.config, values)
+        recipe = asked(records.recipe, values)
     except UsageError as error:
         raise _wrong(line, str(error)) from error
-    told = replace(records, logprobs=wanted)
+    told = replace(records, recipe=recipe, logprobs=wanted)
     numbers = range(first, first + count)
-    return [_Job(line, own, prompt, each, seed, config, told) for each in numbers], seeded
+    return [_Job(line, own, each, seed, told) for each in numbers], seeded
 
 
 def _whole(values: dict[str, Any], name: str, line: int, low: int, high: int, default: int) -> int:

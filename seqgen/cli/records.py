@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from seqgen.sampling.penalties import END
@@ -29,12 +29,11 @@ class Records:
     logprobs: int | None
     stamped: bool
 
-    def line(self, sampler: Sampler, sample: Sample, own: Mapping[str, Any], prompt: str) -> str:
+    def line(self, sampler: Sampler, sample: Sample, own: Mapping[str, Any]) -> str:
         """A sample as a line.
 
         Args:
             own: what stands first: the ``id`` of what was asked.
-            prompt: as it was asked.
         """
         values = {
             **own,
@@ -46,8 +45,7 @@ class Records:
             values["logprobs"] = _tokens(sampler, sample, self.logprobs)
         values |= {"seed": sampler.seed, "number": sample.number}
         if self.stamped:
-            recipe = replace(self.recipe, config=sampler.config, prompt=prompt)
-            options = recipe.to_json()
+            options = self.recipe.to_json()
             if self.logprobs is not None:
                 options["logprobs"] = self.logprobs
             if sample.attempt:

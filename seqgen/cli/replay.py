@@ -64,7 +64,7 @@ def replay(
 def _draw(together: list[Stamp], saved: Checkpoint, *, midi: bool) -> Iterator[bytes]:
     """Samples that one sampler draws."""
     from seqgen.cli import destination
-    from seqgen.cli.sample import payloads
+    from seqgen.cli.writing import payloads
 
     first = together[0]
     form = destination.choose(None, "mid" if midi else "abc", saved.card.kind, force=False).form
@@ -102,7 +102,7 @@ def _tell(text: bytes, model: str | None, path: str, line: int) -> None:
     own = {"id": values["id"]} if "id" in values else {}
     records = Records(recipe, logprobs, stamped=True)
     for sample in sampler.samples([number], attempt=attempt):
-        put(records.line(sampler, sample, own, recipe.prompt))
+        put(records.line(sampler, sample, own))
 
 
 def _attempt(options: dict[str, Any]) -> int:

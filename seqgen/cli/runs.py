@@ -17,6 +17,7 @@ from seqgen.errors import CheckpointError, InputError, OutputError, UsageError
 if TYPE_CHECKING:
     from seqgen.checkpoint import Checkpoint
     from seqgen.corpus.documents import Corpus
+    from seqgen.corpus.runs import RunIndex
     from seqgen.training.run import Run
 
 __all__ = ["Timing", "begin", "export", "go_on", "model_of", "spell"]
@@ -147,7 +148,8 @@ def export(path: Path) -> None:
         if saved.card.progress is None:
             say(f"{path} is a finished model already.")
             return
-        checkpoint.save(path, dataclasses.replace(saved.card, progress=None), saved.weights)
+        card = dataclasses.replace(saved.card, progress=None)
+        checkpoint.save(path, card, saved.weights, index=saved.index)
     say(f"{path} now holds its best weights alone.")
 
 
@@ -292,11 +294,22 @@ def _plan(
         description=description,
         resumable=resumable,
         start=start,
+        index=_index(training, start),
         began=timing.began,
         show_seconds=timing.show_seconds,
     )
     run.log_dir = log_dir
     return run
+
+
+def _index(training: Corpus, start: Checkpoint | None) -> tuple[RunIndex, ...]:
+    """Which runs stand in what a model has learnt from when the run has ended."""
+    from seqgen.corpus.runs import build, joined
+
+    own = build(training)
+    if start is None:
+        return () if own is None else (own,)
+    return joined(start.index, own)
 
 
 def _claim(path: Path, held: ExitStack) -> None:

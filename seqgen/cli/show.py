@@ -52,6 +52,7 @@ def show(
     the terminal can show pictures, else as coloured ABC.
     """
     from seqgen import checkpoint
+    from seqgen.corpus.runs import described
 
     if what is not None and _holds_tunes(what):
         if as_json:
@@ -62,7 +63,8 @@ def show(
         return
     saved = checkpoint.load(find(what))
     if as_json:
-        put(json.dumps(checkpoint.card_to_json(saved.card), indent=2) + "\n")
+        whole = {**checkpoint.card_to_json(saved.card), "index": described(saved.index)}
+        put(json.dumps(whole, indent=2) + "\n")
         return
     rows = _rows(saved)
     width = max(len(name) for name, _ in rows)
@@ -123,6 +125,7 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
         ("vocabulary", f"{model.vocabulary} tokens ({card.tokenizer.scheme})"),
         ("corpus", learnt),
         ("corpus digest", corpus.get("digest")),
+        ("index", _index(saved)),
         ("validation", quality),
         ("recipe", options),
         ("state", f"interrupted at step {card.progress['step']}" if card.progress else "finished"),
@@ -131,3 +134,17 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
         ("digest", card.digest),
     ]
     return [(name, str(value)) for name, value in rows]
+
+
+def _index(saved: Checkpoint) -> str:
+    """What there is for --novel to compare with."""
+    if not saved.index:
+        return "none, so that --novel needs --corpus" if saved.card.kind != "midi" else "none"
+    unit = "notes" if saved.card.kind == "abc" else "characters"
+    size = sum(len(each.bits) for each in saved.index) / 1e6
+    each = ", and ".join(
+        ("every run" if index.stride == 1 else f"one run in {index.stride}")
+        + f" of {index.length} {unit}"
+        for index in saved.index
+    )
+    return f"{each} ({size:.1f} MB)"

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
-__all__ = ["spelled"]
+from seqgen.cli.console import remark
+
+if TYPE_CHECKING:
+    from seqgen.checkpoint import Checkpoint
+
+__all__ = ["name_unknown", "spelled"]
 
 SHOWN = 10
 
@@ -23,6 +29,17 @@ def spelled(name: str, characters: Counter[str]) -> str:
         f"{characters.total():,} characters that {name} has not learnt count as the half bytes "
         f"they are spelled in: {each}" + (f" and {rest} others" if rest else "")
     )
+
+
+def name_unknown(saved: Checkpoint, prompt: str) -> None:
+    """Say which of a prompt's characters the model can only spell."""
+    if not prompt or saved.card.kind == "midi":
+        return
+    from seqgen.sampling.likelihood import spelled_in
+
+    tokenizer = saved.card.tokenizer
+    if found := Counter(spelled_in(tokenizer, tokenizer.encode(prompt))):
+        remark(spelled(saved.path.stem, found))
 
 
 def _visible(character: str) -> str:

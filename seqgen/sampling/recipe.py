@@ -46,9 +46,14 @@ class Recipe:
     echo: bool = True
 
     def sampler(
-        self, saved: Checkpoint, seed: int, observe: Callable[[str, float], None] | None = None
+        self,
+        saved: Checkpoint,
+        seed: int,
+        observe: Callable[[str, float], None] | None = None,
+        copies: Callable[[str], bool] | None = None,
+        like: Sampler | None = None,
     ) -> Sampler:
-        """What draws them."""
+        """What draws them; see Sampler for the arguments."""
         return Sampler(
             saved,
             self.config,
@@ -60,6 +65,8 @@ class Recipe:
             grammar=self.grammar,
             observe=observe,
             echo=self.echo,
+            copies=copies,
+            like=like,
         )
 
     def _gaps(self) -> Gaps | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqgen.checkpoint import Card, Checkpoint
+from seqgen.checkpoint import Checkpoint
 from seqgen.config import SamplingConfig
 from seqgen.corpus.stripping import split_heading, stripped_by, with_heading
 from seqgen.errors import InputError, SeqgenError, UsageError
 from seqgen.models import decoders
-from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions
+from seqgen.music.abc.grammar.conditions import Conditions
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import Drawing, Ending
 from seqgen.sampling.guide import Grammatical
+from seqgen.sampling.opened import Opened
 from seqgen.sampling.penalties import biases
 
 if TYPE_CHECKING:
     from seqgen.sampling.infill import Gaps
     from seqgen.sampling.likelihood import Scorer
-    from seqgen.sampling.novelty import Novelty
     from seqgen.sampling.text_grammar import TextGrammar
 
 __all__ = ["TRIES", "VALID", "Sample", "Sampler"]
@@ -75,7 +74,8 @@ class Sampler:
         grammar: what a text that is drawn must be.
         observe: told of every token drawn under the grammar; see ``Drawing``.
         echo: whether a sample's text has the prompt before it.
-        novelty: what tells copies, which are drawn again.
+        copies: whether a text is a copy of the corpus, and so to be drawn again.
+        like: another of the same model, whose parts serve again; ``attempts`` is one for both.
     Attributes:
         attempts: of the numbers that were drawn again, which draw was the first that is no copy.
     Raises:
@@ -97,15 +97,18 @@ class Sampler:
         grammar: TextGrammar | None = None,
         observe: Callable[[str, float], None] | None = None,
         echo: bool = True,
-        novelty: Novelty | None = None,
+        copies: Callable[[str], bool] | None = None,
+        like: Sampler | None = None,
     ) -> None:
-        self.novelty = novelty
-        self.attempts: dict[int, int] = {}
+        self.copies = copies
+        self.attempts: dict[int, int] = {} if like is None else like.attempts
         self.saved, self.config, self.seed, self._echo = saved, config, seed, echo
-        self._gaps, self._observe, self._best_of = gaps, observe, best_of
-        self._text_grammar = grammar
-        self._scorer: Scorer | None = None
-        self._check(config)  # what is wrong is known before any output
+        self._gaps, self.observe, self._best_of = gaps, observe, best_of
+        self._opened: Opened = Opened(saved) if like is None else like._opened
+        # What is wrong is known before any output.
+        biases(config.logit_bias, saved.card.tokenizer)
+        if saved.card.kind == "midi" and config.stop:
+            raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
         self._strip = stripped_by(saved.card.corpus) if saved.card.kind == "abc" else None
         self._title = conditions.title if conditions is not None else ""
         self._constraint: Constraint | None = None
@@ -120,58 +123,23 @@ class Sampler:
                 raise UsageError(
                     "this model writes MIDI, always valid; options for tunes are for models of ABC"
                 )
-            self._grammar = _events(saved)
+            self._grammar = self._opened.events()
         elif saved.card.kind != "abc":
             if conditions != VALID or gaps is not None or observe is not None:
                 raise UsageError("this model writes text, which has no metre, key or bars")
-            self._grammar = self._text_constraint(config)
+            if grammar is not None:
+                self._grammar = self._opened.text(grammar, config.max_tokens)
         elif conditions is not None:
             if self._strip == "titles":  # the heading says it, and the vocabulary need not spell it
                 conditions = replace(conditions, title="")
-            self._constraint = Constraint(
-                saved.card.tokenizer,
-                conditions,
-                compass=_compass(saved.card),
-                heading=self._heading("", 0)[0],
-            )
-            self._grammar = self._constraint
+            heading = self._heading("", 0)[0]
+            self._constraint = self._grammar = self._opened.constraint(conditions, heading)
         self.prompt = self._prepared(prompt)
-        self._decoder = decoders.build(saved.card.model, saved.weights)
-        self._drawing = self._draws()
-
-    def otherwise(self, config: SamplingConfig, seed: int) -> Sampler:
-        """The same with other options; the model is made ready only once.
-
-        Raises:
-            UsageError: a token that is to have a bias is none; or the model writes MIDI, and there
-                is a stop text.
-        """
-        self._check(config)
-        other = copy.copy(self)
-        if self._text_grammar is not None and config.max_tokens != self.config.max_tokens:
-            other._grammar = self._text_constraint(config)
-        other.config, other.seed = config, seed
-        other._drawing = other._draws()
-        return other
-
-    def _check(self, config: SamplingConfig) -> None:
-        biases(config.logit_bias, self.saved.card.tokenizer)
-        if self.saved.card.kind == "midi" and config.stop:
-            raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
-
-    def _text_constraint(self, config: SamplingConfig) -> Grammatical | None:
-        if self._text_grammar is None:
-            return None
-        from seqgen.sampling.text_constraint import TextConstraint
-
-        return TextConstraint(self.saved.card.tokenizer, self._text_grammar, config.max_tokens)
-
-    def _draws(self) -> Drawing:
-        model, weights = self.saved.card.model, self.saved.weights
-        return Drawing(
-            self._decoder, self.saved.card.tokenizer, self._heading(self.prompt, 0)[1], self.config,
-            seed=self.seed, length=_mean_length(self.saved.card), constraint=self._grammar,
-            observe=self._observe, exact=partial(decoders.build_exact, model, weights),
+        self._decoder = self._opened.decoder
+        self._drawing = Drawing(
+            self._decoder, saved.card.tokenizer, self._heading(self.prompt, 0)[1], config,
+            seed=seed, length=self._opened.mean_length, constraint=self._grammar, observe=observe,
+            exact=partial(decoders.build_exact, saved.card.model, saved.weights),
         )  # fmt: skip
 
     def _prepared(self, prompt: str) -> str:
@@ -207,7 +175,7 @@ class Sampler:
                     seed=self.seed, number=number, strip=self._strip,
                 )  # fmt: skip
             return
-        if self._best_of > 1 or self.novelty is not None:
+        if self._best_of > 1 or self.copies is not None:
             for sample in self.samples(numbers, attempt=attempt):
                 for text in filter(None, (sample.opening, sample.text)):
                     yield sample.number, text
@@ -233,19 +201,19 @@ class Sampler:
             SeqgenError: all that was drawn copies the corpus.
         """
         drawn = self._samples(numbers, prompts, attempt)
-        if self.novelty is None:
+        if self.copies is None:
             yield from drawn
             return
         for place, found in enumerate(drawn):
             sample, own = found, None if prompts is None else [prompts[place]]
             whole = self.prompt if own is None else self._prepared(own[0])
             tries = attempt
-            while self.novelty.copies(self._judged(sample, whole)):
+            while self.copies(self._judged(sample, whole)):
                 tries += 1
                 if tries - attempt == TRIES:
                     raise SeqgenError(
                         f"{TRIES} draws of sample {sample.number} copied the corpus; allow more "
-                        "with --novel, or raise --temperature"
+                        "with --max-shared, or raise --temperature"
                     )
                 sample = next(self._samples([sample.number], own, tries))
             if tries:
@@ -294,7 +262,7 @@ class Sampler:
     ) -> Iterator[tuple[int, str]]:
         """What is drawn after the prompt: see ``Drawing.samples``, but one after the other."""
         rows = max(1, min(_ROWS, len(keys), _STATE_BYTES // self._decoder.row_bytes()))
-        if self._observe is not None:  # it is told of one sample after the other
+        if self.observe is not None:  # it is told of one sample after the other
             rows = 1
 
         def heading(place: int) -> str:
@@ -337,11 +305,7 @@ class Sampler:
     @property
     def scorer(self) -> Scorer:
         """Of the same model."""
-        from seqgen.sampling.likelihood import Scorer
-
-        if self._scorer is None:
-            self._scorer = Scorer(self.saved)
-        return self._scorer
+        return self._opened.scorer
 
     def _opening(self, prompt: str, number: int) -> str:
         """What a sample's text has before what is drawn."""
@@ -376,31 +340,3 @@ class Sampler:
 def _closed(parts: list[str]) -> str:
     text = "".join(parts)
     return text if text.endswith("\n") else text + "\n"
-
-
-def _events(saved: Checkpoint) -> Grammatical:
-    from seqgen.sampling.event_constraint import EventConstraint
-
-    return EventConstraint(saved.card.tokenizer)
-
-
-def _compass(card: Card) -> tuple[int, int] | None:
-    """The lowest and highest pitch of the tunes that a model has learnt."""
-    match card.corpus.get("compass"):
-        case [int(low), int(high)] if WHOLE_RANGE[0] <= low <= high <= WHOLE_RANGE[1]:
-            return low, high
-    return None
-
-
-MOST = 1 << 60  # characters of a corpus
-
-
-def _mean_length(card: Card) -> int | None:
-    """Tokens of a document that a model has learnt from, on average; None if it does not know."""
-    match card.corpus:
-        case {"documents": int(documents), "characters": int(size)} if documents > 0 < size < MOST:
-            # Characters a token, as far as the held-out part was evaluated.
-            nats = card.metrics.get("nats_per_token", 0.0)
-            share = card.metrics.get("nats_per_char", nats) / nats if nats > 0.0 else 1.0
-            return max(1, round(share * size / documents))
-    return None

@@ -13,13 +13,14 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from seqgen import checkpoint
 from seqgen.config import ModelConfig, TrainingConfig
 from seqgen.corpus.documents import Corpus, Kind
+from seqgen.corpus.runs import RunIndex
 from seqgen.errors import OutputError, TrainingError
 from seqgen.files import LONGEST_NAME, require_folder
 from seqgen.models import parameters
@@ -60,6 +61,7 @@ class Run:
         description: what goes into the model file about the corpus.
         resumable: what must be known to load the same corpus again.
         start: a finished model to begin at.
+        index: which runs the corpus holds, for the model file.
 
     Attributes:
         log_dir: where event files for TensorBoard go; None writes none.
@@ -83,11 +85,12 @@ class Run:
         description: dict[str, Any],
         resumable: dict[str, Any],
         start: checkpoint.Checkpoint | None = None,
+        index: Sequence[RunIndex] = (),
     ) -> None:
         require_memory(model, config)
         self.kind = kind
         self.tokenizer, self.model, self.config, self.output = tokenizer, model, config, output
-        self.description, self.resumable = description, resumable
+        self.description, self.resumable, self.index = description, resumable, index
         self.batches = data.batches(model, config)
         self.rows = data.rows(model)
         self.tokens_per_unit = data.tokens_per_unit
@@ -119,6 +122,7 @@ class Run:
         description: dict[str, Any],
         resumable: dict[str, Any],
         start: checkpoint.Checkpoint | None = None,
+        index: Sequence[RunIndex] = (),
         began: float | None = None,
         show_seconds: float = 0.0,
     ) -> Run:
@@ -175,6 +179,7 @@ class Run:
             description=description,
             resumable=resumable,
             start=start,
+            index=index,
         )
         if wishes.steps is None:
             run.budget, run.costs = budget, run._try(budget, wishes.checkpoint_every)
@@ -211,6 +216,7 @@ class Run:
             kind=training.kind,
             description=card.corpus,
             resumable=(card.progress or {}).get("corpus", {}),
+            index=saved.index,
         )
         saving.restore(run, saved, memory)
         return run

@@ -65,7 +65,7 @@ def save(run: Run, path: Path, *, finished: bool) -> None:
         created=run.created,
         progress=progress,
     )
-    checkpoint.save(path, card, run.best_weights, memory)
+    checkpoint.save(path, card, run.best_weights, memory, index=run.index)
 
 
 def try_to_save(run: Run) -> Saved | Noted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqgen import load
-from tests.support import TUNES
+from seqgen import checkpoint, load
+from seqgen.cli import prompts
+from seqgen.cli.records import Records
+from seqgen.config import sampling
+from seqgen.errors import UsageError
+from seqgen.music.abc.grammar.conditions import Conditions
+from seqgen.sampling.recipe import Recipe
+from tests.support import TUNES, seqgen
 
 MakeModel = Callable[..., Path]
 COMMAND = [sys.executable, "-m", "seqgen", "sample"]
@@ -101,8 +108,8 @@ def test_objects_are_answered_in_order(folder: Path) -> None:
         "none",
     ]
     model = load(folder / "checkpoints" / "prose.safetensors")
-    prompts = ["To be", *["or not"] * 3, "x", "x", "a long prompt that others are not", ""]
-    for each, prompt in zip(drawn, prompts, strict=True):
+    begun = ["To be", *["or not"] * 3, "x", "x", "a long prompt that others are not", ""]
+    for each, prompt in zip(drawn, begun, strict=True):
         assert each["text"].startswith(prompt)
         assert each["finish_reason"] in ("stop", "length", "end")
         assert (each["finish_reason"] == "length") == (
@@ -114,6 +121,102 @@ def test_objects_are_answered_in_order(folder: Path) -> None:
     assert [each["text"] for each in drawn[4:6]] == [
         text.removesuffix("\n") for text in alone.texts(range(2))
     ]
+
+
+TUNES_ASKED: list[tuple[dict[str, object], Conditions | None]] = [
+    ({}, Conditions(key="G", bars=4)),
+    ({"meter": "6/8", "n": 2}, Conditions(meter="6/8", key="G", bars=4)),
+    ({"key": "D", "bars": 6, "form": "AAB"}, Conditions(key="D", bars=6, form="AAB")),
+    ({"unit_length": "1/8", "rhythm": "jig", "title": "The"},
+     Conditions(key="G", unit="1/8", bars=4, rhythm="jig", title="The")),
+    ({"range": "D-d", "temperature": "0.5..0.9"},
+     Conditions(key="G", bars=4, lowest=62, highest=74)),
+    ({"unconstrained": True, "max_tokens": 40, "temperature": 0.5}, None),
+    ({"best_of": 3, "echo": False, "prompt": "X:1\nT:a\n"}, Conditions(key="G", bars=4)),
+]  # fmt: skip
+
+
+def test_each_line_says_what_its_tune_is(make_model: MakeModel) -> None:
+    model = make_model("lstm", name="tunes", text=TUNES + "R:jig Cg")
+    folder = model.parent.parent
+    lines = "\n".join(json.dumps(asked | {"seed": 5}) for asked, _ in TUNES_ASKED)
+    arguments = ["-m", "tunes", "--key", "G", "--bars", "4", "--temp", "0.8..0.7", "-q"]
+    done = sample("--jsonl", *arguments, cwd=folder, stdin=lines)
+    assert done.returncode == 0, done.stderr
+    drawn = iter(done.stdout.splitlines(keepends=True))
+    saved = checkpoint.load(model)
+    for asked, conditions in TUNES_ASKED:
+        changes: dict[str, object] = {"temperature": 0.8, "final_temperature": 0.7}
+        if "range" in asked:
+            changes = {"temperature": 0.5, "final_temperature": 0.9}
+        if "unconstrained" in asked:
+            changes = {"temperature": 0.5, "max_tokens": 40}
+        recipe = Recipe(
+            sampling("abc", **changes),
+            str(asked.get("prompt", "")),
+            conditions,
+            best_of=3 if "best_of" in asked else 1,
+            echo="echo" not in asked,
+        )
+        sampler = recipe.sampler(saved, 5)
+        for each in sampler.samples(range(2 if "n" in asked else 1)):
+            assert next(drawn).decode() == Records(recipe, None, True).line(sampler, each, {})
+    again = seqgen("replay", "-", cwd=folder, stdin=done.stdout)
+    assert again.stdout == done.stdout
+
+
+def test_each_line_says_what_its_text_is(folder: Path) -> None:
+    pytest.importorskip("llguidance")
+    asked = [
+        {"regex": "[ab]{4}"},
+        {"json_schema": {"enum": [7, 8]}},
+        {"json_schema": '{"enum": [9]}', "seed": 2},
+        {"grammar": 'start: "c" "d"*', "max_tokens": 5},
+        {"regex": "[ab]{4}", "n": 2},
+    ]
+    stdin = "\n".join(map(json.dumps, asked))
+    done = sample("--jsonl", *PROSE, "--regex", "x", cwd=folder, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    texts = [json.loads(line)["text"] for line in done.stdout.splitlines()]
+    forms = ["[ab]{4}", "[78]", "9", "cd{0,4}", "[ab]{4}", "[ab]{4}"]
+    assert all(re.fullmatch(*each) for each in zip(forms, texts, strict=True)), texts
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"key": 5}', "key must be a text"),
+        ('{"bars": "8"}', "bars must be a whole number"),
+        ('{"bars": 2000}', "bars must be from 1 to 1024"),
+        ('{"meter": "wide"}', "meter: "),
+        ('{"range": "high"}', "range high is no range"),
+        ('{"form": "ABA"}', "form ABA brings a section back"),
+        ('{"unconstrained": true, "key": "G"}', "unconstrained leaves no condition"),
+        ('{"temperature": "0.1.."}', "temperature must be"),
+        ('{"best_of": 0}', "best_of must be"),
+        ('{"echo": 1}', "echo must be true or false"),
+        ('{"regex": "a"}', "this model writes music"),
+        ('{"regex": "a", "grammar": "b"}', "one of regex, grammar and json_schema"),
+        ('{"json_schema": 3}', "json_schema must be a text or an object"),
+    ],
+)
+def test_a_wrong_line_for_a_tune_is_named(
+    folder: Path,
+    line: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saved = checkpoint.load(folder / "checkpoints" / "tunes.safetensors")
+    recipe = Recipe(sampling("abc", max_tokens=30))
+    sampler = recipe.sampler(saved, 1)
+    asked = f'{{"id": 1, "bars": 1}}\n{line}\n'
+    monkeypatch.setattr(prompts, "stream_text", lambda _: [asked])
+    with pytest.raises(UsageError, match=r"^<stdin>:2: ") as caught:
+        prompts.draw_objects(sampler, Records(recipe, None, True), 0)
+    assert message in str(caught.value)
+    assert "--" not in str(caught.value).partition(";")[0]
+    assert json.loads(capsys.readouterr().out)["id"] == 1
 
 
 @pytest.mark.parametrize(
@@ -133,6 +236,7 @@ def test_objects_are_answered_in_order(folder: Path) -> None:
         ('{"logit_bias": {"z": "x"}}', "logit_bias must"),
         ('{"logprobs": 21}', "from 0 to 20"),
         ('{"seed": -1}', "seed must be"),
+        ('{"meter": "6/8"}', "no metre, key or bars"),
     ],
 )
 def test_a_wrong_line_is_named_and_those_before_it_are_answered(
@@ -186,7 +290,7 @@ BAD = [
     (["--lines", "-m", "tunes"], "--lines is for models of text"),
     (["--lines", "--json"], "drop --json"),
     (["--lines", "-p", "x"], "drop -p"),
-    (["--jsonl", "-n", "2"], "drop -p and -n"),
+    (["--jsonl", "-n", "2"], "drop -p, -f and -n"),
     (["--json", "-o", "x.txt"], "go to stdout"),
     (["--logprobs", "3"], "add --json"),
     (["--no-echo", "--format", "mid", "-m", "tunes"], "--format abc"),

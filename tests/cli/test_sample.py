@@ -122,6 +122,14 @@ def test_stdin_is_a_prompt_only_when_asked_for(folder: Path) -> None:
     done = sample("-m", "prose", "-", *SMALL, cwd=folder, stdin=opening)
     assert done.stdout.startswith(opening)
     assert len(done.stdout) > len(opening) + 10
+    (folder / "opening.txt").write_bytes(opening)
+    from_file = sample("-m", "prose", "-f", "opening.txt", *SMALL, cwd=folder)
+    assert from_file.stdout == done.stdout
+    twice = sample("-m", "prose", "-f", "opening.txt", "-p", "To be", *SMALL, cwd=folder)
+    assert (twice.returncode, twice.stdout) == (2, b"")
+    missing = sample("-m", "prose", "-f", "missing.txt", *SMALL, cwd=folder)
+    assert missing.returncode == 1
+    assert b"missing.txt" in missing.stderr
     without = sample("-m", "prose", *SMALL, cwd=folder, stdin=opening)
     assert not without.stdout.startswith(opening)
 
@@ -207,7 +215,7 @@ BAD = [
     (["-m", "prose", "--grammar", "none.lark"], 1, "none.lark: can't be read"),
     (["--regex", "a", "--json-schema", "x"], 2, "one of --regex, --grammar"),
     (["-m", "small", "--regex", "a"], 2, "for models of text"),
-    (["-", "-p", "x"], 2, "not both"),
+    (["-", "-p", "x"], 2, "one of -p, -f and stdin"),
 ]
 
 

@@ -152,6 +152,8 @@ def test_tunes_without_titles_in_other_keys(tunes: Path) -> None:
     assert "titles and numbers count neither as loss nor as characters" in done.stderr
     card = checkpoint.load(tunes / "m.safetensors").card
     assert (card.corpus["strip"], card.recipe["augment"]) == ("titles", True)
+    before = checkpoint.load(tunes / "m.safetensors").index
+    assert [(each.length, each.stride) for each in before] == [(12, 1)]
     assert "T" not in card.tokenizer.pieces
     shown = seqgen("show", "m.safetensors", cwd=tunes).stdout
     assert "without titles and numbers" in shown
@@ -171,6 +173,9 @@ def test_tunes_without_titles_in_other_keys(tunes: Path) -> None:
     )
     assert taught.returncode == 0, taught.stderr
     again = checkpoint.load(tunes / "m.safetensors").card
+    after = checkpoint.load(tunes / "m.safetensors").index
+    assert len(after) == 1  # it was the same corpus
+    assert after[0].same(before[0])
     assert (again.corpus["strip"], again.recipe["augment"]) == ("titles", False)
     assert again.corpus["validation_digest"] == card.corpus["validation_digest"]
 
@@ -222,6 +227,8 @@ def test_a_signal_saves_and_resume_goes_on_from_there(
         cwd=tunes,
     )
     assert whole.returncode == 0, whole.stderr
+    whole_index = checkpoint.load(tunes / "whole.safetensors").index
+    assert checkpoint.load(model).index[0].same(whole_index[0])
     expected = checkpoint.load(tunes / "whole.safetensors").weights
     assert all((checkpoint.load(model).weights[n] == w).all() for n, w in expected.items())
 

@@ -54,8 +54,14 @@ def same(expected: Path, got: Path) -> bool:
         assert values.pop("created")
         assert values.pop("digest")
         cards.append(values)
-    return cards[0] == cards[1] and all(
-        other.weights[name].tobytes() == weight.tobytes() for name, weight in one.weights.items()
+    assert len(one.index) == len(other.index) == 1
+    return (
+        cards[0] == cards[1]
+        and one.index[0].same(other.index[0])
+        and all(
+            other.weights[name].tobytes() == weight.tobytes()
+            for name, weight in one.weights.items()
+        )
     )
 
 

@@ -24,6 +24,7 @@ from seqgen import checkpoint
 from seqgen.cli.show import _rows
 from seqgen.config import SamplingConfig
 from seqgen.errors import CheckpointError, SeqgenError
+from seqgen.sampling.novelty import Indexed
 from seqgen.sampling.sampler import Sampler
 from tests.hostile import guard
 from tests.hostile.mutations import damaged
@@ -52,7 +53,9 @@ def joined(header: dict[str, Any], tensors: bytes) -> bytes:
 
 def signed(header: dict[str, Any], card: dict[str, Any], tensors: bytes) -> bytes:
     """The file of a header with a card whose digests are right, as far as they can be."""
-    groups: dict[str, dict[str, Any]] = {checkpoint.MODEL: {}, checkpoint.TRAINING: {}}
+    groups: dict[str, dict[str, Any]] = {
+        prefix: {} for prefix in (checkpoint.MODEL, checkpoint.TRAINING, checkpoint.INDEX)
+    }
     for name, place in header.items():
         for prefix, group in groups.items():
             if name.startswith(prefix):
@@ -62,10 +65,11 @@ def signed(header: dict[str, Any], card: dict[str, Any], tensors: bytes) -> byte
                     tensor = np.frombuffer(tensors[begin:end], dtype).reshape(place["shape"])
                 except (ValueError, TypeError):
                     continue
-                group[name.removeprefix(prefix)] = tensor
+                group[name if prefix == checkpoint.INDEX else name.removeprefix(prefix)] = tensor
     training = groups[checkpoint.TRAINING]
     card["training_digest"] = checkpoint._digest({}, training) if training else None
-    card["digest"] = checkpoint._digest(card, groups[checkpoint.MODEL])
+    signs = groups[checkpoint.MODEL] | groups[checkpoint.INDEX]
+    card["digest"] = checkpoint._digest(card, signs)
     header["__metadata__"] = {"seqgen": json.dumps(card)}
     return joined(header, tensors)
 
@@ -130,7 +134,7 @@ def read(path: Path) -> str:
         assert value is not None
     try:
         sampler = Sampler(saved, SamplingConfig(max_tokens=64), prompt="", seed=0)
-        sampler.text(0)
+        Indexed(saved.index, saved.card.kind, None).copies(sampler.text(0))
     except SeqgenError:
         return "read, not drawn from"
     return "read"

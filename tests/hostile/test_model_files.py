@@ -14,22 +14,25 @@ import pytest
 
 from seqgen import checkpoint
 from seqgen.config import Architecture, ModelConfig
+from seqgen.corpus.documents import Corpus, Document
+from seqgen.corpus.runs import build
 from seqgen.errors import CheckpointError
 from seqgen.models import parameters
 from seqgen.sampling.borders import pick
 from tests.hostile import guard
-from tests.hostile.model_reader import parts, signed
+from tests.hostile.model_reader import joined, parts, signed
 
 MakeModel = Callable[..., Path]
 PIECES = 20  # of 2,500 files for each of two models: 100,000
 
 
 def interrupted(path: Path) -> Path:
-    """The same model as a run that has not ended has it."""
+    """The same model as a run that has not ended has it, with two corpora behind it."""
     saved = checkpoint.load(path)
+    index = [build(Corpus("made", "text", (Document(text, "", 30),))) for text in (30 * "a", "b")]
     card = dataclasses.replace(saved.card, progress={"step": 1})
     memory = {"optimizer/mean": np.arange(50, dtype=np.float32), "step": np.array([1])}
-    checkpoint.save(path, card, saved.weights, memory)
+    checkpoint.save(path, card, saved.weights, memory, index=[each for each in index if each])
     return path
 
 
@@ -204,14 +207,13 @@ def test_what_training_keeps_can_not_be_left_out(make_model: MakeModel) -> None:
     path = interrupted(make_model())
     header, tensors = parts(path.read_bytes())
     kept = {name: place for name, place in header.items() if not name.startswith("training/")}
-    size = max(place["data_offsets"][1] for name, place in kept.items() if name != "__metadata__")
-    first = min(place["data_offsets"][0] for name, place in kept.items() if name != "__metadata__")
+    left = b""
     for name, place in kept.items():
         if name != "__metadata__":
-            place["data_offsets"] = [at - first for at in place["data_offsets"]]
-    text = json.dumps(kept).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + tensors[first:size])
+            begin, end = place["data_offsets"]
+            place["data_offsets"] = [len(left), len(left) + end - begin]
+            left += tensors[begin:end]
+    path.write_bytes(joined(kept, left))
     checkpoint.load(path)
     with pytest.raises(CheckpointError, match="what training keeps in it is damaged"):
         checkpoint.load_training(path)

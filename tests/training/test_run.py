@@ -13,6 +13,7 @@ import pytest
 from seqgen import checkpoint
 from seqgen.config import Architecture, TrainingConfig, from_json
 from seqgen.corpus.documents import Corpus, Document
+from seqgen.corpus.runs import build
 from seqgen.errors import OutputError, TrainingError
 from seqgen.tokenization import Tokenizer
 from seqgen.training.plan import Wishes
@@ -35,6 +36,7 @@ def make_corpus(seed: int, tunes: int) -> Corpus:
 
 
 TRAINING, VALIDATION = make_corpus(0, 60), make_corpus(1, 8)
+INDEX = (build(TRAINING),)
 TOKENIZER = Tokenizer.learn("char", (document.text for document in TRAINING.documents))
 
 
@@ -50,6 +52,7 @@ def plan(output: Path, **wishes: object):  # type: ignore[no-untyped-def]
         output,
         description={"name": "made", "digest": TRAINING.digest},
         resumable={"sources": ["made"]},
+        index=INDEX,
     )
 
 

@@ -1,0 +1,96 @@
+"""What a JSON object asks for: the options of ``seqgen sample``, by their names."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from seqgen.cli.drawing import temperatures
+from seqgen.config import SamplingConfig
+from seqgen.errors import UsageError
+from seqgen.music.abc.grammar.conditions import Conditions, parse_range
+from seqgen.sampling.recipe import Recipe, changed
+from seqgen.sampling.sampler import VALID
+from seqgen.sampling.text_grammar import TextGrammar
+
+__all__ = ["asked"]
+
+# What JSON may ask for beside the fields of SamplingConfig, and of which type.
+_ASKED: dict[str, type] = {"prompt": str, "best_of": int, "echo": bool, "unconstrained": bool}
+_CONDITIONS: dict[str, type] = {
+    "meter": str, "key": str, "unit_length": str, "rhythm": str, "title": str, "bars": int,
+    "form": str,
+}  # fmt: skip
+_FIELDS = {"unit_length": "unit"}  # of Conditions, where they have another name
+_GRAMMARS: tuple[Literal["regex", "grammar", "json_schema"], ...] = (
+    "regex",
+    "grammar",
+    "json_schema",
+)
+_CALLED = {str: "a text", int: "a whole number", bool: "true or false"}
+
+
+def asked(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """A recipe with other values, as a JSON object has them.
+
+    Args:
+        values: of the fields of SamplingConfig, see changed, but that ``temperature`` may be as
+            ``"0.7..1.1"``; ``prompt``, ``best_of`` and ``echo``; what a tune is to be, by the
+            options' names, ``unit_length`` and ``range`` among them, and ``unconstrained``; and
+            ``regex``, ``grammar`` or ``json_schema``, an object or its text.
+    Raises:
+        UsageError: there is no such option, or it can't have that value.
+    """
+    given = dict(values)
+    fields = [field.name for field in dataclasses.fields(SamplingConfig)]
+    names = [*fields, *_ASKED, *_CONDITIONS, "range", *_GRAMMARS]
+    if unknown := [name for name in given if name not in names]:
+        raise UsageError(f"there is no option {unknown[0]!r}; there are {', '.join(names)}")
+    for name, kind in {**_ASKED, **_CONDITIONS, "range": str}.items():
+        if name in given and type(given[name]) is not kind:
+            raise UsageError(f"{name} must be {_CALLED[kind]}")
+    if given.get("best_of", 1) < 1:
+        raise UsageError("best_of must be 1 or more")
+    plain = {name: given.pop(name) for name in ("prompt", "best_of", "echo") if name in given}
+    conditions = _conditioned(recipe.conditions, given)
+    grammars = [_grammar(name, given.pop(name)) for name in _GRAMMARS if name in given]
+    if len(grammars) > 1:
+        raise UsageError("a text is held to one of regex, grammar and json_schema")
+    if "temperature" in given:  # one that moves comes whole from the line or from the command
+        own = given["temperature"]
+        given["temperature"], last = temperatures(own) if isinstance(own, str) else (own, None)
+        given = {"final_temperature": last, **given}
+    return dataclasses.replace(
+        recipe,
+        config=changed(recipe.config, given),
+        conditions=conditions,
+        grammar=grammars[0] if grammars else recipe.grammar,
+        **plain,
+    )
+
+
+def _conditioned(conditions: Conditions | None, given: dict[str, Any]) -> Conditions | None:
+    """Conditions with those that are given, which are taken out."""
+    free = given.pop("unconstrained", conditions is None)
+    own = {_FIELDS.get(name, name): given.pop(name) for name in _CONDITIONS if name in given}
+    within = given.pop("range", None)
+    if free and (own or within is not None):
+        raise UsageError("unconstrained leaves no condition that could hold; drop one of them")
+    if free:
+        return None
+    try:
+        if within is not None:
+            own["lowest"], own["highest"] = parse_range(within)
+        return dataclasses.replace(conditions or VALID, **own)
+    except UsageError as error:  # which names an option
+        raise UsageError(str(error).removeprefix("--")) from error
+
+
+def _grammar(kind: Literal["regex", "grammar", "json_schema"], source: object) -> TextGrammar:
+    if kind == "json_schema" and isinstance(source, dict):
+        source = json.dumps(source)
+    if not isinstance(source, str):
+        raise UsageError(f"{kind} must be a text" + " or an object" * (kind == "json_schema"))
+    return TextGrammar(kind, source)
