@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from seqgen.cli import destination
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["choose_target", "draw", "draw_json", "form_beside", "payloads", "stamps", "unstamped"]
 
 NATIVE = {"abc": "abc", "text": "txt", "midi": "txt"}  # what each kind of model writes by itself
+FEW = 9
 STAMPED = {"abc", "mid"}  # the forms that have room for a stamp
 
 Stamped = Callable[[int], str]
@@ -65,7 +67,7 @@ def draw_json(
     if jsonl:
         draw_objects(sampler, records, numbers[0])
         return
-    for each in sampler.samples(numbers):
+    for each in chain.from_iterable(map(sampler.samples, _soon(numbers))):
         put(records.line(sampler, each, {}))
 
 
@@ -171,7 +173,7 @@ def _stream(sampler: Streams, numbers: Sequence[int], stamped: Stamped) -> None:
         line = stamped(current)
         put(gap + line + "\n" * bool(line))
 
-    for number, piece in sampler.pieces(numbers):
+    for number, piece in chain.from_iterable(map(sampler.pieces, _soon(numbers))):
         while current != number:
             move()
         put(piece)
@@ -179,6 +181,16 @@ def _stream(sampler: Streams, numbers: Sequence[int], stamped: Stamped) -> None:
     while current != numbers[-1]:
         move()
     put("" if last.endswith("\n") else "\n")
+
+
+def _soon(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Samples in groups that are drawn together, so that the first is not kept waiting for 63.
+
+    Whoever reads a few of many (`| head`) has them as soon as if there were no more.
+    """
+    for group in (numbers[:1], numbers[1:FEW], numbers[FEW:]):
+        if group:
+            yield group
 
 
 def payloads(
