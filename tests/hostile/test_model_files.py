@@ -45,11 +45,12 @@ def tiny(path: Path) -> Path:
     return interrupted(path)
 
 
-def reread(path: Path, piece: int, count: int) -> None:
+def reread(path: Path, piece: int, count: int) -> dict[str, Any]:
     report = guard.run("tests.hostile.model_reader", path, piece, count)
     assert report["files"] == count
     assert report["refused"] > count // 2
     assert report["read"] > count // 50  # some changes do no harm
+    return report
 
 
 MODELS: list[tuple[Architecture, str]] = [("transformer", "char"), ("lstm", "bpe")]
@@ -66,9 +67,14 @@ def test_hostile_files_are_refused_or_harmless(
 @pytest.mark.parametrize("piece", range(1, PIECES + 1))
 @pytest.mark.parametrize(("arch", "scheme"), MODELS)
 def test_a_hundred_thousand_hostile_files(
-    make_model: MakeModel, arch: Architecture, scheme: str, piece: int
+    make_model: MakeModel,
+    arch: Architecture,
+    scheme: str,
+    piece: int,
+    tell: Callable[[str], None],
 ) -> None:
-    reread(interrupted(make_model(arch, scheme=scheme)), piece, 2500)
+    report = reread(interrupted(make_model(arch, scheme=scheme)), piece, 2500)
+    tell(f"{arch}, {scheme}: {report}")
 
 
 def refuses(path: Path, data: bytes) -> bool:
