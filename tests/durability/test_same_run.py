@@ -136,13 +136,13 @@ def test_an_end_in_the_middle_of_an_evaluation_comes_at_once(at: str, tmp_path: 
 
 @pytest.mark.usefixtures("tensorflow")
 def test_an_end_before_the_first_update_leaves_a_finished_model(tmp_path: Path) -> None:
-    from seqgen.training.run import Run
+    from seqgen.training.launch import plan_run
     from tests.training.test_run import TOKENIZER, TRAINING, VALIDATION, Wishes
 
     path = tmp_path / "model.safetensors"
     finish(plan(path, arch="rnn", layers=1, steps=2))
     before = path.read_bytes()
-    run = Run.plan(
+    run = plan_run(
         *(TRAINING, VALIDATION, TOKENIZER, Wishes(steps=3, batch_size=4, seq_length=16), path),
         description={},
         resumable={},
