@@ -73,7 +73,7 @@ class Trainer:
             state = tf.stack([state] * config.accumulate)
         self.state = tf.Variable(state, trainable=False)
         compiled = config.compute == "xla"
-        # They say themselves what is to be chosen and repeated. Autograph, which would look for that
+        # They say themselves what is to be chosen and repeated. Autograph, which would look for it
         # in their source, takes a quarter of a small network's start and finds nothing.
         self._update = tf.function(
             self._update_eagerly,
