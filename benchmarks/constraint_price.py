@@ -66,10 +66,14 @@ def price(
 
 
 def by_turns(
-    decoder: Decoder, tokenizer: Tokenizer, constraint: Constraint, count: int
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    constraint: Constraint,
+    count: int,
+    temperature: float,
 ) -> tuple[list[str], list[str], float, float, list[float]]:
     """Tunes with and without, tokens a second of each, and the share removed at each step."""
-    config = SamplingConfig(max_tokens=4000)
+    config = SamplingConfig(max_tokens=4000, temperature=temperature)
     removed: list[float] = []
     texts: tuple[list[str], list[str]] = ([], [])
     tokens, seconds = [0, 0], [0.0, 0.0]
@@ -141,6 +145,7 @@ def main() -> None:
     parser.add_argument("model", help="a model file of tunes")
     parser.add_argument("held_out", help="an ABC file that it was not trained on")
     parser.add_argument("--tunes", type=int, default=1000)
+    parser.add_argument("--temperature", type=float, default=1.0, help="of the drawn tunes")
     options = parser.parse_args()
     saved = checkpoint.load(options.model)
     tokenizer = saved.card.tokenizer
@@ -155,7 +160,7 @@ def main() -> None:
         print(f"{name}: {free:.4f} bits a character without, {held:.4f} with the grammar; "
               f"{measured} tunes, {beyond} beyond it")  # fmt: skip
     held_texts, free_texts, held_rate, free_rate, removed = by_turns(
-        decoder, tokenizer, constraint, options.tunes
+        decoder, tokenizer, constraint, options.tunes, options.temperature
     )
     half = sum(share > 0.5 for share in removed) / len(removed)
     print(f"removed a step: mean {np.mean(removed):.3%}; more than half at {half:.2%} of steps")

@@ -32,8 +32,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgen.config import ModelConfig, from_json, to_json
-from seqgen.corpus.documents import UNITS
+from seqgen.config import UNITS, ModelConfig, from_json, to_json
 from seqgen.errors import CheckpointError, SeqgenError
 from seqgen.files import reason, write_atomically
 from seqgen.models.parameters import Weights, shapes

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_SAMPLING",
+    "UNITS",
     "Architecture",
     "Compute",
+    "Kind",
     "ModelConfig",
     "Precision",
     "SamplingConfig",
@@ -31,6 +33,10 @@ __all__ = [
 Architecture = Literal["rnn", "gru", "lstm", "transformer"]
 Precision = Literal["float32", "bfloat16"]
 Compute = Literal["plain", "xla"]
+Kind = Literal["abc", "text", "midi"]
+
+UNITS: dict[Kind, str] = {"abc": "char", "text": "char", "midi": "event"}
+"""What a model's loss is counted by, whatever its tokens."""
 
 # Bounds on what a file may ask us to allocate; far above anything a laptop trains.
 MAX_LAYERS = 64

@@ -9,13 +9,10 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
-import glob
 import os
-import secrets
 import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -260,6 +257,8 @@ def output_stream(
     Raises:
         OutputError: the folder or file can't be written (full, read-only, no permission …).
     """
+    import tempfile
+
     target = Path(path)
     temporary: str | None = None
     if "\0" in target.name:
@@ -307,6 +306,8 @@ def remove_leftovers(path: Path) -> None:
     """
     if len(path.name) > LONGEST_NAME:  # it may be that of another name with the same beginning
         return
+    import glob
+
     for left in path.parent.glob(glob.escape(_prefix(path)) + "????????.tmp"):
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
@@ -321,7 +322,7 @@ def _prefix(target: Path) -> str:
 
 def _keep(target: Path, previous: Path) -> None:
     """Give a file a second name at once, whatever had that name before."""
-    second = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}.tmp")
+    second = target.with_name(f"{_prefix(target)}{os.urandom(4).hex()}.tmp")
     try:
         second.hardlink_to(target)
         second.replace(previous)
@@ -341,7 +342,7 @@ def write_once(path: str | os.PathLike[str], data: bytes) -> None:
         OutputError: see output_stream.
     """
     target = Path(path)
-    mine = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    mine = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
     write_atomically(mine, data)
     try:
         target.hardlink_to(mine)

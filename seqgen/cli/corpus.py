@@ -12,6 +12,7 @@ import typer
 
 from seqgen.cli.completion import corpora
 from seqgen.cli.console import Color, When, console, printable, put, say
+from seqgen.cli.lean import Command, Subcommands
 from seqgen.cli.options import Encoding
 from seqgen.errors import InputError
 
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
+    cls=Subcommands,
+    add_completion=False,
     no_args_is_help=True,
     help="The collections seqgen knows, and what is in a corpus.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_collections(_color: Color = When.auto) -> None:
     """List the collections that can be named instead of a file.
 
@@ -49,7 +52,7 @@ def list_collections(_color: Color = When.auto) -> None:
     _print_table(("name", "kind", "documents", "place", "title, contents, licence, source"), about)
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
     source: Annotated[
         str,
@@ -72,7 +75,7 @@ def show(
     put(_choose(corpus, source, which))
 
 
-@app.command()
+@app.command(cls=Command)
 def stats(
     sources: Annotated[
         list[str] | None,

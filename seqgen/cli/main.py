@@ -9,22 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen import __version__
-from seqgen.cli import (
-    check,
-    convert,
-    corpus,
-    demo,
-    man,
-    play,
-    plot,
-    replay,
-    sample,
-    score,
-    settings,
-    show,
-    train,
-)
+from seqgen.cli import VERSION, settings
+from seqgen.cli.commands import EXIT_STATUS, Group
 from seqgen.cli.console import Debug, Verbose, debugging, printable, say
 from seqgen.errors import SeqgenError
 from seqgen.files import reason
@@ -33,29 +19,17 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="seqgen",
+    cls=Group,
     no_args_is_help=True,
-    epilog=man.EXIT_STATUS,
+    epilog=EXIT_STATUS,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo.demo)
-app.command(epilog=train.EXAMPLES)(train.train)
-app.command()(sample.sample)
-app.command()(replay.replay)
-app.command(epilog=score.EXAMPLES)(score.score)
-app.command()(show.show)
-app.command()(plot.plot)
-app.command()(convert.convert)
-app.command()(play.play)
-app.command()(check.check)
-app.add_typer(corpus.app, name="corpus")
-app.command()(settings.config)
-app.command()(man.man)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"seqgen {__version__}")
+        typer.echo(VERSION)
         raise typer.Exit
 
 
@@ -117,12 +91,12 @@ def _report(error: Exception) -> int:
         return 1
     usage = getattr(error, "exit_code", None)
     if isinstance(usage, int) and hasattr(error, "format_message"):
-        from typer.rich_utils import rich_format_error
+        from seqgen.cli.pages import load_pages
 
         shown: Any = error  # of a class of Click's, which Typer has as its own and keeps to itself
         if isinstance(getattr(shown, "message", None), str):
             shown.message = printable(shown.message)
-        rich_format_error(shown)
+        load_pages().rich_format_error(shown)
         return usage
     kind = type(error).__name__
     say(f"seqgen: this is a fault in seqgen: {kind}: {error}; --debug shows where it happened")

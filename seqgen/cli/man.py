@@ -10,15 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from seqgen import __version__
+from seqgen.cli.commands import EXIT_STATUS
 from seqgen.cli.console import Debug
 from seqgen.errors import UsageError
 
-__all__ = ["EXIT_STATUS", "man"]
-
-EXIT_STATUS = (
-    "Exit status: 0 when all went well, 1 when something could not be done, 2 when an option can't "
-    "be right, 130 after Ctrl-C and 143 after SIGTERM."
-)
+__all__ = ["man"]
 
 
 def man(

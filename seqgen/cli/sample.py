@@ -226,7 +226,6 @@ def sample(
     out before --temperature. docs/sampling.md says what each does.
     """
     from seqgen.cli import destination
-    from seqgen.cli.port import find_port
     from seqgen.cli.prompts import draw_lines
     from seqgen.config import sampling
     from seqgen.files import read_text
@@ -283,6 +282,8 @@ def sample(
     if port is not None:
         if output is not None or form is not None or infill is not None:
             raise UsageError("--port plays what is drawn; drop --output, --format and --infill")
+        from seqgen.cli.port import find_port
+
         port = find_port(port)
     opened = load(find(model))
     kind = opened.card.kind

@@ -17,13 +17,13 @@ import difflib
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from seqgen.cli.console import Debug, printable
+from seqgen.cli.values import read_plainly
 from seqgen.errors import InputError, UsageError
 
 __all__ = ["config", "defaults", "location"]
@@ -32,8 +32,7 @@ VARIABLE = "SEQGEN_CONFIG"
 MAX_FILE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
+class _Setting(NamedTuple):
     """An option that is not as built in: of which command, where it was set, and to what."""
 
     section: str
@@ -113,6 +112,7 @@ def _checked(context: typer.Context, option: Any, value: Any, place: str) -> Any
         raise UsageError(f"{place} must be a text or a number")
     texts = [str(each) for each in values]
     text = texts if option.multiple else texts[0]
+    read_plainly(option)
     try:
         option.process_value(context, text)
     except typer.BadParameter as error:

@@ -11,17 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
+from seqgen.config import UNITS, Kind
 from seqgen.errors import InputError
 from seqgen.files import stream_text
 
 __all__ = ["LARGE", "UNITS", "Corpus", "Document", "FileDocument", "Kind", "blocks"]
-
-Kind = Literal["abc", "text", "midi"]
-
-UNITS: dict[Kind, str] = {"abc": "char", "text": "char", "midi": "event"}
-"""What a model's loss is counted by, whatever its tokens."""
 
 LARGE = 1 << 24
 """Files larger than this together (in bytes), if they hold text, stay where they are; a corpus of

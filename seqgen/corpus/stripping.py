@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from seqgen.corpus.documents import Corpus, Document
 from seqgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from seqgen.corpus.documents import Corpus
 
 __all__ = [
     "LEFT_OUT",
@@ -53,6 +55,8 @@ def strip_corpus(corpus: Corpus, what: Strip) -> Corpus:
     Raises:
         UsageError: the corpus holds no tunes.
     """
+    from seqgen.corpus.documents import Document
+
     if corpus.kind != "abc":
         raise UsageError(f"--strip {what} is for tunes, and the corpus holds {corpus.kind}")
     texts = [strip(document.text, what) for document in corpus.documents]

@@ -15,6 +15,9 @@ most twice itself times c (1 - c).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,9 +37,13 @@ __all__ = ["UNSURE", "Borders", "pick", "rounding"]
 UNSURE = -1
 """Stands for a token that can't be told yet."""
 
-# Of the logits' root mean square. Over 77,000 tokens of trained networks of both kinds the largest
-# error was 3e-6 of it, and that of one token in a hundred 1.5e-6.
-_ROUNDING = 2.0**-17
+# Of the logits' standard deviation. Over 40,000 tokens of trained networks of both kinds and of a
+# random one, drawn alone and several at once, no error was above 3.2e-6 of it, that of one token in
+# a hundred 2.2e-6. None moved a cumulative probability c by more than 5.9e-6 of it times c (1 - c),
+# in trained networks 4.3e-6; 7.6e-6 is reckoned with.
+_ROUNDING = 2.0**-18
+# What all logits have in common costs them the last bits of their sums.
+_OFFSET = 2.0**-22
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -44,8 +51,15 @@ BoolArray = NDArray[np.bool_]
 
 def rounding(logits: NDArray[np.floating]) -> FloatArray:
     """The error to reckon with in logits, (batch, vocabulary) float32: (batch,)."""
-    squares = np.einsum("bv,bv->b", logits, logits)
-    return np.asarray(_ROUNDING * np.sqrt(squares / logits.shape[-1]), np.float64)
+    size = logits.shape[-1]
+    errors = []
+    # Of numbers one by one, arithmetic costs less than of arrays of a few.
+    sums, squares = np.add.reduce(logits, -1).tolist(), np.vecdot(logits, logits).tolist()
+    for total, square in zip(sums, squares, strict=True):
+        mean = total / size
+        variance = max(square / size - mean * mean, 0.0)
+        errors.append(_ROUNDING * math.sqrt(variance) + _OFFSET * abs(mean))
+    return np.array(errors)
 
 
 class Borders:
@@ -120,7 +134,9 @@ class Borders:
 
 
 def pick(
-    probabilities: FloatArray, uniform: FloatArray, borders: Borders | None = None
+    probabilities: FloatArray,
+    uniform: Sequence[float] | FloatArray,
+    borders: Borders | None = None,
 ) -> IntArray:
     """Ids drawn from distributions, (batch,), UNSURE where a border is too near.
 
@@ -137,12 +153,18 @@ def pick(
     if not (totals > 0.0).all():  # NaN: the weights, though finite, are too large to reckon with
         raise CheckpointError("this model's weights give no probabilities; train it anew")
     cumulative /= totals  # ends in exactly 1, above every uniform number
-    drawn: IntArray = (cumulative <= uniform[:, None]).sum(-1)
+    drawn = [
+        int(row.searchsorted(number, "right"))
+        for row, number in zip(cumulative, uniform, strict=True)
+    ]
     if borders is not None:
-        rows = np.arange(len(drawn))
-        edges = np.stack([cumulative[rows, drawn - 1], cumulative[rows, drawn]])
-        edges[0, drawn == 0] = 0.0
-        gaps = np.abs(edges - uniform)
-        gaps -= 2.0 * borders.error * edges * (1.0 - edges) + borders.doubt
-        drawn[gaps.min(0) <= 0.0] = UNSURE
-    return drawn
+        errors, doubts = borders.error.tolist(), borders.doubt.tolist()
+        for at, (token, error, doubt) in enumerate(zip(drawn, errors, doubts, strict=True)):
+            below = cumulative.item(at, token - 1) if token else 0.0
+            above, number = cumulative.item(at, token), float(uniform[at])
+            if (
+                number - below <= 2.0 * error * below * (1.0 - below) + doubt
+                or above - number <= 2.0 * error * above * (1.0 - above) + doubt
+            ):
+                drawn[at] = UNSURE
+    return np.array(drawn)

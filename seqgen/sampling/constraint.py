@@ -6,6 +6,7 @@ pieces are texts. Masks are kept by state, less what no single token can ask abo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +18,8 @@ from seqgen.music.abc.grammar.bars import accompanied
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
 from seqgen.music.abc.grammar.events import spelling
 from seqgen.music.abc.grammar.finish import Finisher
+from seqgen.music.abc.grammar.header import is_plain
+from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.grammar.state import Music, Spelling
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
@@ -31,6 +34,7 @@ _MAX_STATES = 1 << 15
 _FARTHEST = 512  # tokens; the most that tests have met is a sixth of it
 _NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
 _EVENT_LETTERS = _NOTE_LETTERS | frozenset("zx")
+_FIELD = re.compile(r"\n?\[?[H-Zm-wy]:[^|:]*")  # of letters that are no note or rest
 
 
 @dataclass(slots=True)
@@ -92,14 +96,22 @@ class Constraint:
         self._reader = Grammar(conditions, alphabet, watches=self.grammar.notes.watches)
         self._finisher = Finisher(self.grammar)
         # Odd pieces are those about which the key of a mask does not know enough.
-        self._root, self._odd = _Node(), _Node()
+        self._root, self._odd, self._plain = _Node(), _Node(), _Node()
+        self._plain_tokens: list[int] = []  # which need no look in a title
         for token, piece in enumerate(tokenizer.pieces, FIRST_PIECE):
-            node = self._odd if _asks_more(piece) else self._root
+            node = self._root
+            if _asks_more(piece):
+                node = self._odd
+            elif is_plain(piece):
+                node = self._plain
+                self._plain_tokens.append(token)
             for character in piece:
                 node = node.children.setdefault(character, _Node())
             node.token = token
+        longest = max(map(len, tokenizer.pieces), default=1)
         # One token can add at most this much to what is needed to finish.
-        self._margin = 64 + 16 * max(map(len, tokenizer.pieces), default=1)
+        self._margin = 64 + 16 * longest
+        self._hurry = MOST_IDLE - longest  # before that, no token can meet that bound
         # No state is farther from an end than this, but for bars and values that were asked for.
         sections = max(1, len(conditions.sections))
         asked = 64 * sections * max(0, conditions.section_bars)
@@ -178,6 +190,10 @@ class Constraint:
             if len(self._masks) >= self._most_masks:
                 self._forget()
             self._walk(self._root, state, tokens)
+            if self.grammar.takes_text(state):
+                tokens += self._plain_tokens
+            else:
+                self._walk(self._plain, state, tokens)
             mask = np.zeros(self._tokenizer.size, np.bool_)
             mask[tokens] = True
             mask[BOUNDARY] = self.grammar.is_final(state)
@@ -211,13 +227,17 @@ class Constraint:
 
     def _walk(self, node: _Node, state: State, tokens: list[int]) -> None:
         """Adds the tokens below a node that may come."""
-        for character, child in node.children.items():
-            after = self.grammar.advance(state, character)
-            if after is not None:
-                if child.token >= 0:
-                    tokens.append(child.token)
-                if child.children:
-                    self._walk(child, after, tokens)
+        # No recursion: a stranger's model may have a token of any length.
+        ways = [(node, state)]
+        while ways:
+            node, state = ways.pop()
+            for character, child in node.children.items():
+                after = self.grammar.advance(state, character)
+                if after is not None:
+                    if child.token >= 0:
+                        tokens.append(child.token)
+                    if child.children:
+                        ways.append((child, after))
 
     def advance(self, state: State, token: int) -> State:
         """The state after a token that is allowed."""
@@ -250,6 +270,7 @@ class Constraint:
         kept = state._replace(
             setting=state.setting._replace(key=()), text=text, last=(), alters=(),
             pickup=short + 2 * shifted, symbols=state.symbols and state.first,
+            idle=max(0, state.idle - self._hurry),
         )  # fmt: skip
         if not line:
             # What decides about bar lines only.
@@ -260,11 +281,13 @@ class Constraint:
 def _asks_more(piece: str) -> bool:
     """Whether a piece could tie a note from before it, or add octave marks to it more than once.
 
-    Or end a bar that it fills or goes on with.
+    Or end a bar that it fills or goes on with: `D:` is a note and half a bar line, too.
     """
-    line = min((at for at in map(piece.find, ("|", "::")) if at >= 0), default=-1)
-    if line >= 0 and (_EVENT_LETTERS.intersection(piece) or piece[:line].strip(":[ ")):
-        return True
+    line = min((at for at in map(piece.find, "|:") if at >= 0), default=-1)
+    if line >= 0 and not _FIELD.fullmatch(piece):
+        before = piece[:line].strip("[ ")
+        if before or _EVENT_LETTERS.intersection(piece):
+            return True
     for index, character in enumerate(piece[:-1]):
         if character in _NOTE_LETTERS:
             return False

@@ -211,7 +211,11 @@ def distribution(
             cut(left, share)
             if doubts is not None:
                 doubts.after(cut, share, before, left)
-    return softmax(left, out=left)
+    if config.typical_p < 1.0:  # the others leave the likeliest, which is at 0
+        return softmax(left, out=left)
+    np.exp(left, out=left)
+    left /= left.sum(-1, keepdims=True)
+    return left
 
 
 class Doubts(Protocol):

@@ -7,9 +7,7 @@ network, and one that has ended makes room for the next; see `borders` for why n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,33 +16,19 @@ from seqgen.config import SamplingConfig
 from seqgen.models.decoders import Decoder
 from seqgen.sampling.borders import UNSURE, Borders, pick, rounding
 from seqgen.sampling.chance import Chance
+from seqgen.sampling.document import Document, Ending, FinishReason, Logits, Mark, Opening
+from seqgen.sampling.exact import STRIDE, Exact
 from seqgen.sampling.filters import FloatArray, distribution, temperature_at
 from seqgen.sampling.guide import Grammatical, Guide, hold
 from seqgen.sampling.penalties import Penalties
-from seqgen.sampling.stop import Stop
-from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
+from seqgen.tokenization import BOUNDARY, Tokenizer
 
 __all__ = ["Drawing", "Ending", "FinishReason", "continuation"]
 
 _REFUSED = UNSURE - 1  # a token that was drawn, but leaves no room for an end
 _CROWDED = 0.75  # share of a batch's rows that are drawn, below which the others are dropped
 
-Logits = NDArray[np.floating]
 Observe = Callable[[str, float], None]
-FinishReason = Literal["stop", "length", "end"]
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What a sample was when it ended.
-
-    Attributes:
-        ids: what was drawn, without the boundary after the document.
-        reason: ``stop`` before a stop text, ``length`` at the most tokens, ``end`` of the document.
-    """
-
-    ids: tuple[int, ...]
-    reason: FinishReason
 
 
 def continuation(
@@ -106,7 +90,9 @@ class Drawing:
         self._config, self._seed = config, seed
         self._constraint, self._observe = constraint, observe
         self._length = min(length or config.max_tokens, config.max_tokens)
-        self._exact = None if exact is None else _Exact(exact)
+        self._exact = None if exact is None else Exact(exact)
+        # Of a network that sees everything, states are remembered on the way.
+        self._marks = exact is not None and decoder.reach() is None
 
     def samples(
         self,
@@ -131,7 +117,7 @@ class Drawing:
                 ``config.logit_bias`` names is no token.
         """
         waiting = self._waiting(keys, heading, prompts)
-        batch: list[_Sample | None] = [*islice(waiting, rows)]
+        batch: list[Document | None] = [*islice(waiting, rows)]
         first = batch[0] if batch else None
         if first is None:
             return
@@ -147,6 +133,7 @@ class Drawing:
                 if each.opening is not first.opening:
                     self._decoder.put(state, row, each.opening.state)
                     logits[row] = each.opening.logits[0]
+        steps = 0
         while True:
             ids = np.zeros(len(batch), np.int32)
             for row, sample in self._choose(batch, logits, penalties, ids):
@@ -162,6 +149,12 @@ class Drawing:
                 return
             penalties.add(ids)
             logits, state = self._decoder.step(ids, state)
+            steps += 1
+            if self._marks and steps % STRIDE == 0:
+                kept = self._decoder.keep(state, np.arange(len(batch), dtype=np.int32))
+                for row, each in enumerate(batch):
+                    if each is not None:
+                        each.marks.append(Mark(each.drawn, kept, row))
             for row in free:
                 batch[row] = None
             for row, sample in beginning:
@@ -181,7 +174,7 @@ class Drawing:
         keys: Sequence[tuple[int, int]],
         heading: Callable[[int], str],
         prompts: Sequence[str] | None,
-    ) -> Iterator[_Sample]:
+    ) -> Iterator[Document]:
         constraint, config = self._constraint, self._config
         opening = prompt = None
         for place, key in enumerate(keys):
@@ -192,20 +185,20 @@ class Drawing:
             if opening is None or wanted != prompt:
                 opening, prompt = self._open(wanted), wanted
             chance = Chance(self._seed, *key)
-            yield _Sample(place, chance, guide, opening, self._tokenizer, config)
+            yield Document(place, chance, guide, opening, self._tokenizer, config)
 
-    def _open(self, prompt: str) -> _Opening:
+    def _open(self, prompt: str) -> Opening:
         ids = np.concatenate([[BOUNDARY], self._tokenizer.encode(prompt)]).astype(np.int32)
         logits, state = self._decoder.prefill(ids[None], self._decoder.start(1))
-        return _Opening(ids, logits, state, Penalties(self._config, self._tokenizer, ids[None, 1:]))
+        return Opening(ids, logits, state, Penalties(self._config, self._tokenizer, ids[None, 1:]))
 
     def _choose(
         self,
-        batch: Sequence[_Sample | None],
+        batch: Sequence[Document | None],
         logits: Logits,
         penalties: Penalties,
         ids: NDArray[np.int32],
-    ) -> list[tuple[int, _Sample]]:
+    ) -> list[tuple[int, Document]]:
         """Put each sample's next token into ``ids``, (batch,); the rows that are drawn."""
         drawn = [(row, sample) for row, sample in enumerate(batch) if sample is not None]
         rows = np.array([row for row, _ in drawn])
@@ -217,9 +210,10 @@ class Drawing:
         for at in np.flatnonzero(tokens < 0).tolist() if tokens.min() < 0 else ():
             one, own = slice(at, at + 1), logits[at : at + 1]
             bound = None if error is None else error[one]
+            answers = None if self._exact is None else self._exact.answers(samples[at])
             while tokens[at] < 0:
-                if tokens[at] == UNSURE and self._exact is not None:
-                    own, bound = self._exact.logits(samples[at]), None
+                if tokens[at] == UNSURE and answers is not None:
+                    own, bound = next(answers)
                 tokens[one] = self._attempt(samples[one], rows[one], own, penalties, bound)
         ids[rows] = tokens
         if self._observe is not None:
@@ -230,7 +224,7 @@ class Drawing:
 
     def _attempt(
         self,
-        samples: Sequence[_Sample],
+        samples: Sequence[Document],
         rows: NDArray[np.intp],
         logits: Logits,
         penalties: Penalties,
@@ -242,7 +236,8 @@ class Drawing:
         """
         config = self._config
         scores = penalties.apply(logits, rows)
-        error = None if error is None else error * penalties.gain
+        if error is not None and penalties.gain != 1.0:
+            error = error * penalties.gain
         unsure: list[int] = []
         chances = [sample.chance for sample in samples]
         guides = [sample.guide for sample in samples if sample.guide is not None]
@@ -253,8 +248,7 @@ class Drawing:
             value = np.array([temperature_at(config, s.drawn, self._length) for s in samples])
         borders = None if error is None else Borders(error)
         probabilities = distribution(scores, config, value, borders)
-        uniform = np.array([chance.next for chance in chances])
-        tokens = pick(probabilities, uniform, borders)
+        tokens = pick(probabilities, [chance.next for chance in chances], borders)
         if unsure:
             tokens[unsure] = UNSURE
         for at, (token, sample) in enumerate(zip(tokens.tolist(), samples, strict=True)):
@@ -263,107 +257,3 @@ class Drawing:
                 if sample.guide is not None and not sample.guide.accepts(token):
                     tokens[at] = _REFUSED
         return tokens
-
-
-@dataclass(slots=True, eq=False)
-class _Opening:
-    """A prompt that has been read.
-
-    Attributes:
-        ids: of the boundary and the prompt, (time,).
-        logits: after it, (1, vocabulary).
-        state: the decoder's, of one row.
-        penalties: of one row.
-        exact: logits and state in float64; None until they are asked for.
-    """
-
-    ids: NDArray[np.int32]
-    logits: Logits
-    state: Any
-    penalties: Penalties
-    exact: tuple[Logits, Any] | None = None
-
-
-class _Sample:
-    """One document while it is drawn.
-
-    Attributes:
-        place: of its key.
-        ids: what has been drawn.
-        reason: why no other token will be; None as long as one will.
-        opening: what it goes on from.
-        exact: the logits and the state in float64, and how many of the ids they have seen; None
-            until they are asked for.
-    """
-
-    __slots__ = (
-        "_max_tokens", "_stop", "_stream", "chance", "exact", "guide", "ids", "opening", "place",
-        "reason",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        place: int,
-        chance: Chance,
-        guide: Guide | None,
-        opening: _Opening,
-        tokenizer: Tokenizer,
-        config: SamplingConfig,
-    ) -> None:
-        self.place, self.chance, self.guide, self.opening = place, chance, guide, opening
-        self.ids: list[int] = []
-        self.reason: FinishReason | None = None
-        self.exact: tuple[Logits, Any, int] | None = None
-        self._stream = StreamDecoder(tokenizer, errors="replace")
-        self._stop = Stop(config.stop)
-        self._max_tokens = config.max_tokens
-
-    @property
-    def drawn(self) -> int:
-        """Tokens that have been drawn."""
-        return len(self.ids)
-
-    def take(self, token: int) -> str:
-        """Go on by a token; the text that is certain now."""
-        if self.guide is not None:
-            self.guide.advance(token)
-        text = ""
-        if token != BOUNDARY:
-            self.ids.append(token)
-            text = self._stop.feed(self._stream.feed(token))
-            if self._stop.met:
-                self.reason = "stop"
-                return text
-        if token == BOUNDARY or len(self.ids) == self._max_tokens:
-            self.reason = "end" if token == BOUNDARY else "length"
-            text += self._stop.feed(self._stream.finish()) + self._stop.finish()
-        return text
-
-
-class _Exact:
-    """Logits in float64, for the few tokens that need them.
-
-    Args:
-        build: makes the decoder.
-    """
-
-    def __init__(self, build: Callable[[], Decoder]) -> None:
-        self._build = build
-        self._decoder: Decoder | None = None
-
-    def logits(self, sample: _Sample) -> Logits:
-        """After all that has been drawn of a sample, (1, vocabulary)."""
-        if self._decoder is None:
-            self._decoder = self._build()
-        if sample.exact is None:
-            opening = sample.opening
-            if opening.exact is None:
-                opening.exact = self._decoder.prefill(opening.ids[None], self._decoder.start(1))
-            logits, primed = opening.exact
-            sample.exact = logits, self._decoder.keep(primed, np.zeros(1, np.intp)), 0
-        logits, state, seen = sample.exact
-        if seen < len(sample.ids):
-            unseen = np.array([sample.ids[seen:]], np.int32)
-            logits, state = self._decoder.prefill(unseen, state)
-        sample.exact = logits, state, len(sample.ids)
-        return logits

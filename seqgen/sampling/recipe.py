@@ -7,15 +7,17 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqgen.checkpoint import Checkpoint
 from seqgen.config import SamplingConfig
 from seqgen.errors import UsageError
 from seqgen.music.abc.grammar.conditions import Conditions
-from seqgen.sampling.infill import Gaps
 from seqgen.sampling.sampler import VALID, Sampler
-from seqgen.sampling.text_grammar import TextGrammar
+
+if TYPE_CHECKING:
+    from seqgen.sampling.infill import Gaps
+    from seqgen.sampling.text_grammar import TextGrammar
 
 __all__ = ["Recipe", "Stamp", "changed", "fingerprint", "stamps"]
 
@@ -53,12 +55,19 @@ class Recipe:
             prompt=self.prompt,
             seed=seed,
             conditions=self.conditions,
-            gaps=None if self.infill is None else Gaps(*self.infill),
+            gaps=self._gaps(),
             best_of=self.best_of,
             grammar=self.grammar,
             observe=observe,
             echo=self.echo,
         )
+
+    def _gaps(self) -> Gaps | None:
+        if self.infill is None:
+            return None
+        from seqgen.sampling.infill import Gaps
+
+        return Gaps(*self.infill)
 
     def to_json(self) -> dict[str, Any]:
         """What is not as SamplingConfig and this class have it of themselves."""
@@ -95,6 +104,8 @@ class Recipe:
         grammar = None
         for kind in ("regex", "grammar", "json_schema"):
             if isinstance(source := rest.pop(kind, None), str):
+                from seqgen.sampling.text_grammar import TextGrammar
+
                 grammar = TextGrammar(kind, source)
         whole = type(best_of) is int and best_of >= 1
         if not (isinstance(prompt, str) and isinstance(infill, str | None) and whole):

@@ -19,10 +19,10 @@ from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import Drawing, Ending
 from seqgen.sampling.guide import Grammatical
-from seqgen.sampling.infill import Gaps
 from seqgen.sampling.penalties import biases
 
 if TYPE_CHECKING:
+    from seqgen.sampling.infill import Gaps
     from seqgen.sampling.likelihood import Scorer
     from seqgen.sampling.novelty import Novelty
     from seqgen.sampling.text_grammar import TextGrammar

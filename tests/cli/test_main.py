@@ -11,14 +11,24 @@ from pathlib import Path
 import pytest
 
 import seqgen
+from seqgen.cli.commands import LINES
 
 HEAVY = {"tensorflow", "keras", "h5py", "music21", "tokenizers"}
 
 
-def imported(*arguments: str, cwd: Path) -> set[str]:
-    """The top-level modules that a command loads."""
+LISTING = """
+import atexit, sys
+from pathlib import Path
+atexit.register(lambda: Path("modules").write_text(" ".join(sys.modules)))
+from seqgen.__main__ import main
+main()
+"""
+
+
+def imported(*arguments: str, cwd: Path, whole: bool = False) -> set[str]:
+    """The modules that a command loads: those at the top level, or all."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "seqgen", *arguments],
+        [sys.executable, "-c", LISTING, *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -26,8 +36,8 @@ def imported(*arguments: str, cwd: Path) -> set[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
+    names = set((cwd / "modules").read_text().split())
+    return names if whole else {name.split(".")[0] for name in names}
 
 
 @pytest.mark.parametrize(
@@ -49,10 +59,38 @@ def test_nothing_heavy_is_imported(arguments: list[str], make_model: Callable[..
     folder = make_model(scheme="bpe").parent.parent
     (folder / "tune.abc").write_text("X:1\nT:One\nK:C\nCDEF|]\n")
     modules = imported(*arguments, cwd=folder)
-    assert "typer" in modules
+    assert ("typer" in modules) == (arguments != ["--version"])
     assert not modules & HEAVY
     if arguments[0] in ("--help", "--version"):
         assert "numpy" not in modules
+
+
+def test_what_is_said_at_once_waits_for_nothing(tmp_path: Path) -> None:
+    modules = imported("--version", cwd=tmp_path, whole=True)
+    assert "seqgen.cli" in modules
+    assert not modules & {"typer", "rich", "seqgen.cli.main", "importlib.metadata"}
+    modules = imported("--help", cwd=tmp_path, whole=True)
+    assert "typer.rich_utils" in modules
+    commands = {f"seqgen.cli.{name}" for name in LINES}
+    assert not modules & (commands | SLOW_TO_LOAD | {"rich.markdown", "rich.traceback", "pygments"})
+
+
+SLOW_TO_LOAD = {"pydantic", "pydantic_core", "annotated_types", "click", "asyncio", "email.message"}
+
+
+def test_a_command_loads_what_it_uses_and_no_more(make_model: Callable[..., Path]) -> None:
+    folder = make_model(scheme="abc").parent.parent
+    options = ["-n", "2", "--first", "1", "--temperature", "0.9", "--top-p", "0.9", "--stop", "zz"]
+    modules = imported("sample", *options, "--format", "abc", cwd=folder, whole=True)
+    assert {"typer", "numpy", "seqgen.cli.sample", "seqgen.sampling.generate"} <= modules
+    others = {f"seqgen.cli.{name}" for name in LINES if name != "sample"}
+    assert not modules & (others | SLOW_TO_LOAD | {"rich", "importlib.metadata", "tomllib"})
+    unused = {
+        "music.score", "music.diagnostics", "music.abc.parser", "corpus.documents",
+        "models.decoders.transformer", "sampling.infill", "sampling.text_grammar",
+        "sampling.likelihood", "cli.port",
+    }  # fmt: skip
+    assert not modules & {f"seqgen.{name}" for name in unused}
 
 
 def test_drawing_midi_takes_no_more_than_numpy(make_model: Callable[..., Path]) -> None:
@@ -62,10 +100,12 @@ def test_drawing_midi_takes_no_more_than_numpy(make_model: Callable[..., Path]) 
 
 
 def test_version() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "seqgen", "--version"], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == f"seqgen {seqgen.__version__}\n"
+    """It is said before Typer is loaded; or by Typer's option, where more is to be understood."""
+    for arguments in (["--version"], ["-V"], ["--debug", "--version"], ["--version", "sample"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "seqgen", *arguments], capture_output=True, text=True, check=True
+        )
+        assert (done.stdout, done.stderr) == (f"seqgen {seqgen.__version__}\n", "")
 
 
 def test_every_command_is_in_the_readme() -> None:
@@ -131,7 +171,7 @@ main()
 """
     for when, status in (("loads", 130), ("ends", -signal.SIGINT)):
         done = subprocess.run(
-            [sys.executable, "-c", script, when, "--version"],
+            [sys.executable, "-c", script, when, "--help"],
             capture_output=True,
             text=True,
             check=False,

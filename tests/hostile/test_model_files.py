@@ -192,6 +192,16 @@ def test_a_corpus_of_more_characters_than_there_are_numbers(make_model: MakeMode
     assert sampler.text(0)
 
 
+def test_a_token_longer_than_a_program_can_nest(make_model: MakeModel) -> None:
+    from seqgen.config import SamplingConfig
+    from seqgen.sampling.sampler import Sampler
+
+    path = make_model("lstm")
+    change(path, lambda card: card["tokenizer"]["pieces"].__setitem__(-3, "X" * 10_000))
+    sampler = Sampler(checkpoint.load(path), SamplingConfig(max_tokens=40), prompt="", seed=0)
+    assert sampler.text(0).startswith("X:")
+
+
 def test_weights_that_are_no_numbers_are_refused(make_model: MakeModel) -> None:
     path = make_model()
     header, tensors = parts(path.read_bytes())

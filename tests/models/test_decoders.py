@@ -63,6 +63,24 @@ def test_a_long_prompt_is_read_in_windows(arch: Architecture) -> None:
     assert np.abs(decoder.step(last, state)[0] - decoder.step(last, stepped)[0]).max() < 1e-4
 
 
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("seed", range(6))
+def test_what_nothing_goes_on_from_is_the_same(arch: Architecture, seed: int) -> None:
+    """Shorter and longer than a Transformer sees, and in blocks that its windows do not fit."""
+    rng = np.random.default_rng(seed)
+    layers = int(rng.integers(1, 5))
+    if arch == "transformer":
+        context, taps = int(rng.integers(2, 14)), int(rng.choice([0, 2, 5]))
+        config = ModelConfig(arch, 20, layers, 16, 16, 2, context, convolution=taps)
+    else:
+        config = ModelConfig(arch, 20, layers, 12, 8, 0, 8)
+    decoder = decoders.build(config, make_weights(config, seed, spread=0.2))
+    for time in (1, 7, 40, decoder.reach() or 60):
+        ids = rng.integers(0, 20, (2, time)).astype(np.int32)
+        whole, _ = decoder.prefill(ids, decoder.start(2))
+        assert np.abs(decoder.last(ids) - whole).max() < 1e-5
+
+
 def banded_transformer(config: ModelConfig, weights: Weights, ids: list[int]) -> np.ndarray:
     """Logits after every token of one text, (time, vocabulary): all at once, in float64.
 

@@ -12,6 +12,7 @@ from seqgen.corpus.tunes import find_tunes
 from seqgen.errors import UsageError
 from seqgen.music.abc.grammar import Conditions, Grammar, parse_range
 from seqgen.music.abc.grammar.finish import Finisher
+from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.parser import parse
 
 HEAD = "X:1\nT:a\nM:2/4\nL:1/8\nK:C\n"
@@ -185,6 +186,24 @@ def test_every_state_can_be_finished_and_the_end_is_valid(
         assert not next(parse(text + rest + "\n")).diagnostics, text + rest
 
 
+@pytest.mark.parametrize(
+    "idle", [" ", "K:C\n", "!mf!", '"^a"', "\\\n ", "[K:C]", "P:A\n", "{" + "g" * 40]
+)
+def test_a_drawn_tune_goes_on_to_notes(idle: str) -> None:
+    head = "X:1\nT:a\nM:C\nL:1/8\nK:C\nG8|\n"
+    begun = head + idle * -(-(MOST_IDLE + 8) // len(idle))
+    assert Grammar().fault(begun, whole=False) is None
+    grammar = Grammar(plain=True)
+    stopped = grammar.fault(begun, whole=False)
+    assert stopped is not None
+    assert stopped > len(head) + min(len(idle), 8)  # once is no fault
+    state = grammar.read(grammar.start(), begun[:stopped])
+    assert state is not None
+    rest = Finisher(grammar).text(state)
+    assert rest is not None
+    assert Grammar().fault(begun[:stopped] + rest) is None
+
+
 def test_a_range() -> None:
     assert parse_range("G,-b'") == (55, 95)
     for wrong in ("", "G", "b-G", "G-?", "G-A-B"):
@@ -209,6 +228,7 @@ def test_conditions_that_can_not_hold_say_so(wrong: dict[str, object]) -> None:
     [
         "L G8|]",
         ".G>A B2 c4|]",
+        "G4\nG4|]",
         "G>.A B2 c4|]",
         '"4"G8|]',
         '"Emin"G8|]',
@@ -228,16 +248,27 @@ def test_what_other_programs_misread_is_valid_but_not_drawn(body: str) -> None:
         "K:G\nGc::\nG",  # G: would be a field
         "M:C\nK:G\n[CG]-",  # which can't go on in a tuplet
         "K:G\nGc|",  # without a 2 no second ending
+        "M:1/8\nL:1/8\nK:G\n|:G|\nG",  # a full bar, whose repeat begins with a colon
+        "M:1/8\nL:1/8\nK:G\n|:G|\n",
     ],
 )
 def test_every_place_leads_to_an_end(begun: str) -> None:
-    grammar = Grammar(alphabet=frozenset("XTMKL:\n1/8|GCFc[]-(3"), plain=True)
+    grammar = Grammar(alphabet=frozenset("XTMKL:\n1/8|GCFc[]-(3 "), plain=True)
     state = grammar.read(grammar.start(), "X:1\nT:\n" + begun)
     assert state is not None
-    for character in ("(", "1", "3", ":", "|"):
-        after = grammar.advance(state, character)
+    for text in ("(", "1", "3", ":", "|", "G", "G "):
+        after = grammar.read(state, text)
         assert after is None or Finisher(grammar).text(after) is not None
     assert Finisher(grammar).text(state) is not None
+
+
+def test_behind_the_last_bar_asked_for_no_blank_waits_for_music() -> None:
+    grammar = Grammar(Conditions(meter="6/8", bars=4), plain=True)
+    text = "X:1\nT:a\nM:6/8\nL:1/8\nK:G\n|:G6|G6|G6|G6:|\n"
+    state = grammar.read(grammar.start(), text)
+    assert state is not None
+    assert grammar.is_final(state)
+    assert grammar.advance(state, " ") is None
 
 
 def test_a_tune_does_not_end_in_the_middle_of_a_decoration() -> None:

@@ -13,7 +13,8 @@ from seqgen import checkpoint
 from seqgen.checkpoint import Checkpoint
 from seqgen.config import Architecture, SamplingConfig
 from seqgen.models import decoders
-from seqgen.sampling import borders, generate, sampler
+from seqgen.sampling import borders, sampler
+from seqgen.sampling.exact import Exact
 from seqgen.sampling.likelihood import Scorer
 from seqgen.sampling.sampler import VALID, Sampler
 from tests.support import ARCHITECTURES
@@ -74,13 +75,13 @@ def test_what_lies_on_a_border_is_the_same_in_float64(
 ) -> None:
     saved = checkpoint.load(make_model(arch))
     asked: list[int] = []
-    exact = generate._Exact.logits
+    answers = Exact.answers
 
-    def listen(self: Any, sample: Any) -> Any:
-        asked.append(sample.place)
-        return exact(self, sample)
+    def listen(self: Any, document: Any) -> Any:
+        asked.append(document.place)
+        return answers(self, document)
 
-    monkeypatch.setattr(generate._Exact, "logits", listen)
+    monkeypatch.setattr(Exact, "answers", listen)
     for options in FILTERS:
         config = SamplingConfig(max_tokens=60, **options)
         usual = drawn(saved, config, 4, 6, monkeypatch)

@@ -64,3 +64,15 @@ class Decoder(Protocol):
 
     def row_bytes(self) -> int:
         """What the state of one sequence takes, about."""
+
+    def reach(self) -> int | None:
+        """How many of the last tokens decide the next one's logits; None if all of them do."""
+
+    def last(self, ids: IntArray) -> FloatArray:
+        """The logits after sequences that begin with ``ids``, where nothing goes on from there.
+
+        Args:
+            ids: (batch, time) int32 with time >= 1.
+        Returns:
+            (batch, vocabulary).
+        """

@@ -119,6 +119,13 @@ class RecurrentDecoder:
         """See Decoder.row_bytes."""
         return int(self.start(1).nbytes)
 
+    def reach(self) -> None:
+        """See Decoder.reach."""
+
+    def last(self, ids: IntArray) -> FloatArray:
+        """See Decoder.last."""
+        return self.prefill(ids, self.start(len(ids)))[0]
+
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.read."""
         hidden = self._read(ids, state)

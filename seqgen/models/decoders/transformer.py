@@ -19,17 +19,14 @@ from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
+from seqgen.models.decoders.operations import attention, convolve, rms_norm
 from seqgen.models.rotary import rotary_angles
 
 __all__ = ["TransformerDecoder"]
 
-NORM_EPSILON = np.float32(1e-6)
 WINDOW = 256  # tokens of a prompt that are read at once
-# Queries and keys are normalised, so that no score is above the root of a head's width; up to this
-# the sum of their exponentials can't overflow.
-_SAFE_WIDTH = 4096
 
-Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray]
+Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray | None]
 
 
 @dataclass(slots=True)
@@ -53,33 +50,15 @@ class State:
     first: IntArray
 
 
-def _rms_norm(x: FloatArray) -> FloatArray:
-    mean_square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
-    return np.asarray(x / np.sqrt(mean_square + NORM_EPSILON))
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One layer's weights; the convolution's are None where there is none."""
 
-
-def _convolve(
-    x: FloatArray, kernel: FloatArray, recent: FloatArray, age: NDArray[np.integer]
-) -> FloatArray:
-    """The convolution at every position, (batch, time, hidden).
-
-    Args:
-        x: of that shape.
-        kernel: (taps, hidden), that of the position itself first.
-        recent: the positions before x, (batch, taps - 1, hidden); it becomes those before the next.
-        age: positions of the document before each, (batch, time); what lies before it is zero.
-    """
-    taps, time = len(kernel), x.shape[1]
-    whole = np.concatenate([recent, x], axis=1)
-    y: FloatArray = x * kernel[0]
-    for tap in range(1, taps):
-        earlier = whole[:, taps - 1 - tap : taps - 1 - tap + time] * kernel[tap]
-        begun = age >= tap
-        if not begun.all():
-            earlier *= begun[..., None]
-        y += earlier
-    recent[:] = whole[:, time:]
-    return y
+    convolution: FloatArray | None
+    query_key_value: FloatArray
+    output: FloatArray
+    up: FloatArray
+    down: FloatArray
 
 
 class TransformerDecoder:
@@ -89,9 +68,19 @@ class TransformerDecoder:
         self.config = config
         self.weights = weights
         self.width = config.hidden // config.heads
-        self.embedding = _rms_norm(weights["embedding"])
+        self.embedding = rms_norm(weights["embedding"])
         tied = config.tie_embeddings
         self.output = weights["embedding"].T if tied else weights["output.kernel"]
+        self.blocks = [
+            _Block(
+                weights.get(f"block.{layer}.attention.convolution"),
+                weights[f"block.{layer}.attention.query_key_value"],
+                weights[f"block.{layer}.attention.output"],
+                weights[f"block.{layer}.mlp.up"],
+                weights[f"block.{layer}.mlp.down"],
+            )
+            for layer in range(config.layers)
+        ]
         self.angles = rotary_angles(self.width).astype(np.float64)
 
     def start(self, batch: int) -> State:
@@ -110,15 +99,16 @@ class TransformerDecoder:
         slot = now % context
         used = min(now + 1, context)
         state.first[ids == 0] = now
-        # The slots that were filled before the sequence's document began are out of sight.
-        filled = now - (now - np.arange(used)) % context  # when each slot was
-        hidden_slots = filled[None, :] < state.first[:, None]  # (batch, used)
-        hidden = hidden_slots[:, None, None] if hidden_slots.any() else None
+        hidden = None
+        if state.first.max() > now - used + 1:
+            # The slots that were filled before the sequence's document began are out of sight.
+            filled = now - (now - np.arange(used)) % context  # when each slot was
+            hidden = (filled < state.first[:, None])[:, None, None]  # (batch, 1, 1, used)
 
         def attend(layer: int, query: FloatArray, key: FloatArray, value: FloatArray) -> FloatArray:
             keys, values = state.keys[layer], state.values[layer]
             keys[:, :, slot], values[:, :, slot] = key[:, :, 0], value[:, :, 0]
-            return _attention(query, keys[:, :, :used], values[:, :, :used], hidden)
+            return attention(query, keys[:, :, :used], values[:, :, :used], hidden)
 
         x = self._blocks(ids[:, None], state, (now - state.first)[:, None], attend)
         state.clock += 1
@@ -153,6 +143,25 @@ class TransformerDecoder:
         config = self.config
         return 2 * config.layers * config.context * config.hidden * self.embedding.itemsize
 
+    def reach(self) -> int:
+        """See Decoder.reach."""
+        return 1 + self.config.layers * self.sight
+
+    @property
+    def sight(self) -> int:
+        """Positions before its own that a layer sees: a window, and the taps of its first."""
+        return self.config.context - 1 + max(0, self.config.convolution - 1)
+
+    def last(self, ids: IntArray) -> FloatArray:
+        """See Decoder.last; of each layer, only what the layers above it look at is computed."""
+        state, time, sight = self.start(len(ids)), ids.shape[1], max(1, self.sight)
+        size = min(WINDOW, sight)
+        for begin in range(0, time, size):
+            left = max(0, time - begin - size)
+            depth = max(0, self.config.layers - -(-left // sight))
+            hidden = self._read(ids[:, begin : begin + size], state, depth)
+        return self._logits(hidden.reshape(len(ids), -1, self.config.hidden)[:, -1])
+
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.read."""
         hidden = self._read(ids, state)
@@ -164,8 +173,13 @@ class TransformerDecoder:
             hidden = self._read(ids[:, begin : begin + WINDOW], state)
         return self._logits(hidden.reshape(len(ids), -1, self.config.hidden)[:, -1]), state
 
-    def _read(self, ids: IntArray, state: State) -> FloatArray:
-        """The residual stream after every token, (batch * time, hidden); the state is advanced."""
+    def _read(self, ids: IntArray, state: State, depth: int | None = None) -> FloatArray:
+        """The residual stream after every token, (batch * time, hidden); the state is advanced.
+
+        Args:
+            depth: after how many layers to leave off; the next one's keys and values are still
+                taken into the state. None for all.
+        """
         time = ids.shape[1]
         begin, context = state.clock, self.config.context
         now = np.arange(begin, begin + time)  # when each token comes
@@ -182,12 +196,16 @@ class TransformerDecoder:
         hidden = hidden[:, None]  # (batch or 1, 1, time, seen)
         kept = now[-context:]
 
-        def attend(layer: int, query: FloatArray, key: FloatArray, value: FloatArray) -> FloatArray:
+        def attend(
+            layer: int, query: FloatArray, key: FloatArray, value: FloatArray
+        ) -> FloatArray | None:
             whole = []
             for ring, new in ((state.keys[layer], key), (state.values[layer], value)):
                 whole.append(np.concatenate([ring[:, :, old % context], new], axis=2))
                 ring[:, :, kept % context] = new[:, :, -len(kept) :]
-            return _attention(query, whole[0], whole[1], hidden)
+            if layer == depth:
+                return None
+            return attention(query, whole[0], whole[1], hidden)
 
         x = self._blocks(ids, state, now - first, attend)
         state.clock += time
@@ -203,62 +221,50 @@ class TransformerDecoder:
             state: its convolutions are advanced.
             age: positions of the document before each, (batch, time).
             attend: from a layer's number and its queries, keys and values, all (batch, heads, time,
-                head width), to what each query found, of the same shape.
+                head width), to what each query found, of the same shape; None to leave off.
         Returns:
             (batch * time, hidden).
         """
-        config, weights, width = self.config, self.weights, self.width
+        config, width = self.config, self.width
         batch, time = ids.shape
         x = self.embedding[ids.reshape(-1)]  # (batch * time, hidden)
-        positions = state.clock - state.born[:, None, None] + np.arange(time)
+        positions = state.clock - state.born[:, None, None, None] + np.arange(time)[:, None]
         # In float64: far from the beginning float32 would not know where in its turn an angle is.
-        angle = positions[..., None] * self.angles  # (batch, 1, time, head width / 2)
+        angle = positions[..., None] * self.angles  # (batch, 1, time, 1, head width / 2)
         cos, sin = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
-        half = width // 2
-        for layer in range(config.layers):
-            block = f"block.{layer}"
-            y = _rms_norm(x)
-            if config.convolution:
-                kernel = weights[f"{block}.attention.convolution"]
-                y = _convolve(y.reshape(batch, time, -1), kernel, state.recent[layer], age)
+        sines = np.concatenate([-sin, sin], -2)
+        begun = [
+            None if (of_document := age >= tap).all() else of_document[..., None]
+            for tap in range(1, config.convolution)
+        ]
+        for layer, block in enumerate(self.blocks):
+            y = rms_norm(x)
+            if block.convolution is not None:
+                y = y.reshape(batch, time, -1)
+                y = convolve(y, block.convolution, state.recent[layer], begun)
                 y = y.reshape(batch * time, -1)
-            qkv = y @ weights[f"{block}.attention.query_key_value"]
-            qkv = qkv.reshape(batch, time, 3, config.heads, width).transpose(2, 0, 3, 1, 4)
-            turned = _rms_norm(qkv[:2])  # queries and keys, (2, batch, heads, time, head width)
-            a, b = turned[..., :half], turned[..., half:]
-            turned = np.concatenate([a * cos - b * sin, a * sin + b * cos], -1)
-            mixed = attend(layer, turned[0], turned[1], qkv[2]).transpose(0, 2, 1, 3)
-            x = x + mixed.reshape(batch * time, -1) @ weights[f"{block}.attention.output"]
-            inner = np.maximum(_rms_norm(x) @ weights[f"{block}.mlp.up"], np.float32(0.0))
-            x = x + (inner * inner) @ weights[f"{block}.mlp.down"]
+            qkv = (y @ block.query_key_value).reshape(batch, time, 3, config.heads, width)
+            qkv = qkv.transpose(2, 0, 3, 1, 4)
+            # Queries and keys, (2, batch, heads, time, 2, head width / 2).
+            pairs = rms_norm(qkv[:2]).reshape(2, batch, config.heads, time, 2, -1)
+            turned = pairs * cos
+            turned += pairs[..., ::-1, :] * sines
+            query, key = turned.reshape(2, batch, config.heads, time, width)
+            found = attend(layer, query, key, qkv[2])
+            if found is None:
+                break
+            mixed = found.transpose(0, 2, 1, 3)
+            x += mixed.reshape(batch * time, -1) @ block.output
+            inner = rms_norm(x) @ block.up
+            np.maximum(inner, 0.0, out=inner)
+            inner *= inner
+            x += inner @ block.down
         return np.asarray(x)
 
     def _logits(self, x: FloatArray) -> FloatArray:
         """(rows, hidden) to (rows, vocabulary)."""
-        logits = _rms_norm(x) @ self.output
+        logits = rms_norm(x) @ self.output
         if self.config.logit_softcap is not None:
             cap = np.float32(self.config.logit_softcap)
             logits = cap * np.tanh(logits / cap)
         return np.asarray(logits)
-
-
-def _attention(
-    query: FloatArray, keys: FloatArray, values: FloatArray, hidden: NDArray[np.bool_] | None
-) -> FloatArray:
-    """What each query finds, (batch, heads, time, head width).
-
-    Args:
-        query: of that shape.
-        keys, values: (batch, heads, seen, head width).
-        hidden: what a query must not see, broadcast to (batch, heads, time, seen); None: nothing.
-    """
-    query = query * np.float32(query.shape[-1] ** -0.5)
-    scores = np.matmul(query, keys.swapaxes(-1, -2))
-    if hidden is not None:
-        np.copyto(scores, np.float32(-1e9), where=hidden)
-    if query.shape[-1] > _SAFE_WIDTH:
-        scores -= scores.max(-1, keepdims=True)
-    np.exp(scores, out=scores)
-    mixed: FloatArray = np.matmul(scores, values)
-    mixed /= scores.sum(-1, keepdims=True)
-    return mixed

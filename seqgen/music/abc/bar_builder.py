@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from seqgen.music.abc.bars import WITHIN, BarStart, OddBar, Report, check_bars, full_steps
+from seqgen.music.abc.bar_lines import BarStart
+from seqgen.music.abc.bars import WITHIN, OddBar, Report, check_bars, full_steps
 from seqgen.music.abc.lyrics import Layers
 from seqgen.music.abc.values import Steps
 from seqgen.music.score import EVENTS, Bar, BarLine, Chord, Event, Item, LineBreak, Meter

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from math import lcm
 from typing import NamedTuple, TypeAlias
 
@@ -12,21 +11,15 @@ from seqgen.music.diagnostics import Severity
 from seqgen.music.score import Bar, BarLine, Meter, PartMark, Rest
 
 __all__ = [
-    "BarStart",
     "OddBar",
     "Report",
     "check_bars",
     "full_steps",
-    "parse_bar_line",
-    "parse_passes",
 ]
 
 Report: TypeAlias = Callable[[str, Severity, str, int, int], None]
 """Called with a diagnostic's code, severity, message, offset and length."""
 
-BarStart = BarLine("none")
-
-_MAX_PASSES = 64
 WITHIN = ("dotted", "invisible", "none")
 """Styles of bar lines that stand within a bar."""
 
@@ -45,49 +38,6 @@ class OddBar(NamedTuple):
     lengths: tuple[Steps, ...]
     end: int
     meter: Meter
-
-
-@lru_cache(maxsize=1 << 12)
-def parse_bar_line(text: str) -> tuple[BarLine, tuple[int, ...], int]:
-    """What a bar line with blanks around it means (4.8 to 4.10).
-
-    Returns:
-        The line, the passes of the ending that begins after it, and how many blanks precede it.
-    """
-    line = text.strip()
-    marks = line.rstrip("0123456789,-")
-    numbers = line[len(marks) :]
-    closes = len(marks) - len(marks.lstrip(":"))
-    opens = marks.count(":") - closes
-    if closes == len(marks):  # :: alone is both
-        opens = closes = max(1, closes // 2)
-    core = marks.replace(":", "")
-    if core == "[|]":
-        style = "invisible"
-    elif core.startswith("."):
-        style = "dotted"
-    elif "]" in core:
-        style = "final"
-    elif "[" in core:
-        style = "start"
-    else:
-        style = "double" if len(core) > 1 else "thin"
-    meaning = BarLine(
-        style,
-        min(closes + 1, _MAX_PASSES) if closes else 0,
-        min(opens + 1, _MAX_PASSES) if opens else 0,
-    )
-    return meaning, parse_passes(numbers), text.index(line)
-
-
-def parse_passes(numbers: str) -> tuple[int, ...]:
-    """The passes an ending is played on: ``1,3`` or ``1-3`` (4.10); those above 64 are dropped."""
-    passes: set[int] = set()
-    for part in numbers.split(","):
-        ends = [int(end[:4]) for end in part.split("-") if end]
-        if ends:
-            passes.update(range(ends[0], min(ends[-1], _MAX_PASSES) + 1))
-    return tuple(sorted(number for number in passes if 0 < number <= _MAX_PASSES))
 
 
 def full_steps(meter: Meter) -> Steps | None:

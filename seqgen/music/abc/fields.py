@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from seqgen.music.abc.notation import ACCIDENTALS, MODES, SHARPS, STEPS, TEMPO_WORDS
-from seqgen.music.score import Clef, Key, Meter, Tempo
+from seqgen.music.signs import Clef, Key, Meter, Tempo
 
 __all__ = [
     "VoiceField",

@@ -15,8 +15,9 @@ takes fields' values by ``field_value``, and cuts music as ``music_line`` says.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from functools import cached_property
 from itertools import accumulate, chain, repeat
 from string import ascii_letters, ascii_uppercase
 from typing import TypeAlias
@@ -122,16 +123,22 @@ class Kinds(dict[str, Kind]):
 
     Args:
         patterns: a regular expression by kind; the first that matches is it.
-
-    Attributes:
-        cut: the texts of all lexemes of a line of music.
     """
 
     def __init__(self, patterns: Mapping[str, str]) -> None:
         super().__init__()
-        named = (f"(?P<{kind}>{each})" for kind, each in patterns.items())
-        self._pattern = re.compile("|".join(named))
-        self.cut = re.compile("|".join(f"(?:{each})" for each in patterns.values())).findall
+        self._patterns = patterns
+
+    # Compiled for the first text: what never meets one needn't wait.
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        named = (f"(?P<{kind}>{each})" for kind, each in self._patterns.items())
+        return re.compile("|".join(named))
+
+    @cached_property
+    def cut(self) -> Callable[[str], list[str]]:
+        """The texts of all lexemes of a line of music."""
+        return re.compile("|".join(f"(?:{each})" for each in self._patterns.values())).findall
 
     def __missing__(self, text: str) -> Kind:
         match = self._pattern.fullmatch(text)

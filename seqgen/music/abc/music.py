@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from seqgen.music.abc.bars import Report, parse_passes
+from seqgen.music.abc.bar_lines import parse_passes
+from seqgen.music.abc.bars import Report
 from seqgen.music.abc.chords import length_at, read_chord, read_graces
 from seqgen.music.abc.fields import parse_key, parse_meter, parse_tempo, parse_unit
 from seqgen.music.abc.header import (

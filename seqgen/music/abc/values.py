@@ -8,7 +8,7 @@ from math import gcd
 from typing import TypeAlias
 
 from seqgen.music.abc.notation import ACCIDENTALS, TUPLET_TIMES
-from seqgen.music.score import Tuplet
+from seqgen.music.signs import Tuplet
 
 __all__ = [
     "MAX_TUPLET",

@@ -10,7 +10,8 @@ import re
 from fractions import Fraction
 
 from seqgen.music.abc.bar_builder import BarBuilder
-from seqgen.music.abc.bars import Report, parse_bar_line
+from seqgen.music.abc.bar_lines import parse_bar_line
+from seqgen.music.abc.bars import Report
 from seqgen.music.abc.lexer import Kind
 from seqgen.music.abc.music_line import (
     RUN_KINDS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from seqgen.music.abc.bars import parse_bar_line
+from seqgen.music.abc.bar_lines import parse_bar_line
 from seqgen.music.abc.grammar.conditions import Conditions
 from seqgen.music.abc.grammar.lengths import WHOLE
 from seqgen.music.abc.grammar.state import Music, Setting

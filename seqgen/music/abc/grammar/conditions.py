@@ -12,7 +12,7 @@ from seqgen.music.abc.fields import parse_key, parse_meter, parse_unit
 from seqgen.music.abc.lexer import Context as LineContext
 from seqgen.music.abc.lexer import Kind, lex
 from seqgen.music.abc.values import parse_note
-from seqgen.music.score import pitch
+from seqgen.music.signs import pitch
 
 __all__ = ["WHOLE_RANGE", "Conditions", "parse_range"]
 

@@ -119,7 +119,7 @@ class Finisher:
         settled = self._grammar.music.settle(state)
         if place in ("first note", "after first") and settled is not None:
             # A colon would make a field of the line.
-            return [*self._between(settled), "\n"]
+            return [*self._between(settled), "\n", "1", *self._notes(settled)]
         if settled is None and place == "bar":
             return [each[len(state.text) :] for each in EXTENSIONS[state.text]]
         return self._between(settled) if settled is not None else ()

@@ -18,8 +18,10 @@ __all__ = [
     "Value",
     "advance",
     "completion",
+    "is_plain",
     "is_text",
     "read_setting",
+    "takes",
     "value_of",
 ]
 
@@ -111,22 +113,25 @@ _NUMBER = Value(
 _WORDS = r"\"[A-Za-z .,']*\""
 _BEATS = r"[1-9]/(?:2|4|8|16) ?= ?"
 _FIGURE = r"(?:[1-3][0-9]{2}|[1-9][0-9])"
-_TEMPO = Value(
-    re.compile(
-        rf"(?:{_WORDS} ?)?(?:[1-9](?:/(?:[248]|16?)?)?|[1-9]/(?:2|4|8|16) |{_BEATS}[1-9]?)?"
-        rf"|\"[A-Za-z .,']*|(?:{_WORDS} ?)?{_BEATS}{_FIGURE}(?: (?:\"[A-Za-z .,']*\"?)?)?"
-        rf"|{_FIGURE}"
-    ).fullmatch,
-    re.compile(rf"(?:{_WORDS} ?)?{_BEATS}{_FIGURE}(?: {_WORDS})?|{_FIGURE}").fullmatch,
-    _by_length(
-        start + figures
-        for start in ("", '"', '"1')
-        for figures in (
-            "", "0", "9", "00", "99", "=99", "/2=99", "/4=99", "/8=99", "2=99", "4=99", "8=99",
-            "6=99", "1/4=99", "1/8=99", "1/2=99",
-        )
-    ),
-)  # fmt: skip
+
+
+def _tempos() -> Value:
+    return Value(
+        re.compile(
+            rf"(?:{_WORDS} ?)?(?:[1-9](?:/(?:[248]|16?)?)?|[1-9]/(?:2|4|8|16) |{_BEATS}[1-9]?)?"
+            rf"|\"[A-Za-z .,']*|(?:{_WORDS} ?)?{_BEATS}{_FIGURE}(?: (?:\"[A-Za-z .,']*\"?)?)?"
+            rf"|{_FIGURE}"
+        ).fullmatch,
+        re.compile(rf"(?:{_WORDS} ?)?{_BEATS}{_FIGURE}(?: {_WORDS})?|{_FIGURE}").fullmatch,
+        _by_length(
+            start + figures
+            for start in ("", '"', '"1')
+            for figures in (
+                "", "0", "9", "00", "99", "=99", "/2=99", "/4=99", "/8=99", "2=99", "4=99", "8=99",
+                "6=99", "1/4=99", "1/8=99", "1/2=99",
+            )
+        ),
+    )  # fmt: skip
 
 
 @cache
@@ -137,7 +142,7 @@ def _values(field: str) -> Value:
         return Value.one_of(_METERS)
     if field == "L":
         return Value.one_of(f"1/{unit}" for unit in (1, 2, 4, 8, 16, 32))
-    return _TEMPO if field == "Q" else _NUMBER
+    return _tempos() if field == "Q" else _NUMBER
 
 
 @lru_cache(maxsize=256)
@@ -269,6 +274,17 @@ def _begin_line(
 def is_text(character: str) -> bool:
     """Whether a character may stand in free text: anything but controls and line ends."""
     return character >= " " and character not in "\x7f\x85\u2028\u2029"
+
+
+def takes(header: Header, forced: dict[str, str]) -> bool:
+    """Whether any text for which ``is_plain`` holds may come: it stands in a field of free text."""
+    free = header.field not in READ_FIELDS and header.field not in forced and header.field != "I"
+    return header.place == "value" and free
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text means nothing to a field of free text, wherever in it it stands."""
+    return all(map(is_text, text)) and text[:1] not in " |:" and not {"%", "\\"} & set(text)
 
 
 def _text(header: Header, character: str) -> Header | None:

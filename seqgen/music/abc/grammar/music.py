@@ -17,6 +17,14 @@ __all__ = ["MusicRules"]
 _BAR_MARKS = frozenset("|:")
 _LINE_FIELDS = frozenset("KLMPQ")
 _INLINE_FIELDS = frozenset("KLMPQ")
+# A model that has lost its way fills pages with what takes no time. No real tune that could have
+# been drawn, of 2,361, goes so long without a note or bar line.
+MOST_IDLE = 32
+_TEXTS = frozenset(("quote", "bang", "value"))
+_TIMELESS = _TEXTS | {
+    "line", "indent", "continued", "after first", "gap", "line end", "backslash", "letter", "colon",
+    "dot", "graces", "bracket",
+}  # fmt: skip
 
 
 class MusicRules(EventRules, TextRules):
@@ -78,7 +86,20 @@ class MusicRules(EventRules, TextRules):
 
     def advance(self, music: Music, character: str) -> Music | None:
         """The place after one more character, None if it may not stand here."""
-        return self._places[music.place](music, character)
+        after = self._places[music.place](music, character)
+        return self._hasten(music, character, after) if after is not None and self._plain else after
+
+    def _hasten(self, music: Music, character: str, after: Music) -> Music | None:
+        """The place after a character, None where a drawn tune has long gone on without a note."""
+        if after.place not in _TIMELESS and after.inside != "{":
+            return after._replace(idle=0) if after.idle else after
+        if music.idle >= MOST_IDLE and (
+            (character in ' "!{\\' and music.place not in _TEXTS)
+            or after.place in ("colon", "letter")
+            or (character == " " and music.place == "value" and music.idle >= 2 * MOST_IDLE)
+        ):
+            return None
+        return after._replace(idle=music.idle + 1)
 
     def settle(self, music: Music) -> Music | None:
         """The place once the lexeme so far stands complete; None if it can't."""
@@ -115,7 +136,9 @@ class MusicRules(EventRules, TextRules):
         if character == "\n":
             return None
         if character == " ":
-            return music._replace(place="indent")
+            # Where no music can follow, nor the tune end.
+            usable = music.due or self.bars.may_begin(music)
+            return music._replace(place="indent") if usable else None
         if character == "!":
             if self._plain and (music.tied or music.due):
                 return None
@@ -144,7 +167,8 @@ class MusicRules(EventRules, TextRules):
         after = self._note(music._replace(place="note"), character)
         if after is None or character != " " or not self._plain:
             return after
-        return after._replace(place="after first")
+        # With no room for another note, a colon might be all that can follow.
+        return after._replace(place="after first") if self._room(after) else None
 
     def _after_first(self, music: Music, character: str) -> Music | None:
         """Behind a line's first note and blanks."""
@@ -206,7 +230,7 @@ class MusicRules(EventRules, TextRules):
             return music._replace(place="quote", text="", written=0)
         if character == "!":
             # A line's end only, where no decoration may come.
-            if self._plain and (music.tied or music.due) and self._open(music):
+            if self._plain and (music.tied or music.due) and not self._may_end_line(music):
                 return None
             return music._replace(place="bang", text="", written=0)
         if character == "y" and not self._plain:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqgen.music.abc.grammar import header, reasons
+from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import BarRules
 from seqgen.music.abc.grammar.conditions import Conditions
 from seqgen.music.abc.grammar.music import MusicRules
@@ -63,6 +63,10 @@ class Grammar:
             return None
         return Music(setting, bars=self.conditions.section_bars)
 
+    def takes_text(self, state: State) -> bool:
+        """Whether any text may come that is plain; see ``header.is_plain``."""
+        return isinstance(state, Header) and header.takes(state, self.forced)
+
     def read(self, state: State, text: str) -> State | None:
         """The state after a text; None if it can't stand there."""
         now: State | None = state
@@ -87,6 +91,8 @@ class Grammar:
 
     def reason(self, state: State, character: str) -> str:
         """Why a character that ``advance`` refuses can't stand there, in one sentence's end."""
+        from seqgen.music.abc.grammar import reasons
+
         return reasons.reason(self, state, character)
 
     def fault(self, text: str, *, whole: bool = True) -> int | None:

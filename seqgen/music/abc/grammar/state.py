@@ -69,7 +69,8 @@ class Music(NamedTuple):
         setting: what the fields said.
         place: of the lexical grammar; text: the lexeme or value so far; field: its letter.
         inside: ``{`` or ``[`` within grace notes or a chord, ``]`` where a chord's length may come.
-        inner: within a chord, steps of its first note (0 before it); within graces, 1 after a note.
+        inner: within a chord, steps of its first note (0 before it); within graces, how many notes
+            they have, as far as that matters.
         spent: steps of this bar so far; in free metre 1 once it holds anything.
         first: whether this is the first bar of a section, which may be an upbeat.
         owed: steps that the first bar of this section must last, to complete the bar that a double
@@ -95,6 +96,7 @@ class Music(NamedTuple):
         sounded: whether there was a note yet; symbols: whether chord symbols were drawn.
         bars: bars still to come in the section that is planned, -1 where nothing is planned.
         part: index of that section.
+        idle: in a tune that is drawn, characters since the last that takes time or is a bar line.
     """
 
     setting: Setting
@@ -129,6 +131,7 @@ class Music(NamedTuple):
     symbols: bool = False
     bars: int = -1
     part: int = 0
+    idle: int = 0
 
 
 State: TypeAlias = Header | Music

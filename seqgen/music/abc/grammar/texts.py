@@ -85,7 +85,7 @@ class TextRules(Lexemes):
 
     def _bang(self, music: Music, character: str) -> Music | None:
         text = music.text
-        if character in " \n" and not (text or music.field or self._open(music)):
+        if character in " \n" and not (text or music.field) and self._may_end_line(music):
             # The old mark of a line's end, which stands last on its line.
             return self._line_end(music._replace(place="line end"), character)
         if character == "!":

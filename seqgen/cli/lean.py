@@ -1,0 +1,34 @@
+"""Typer's commands, without what takes it long: Pydantic for values, Markdown for help pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+from seqgen.cli.pages import load_pages
+from seqgen.cli.values import read_plainly
+
+__all__ = ["Command", "Subcommands"]
+
+
+class Command(TyperCommand):
+    """One command."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [read_plainly(each) for each in super().get_params(ctx)]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        load_pages()
+        super().format_help(ctx, formatter)
+
+
+class Subcommands(TyperGroup):
+    """A group of commands."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [read_plainly(each) for each in super().get_params(ctx)]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        load_pages()
+        super().format_help(ctx, formatter)

@@ -1,0 +1,93 @@
+"""Logits in float64, for the few tokens that lie within rounding of a border.
+
+What a network has read must be read again for them, but seldom all of it. A Transformer sees a
+certain stretch and nothing before it. A recurrent network sees everything, but less and less of it:
+it goes on in float64 from a state of float32 that was remembered on the way, whose error fades. How
+far it has faded is measured: reading from one state, and from another before it, differ by what is
+left of the rounding between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from seqgen.models.decoders import Decoder
+from seqgen.sampling.document import MARKS, Document, Logits
+from seqgen.sampling.filters import FloatArray
+
+__all__ = ["STRIDE", "Exact"]
+
+STRIDE = 16
+"""Tokens from one state that is remembered to the next."""
+
+_WINDOWS = (STRIDE, 4 * STRIDE, (MARKS - 1) * STRIDE)  # tokens that are read again, at least
+
+
+class Exact:
+    """A decoder in float64, and where it stands in each document.
+
+    Args:
+        build: makes the decoder.
+    """
+
+    def __init__(self, build: Callable[[], Decoder]) -> None:
+        self._build = build
+        self._decoder: Decoder | None = None
+
+    def answers(self, document: Document) -> Iterator[tuple[Logits, FloatArray | None]]:
+        """The logits after all that has been drawn, (1, vocabulary), nearer and nearer.
+
+        Yields:
+            Beside them the error to reckon with, (1,); None with the last, which are exact.
+        """
+        if self._decoder is None:
+            self._decoder = self._build()
+        yield from self._near(self._decoder, document)
+        yield self._whole(self._decoder, document), None
+
+    def _near(
+        self, decoder: Decoder, document: Document
+    ) -> Iterator[tuple[Logits, FloatArray | None]]:
+        drawn, before = document.drawn, len(document.opening.ids)
+        unknown = drawn + before if document.exact is None else drawn - document.exact[2]
+        last: tuple[Logits, int] | None = None
+        for window in _WINDOWS:
+            if unknown < 3 * max(window, _WINDOWS[1]):
+                return  # to read all of it is about as quick
+            marks = [mark for mark in document.marks if mark.drawn <= drawn - window]
+            if not marks:
+                return
+            mark = marks[-1]
+            state = decoder.start(1)
+            decoder.put(state, 0, decoder.keep(mark.state, np.array([mark.row])))
+            unseen = np.array([document.ids[mark.drawn :]], np.int32)
+            logits, _ = decoder.prefill(unseen, state)
+            if last is not None:
+                apart = logits - last[0]
+                # From rounding between the marks. What comes from before them is smaller where
+                # errors fade, and where they add up, being independent, so many times as large.
+                times = 1.0 + np.sqrt((before + mark.drawn) / (last[1] - mark.drawn))
+                yield logits, np.asarray(times * (apart.max(-1) - apart.min(-1)) / 2.0)
+            last = logits, mark.drawn
+
+    def _whole(self, decoder: Decoder, document: Document) -> Logits:
+        reach, opening, ids = decoder.reach(), document.opening, document.ids
+        seen = -len(opening.ids) if document.exact is None else document.exact[2]
+        if reach is not None and len(ids) - seen > reach:
+            # What comes before is out of sight.
+            context = np.array(ids[-reach:], np.int32)
+            if len(ids) < reach:
+                context = np.concatenate([opening.ids, context])[-reach:]
+            return decoder.last(context[None])
+        if document.exact is None:
+            if opening.exact is None:
+                opening.exact = decoder.prefill(opening.ids[None], decoder.start(1))
+            logits, primed = opening.exact
+            document.exact = logits, decoder.keep(primed, np.zeros(1, np.intp)), 0
+        logits, state, seen = document.exact
+        if seen < len(ids):
+            logits, state = decoder.prefill(np.array([ids[seen:]], np.int32), state)
+        document.exact = logits, state, len(ids)
+        return logits
