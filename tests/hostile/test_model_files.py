@@ -192,12 +192,13 @@ def test_a_corpus_of_more_characters_than_there_are_numbers(make_model: MakeMode
     assert sampler.text(0)
 
 
-def test_a_token_longer_than_a_program_can_nest(make_model: MakeModel) -> None:
+@pytest.mark.parametrize("character", "Xa%")
+def test_a_token_longer_than_a_program_can_nest(make_model: MakeModel, character: str) -> None:
     from seqgen.config import SamplingConfig
     from seqgen.sampling.sampler import Sampler
 
     path = make_model("lstm")
-    change(path, lambda card: card["tokenizer"]["pieces"].__setitem__(-3, "X" * 10_000))
+    change(path, lambda card: card["tokenizer"]["pieces"].__setitem__(-3, character * 10_000))
     sampler = Sampler(checkpoint.load(path), SamplingConfig(max_tokens=40), prompt="", seed=0)
     assert sampler.text(0).startswith("X:")
 
