@@ -392,15 +392,18 @@ def _compass(card: Card) -> tuple[int, int] | None:
     return None
 
 
-MOST = 1 << 60  # characters of a corpus
+MOST = 1 << 60  # documents or characters of a corpus, and tokens of a document
 
 
 def _mean_length(card: Card) -> int | None:
     """Tokens of a document that a model has learnt from, on average; None if it does not know."""
     match card.corpus:
-        case {"documents": int(documents), "characters": int(size)} if documents > 0 < size < MOST:
+        case {"documents": int(documents), "characters": int(size)} if (
+            0 < documents < MOST and 0 < size < MOST
+        ):
             # Characters a token, as far as the held-out part was evaluated.
             nats = card.metrics.get("nats_per_token", 0.0)
             share = card.metrics.get("nats_per_char", nats) / nats if nats > 0.0 else 1.0
-            return max(1, round(share * size / documents))
+            length = share * size / documents
+            return max(1, round(length)) if length < MOST else None
     return None

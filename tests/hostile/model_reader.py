@@ -8,6 +8,7 @@ a SeqgenError of drawing from a network whose numbers are wild.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import random
@@ -86,7 +87,9 @@ def _change(chance: random.Random, values: Any) -> None:
         elif kind == 1 and isinstance(values, dict):
             values[chance.choice(("x", "strip", "\x1b[2J", "hidden", "merges"))] = values.pop(key)
         elif kind == 2 and isinstance(values[key], int | float):
-            values[key] = values[key] * chance.choice((-1, 2, 0.5, 1 << 30)) + chance.choice((0, 1))
+            factor = chance.choice((-1, 2, 0.5, 1 << 30))
+            with contextlib.suppress(OverflowError):  # half of a number beyond floats
+                values[key] = values[key] * factor + chance.choice((0, 1))
         elif kind == 3 and isinstance(values, list):
             values.insert(key, chance.choice(VALUES))
         else:

@@ -182,12 +182,23 @@ def test_a_card_that_lies_is_refused_or_read(
             checkpoint.load(path)
 
 
-def test_a_corpus_of_more_characters_than_there_are_numbers(make_model: MakeModel) -> None:
+@pytest.mark.parametrize(
+    ("corpus", "metrics"),
+    [
+        ({"documents": 1, "characters": 10**400}, {}),
+        ({"documents": 10**400, "characters": 1}, {}),
+        ({"documents": 1, "characters": 1000}, {"nats_per_token": 5e-324}),
+    ],
+    ids=["characters", "documents", "tokens"],
+)
+def test_a_corpus_of_more_than_there_are_numbers(
+    make_model: MakeModel, corpus: dict[str, int], metrics: dict[str, float]
+) -> None:
     from seqgen.config import SamplingConfig
     from seqgen.sampling.sampler import Sampler
 
     path = make_model("lstm", kind="text")
-    change(path, lambda card: card["corpus"].update(documents=1, characters=10**400))
+    change(path, lambda card: (card["corpus"].update(corpus), card["metrics"].update(metrics)))
     sampler = Sampler(checkpoint.load(path), SamplingConfig(max_tokens=3), prompt="", seed=0)
     assert sampler.text(0)
 
