@@ -64,6 +64,7 @@ def test_hostile_files_are_refused_or_harmless(
 
 
 @pytest.mark.fuzz
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("piece", range(1, PIECES + 1))
 @pytest.mark.parametrize(("arch", "scheme"), MODELS)
 def test_a_hundred_thousand_hostile_files(

@@ -40,6 +40,7 @@ def test_damaged_files_are_read_or_refused(form: str) -> None:
 
 
 @pytest.mark.fuzz
+@pytest.mark.timeout(3600)  # of a busy machine; each file has its own second of the processor
 @pytest.mark.parametrize("piece", range(1, PIECES + 1))
 @pytest.mark.parametrize("form", FORMS)
 def test_a_hundred_thousand_damaged_files(
