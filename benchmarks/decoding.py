@@ -1,13 +1,14 @@
 """Decoding speed, beside NumPy's bare products and what peers draw with, measured in one run.
 
-    python benchmarks/decoding.py [--nanogpt FOLDER] [-m MODEL] [--tunes 1000] [--rounds 5]
+    python benchmarks/decoding.py [--nanogpt FOLDER] [--lstm MODEL] [-m MODEL] [--rounds 5]
 
 An LSTM of hidden 1024 and embedding 256 is drawn from alone and 64 at once, beside the
 matrix-vector products that its step can't do without, and the loops of the MIT lab (6.S191, lab 1)
 in Keras and PyTorch. A Transformer of 4 blocks of 192 with a window of 256 is drawn from beside
 nanoGPT's ``generate`` for the same shape. What seqgen does is what `seqgen sample` does, text and
-filters included. Weights are random; the logits are as wide as a trained network's. Peers that are
-not installed are left out.
+filters included. Weights are random, and the logits as wide as a trained network's; or the LSTM is
+a trained one (--lstm), in which errors fade sooner, so that less is read again in float64. Peers
+that are not installed are left out.
 
 With a model of tunes the last table has the time a tune: as the only one, with all that the grammar
 remembers still unknown, and as one of a thousand.
@@ -16,15 +17,18 @@ remembers still unknown, and as one of a thousand.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from contest import Maker, Step, Target, is_installed, print_rates, random_tokens, rates_of
 from peers import nanogpt, torch_lstm
 
+from seqgen import checkpoint
 from seqgen.config import DEFAULT_SAMPLING, ModelConfig, SamplingConfig
 from seqgen.models import decoders
 from seqgen.models.parameters import initialise
@@ -47,9 +51,11 @@ ALONE, TOGETHER = "seqgen", f"seqgen, {MANY} at once"
 BARE, KERAS, TORCH = "NumPy's bare products", "MIT lab, Keras loop", "MIT lab, PyTorch loop"
 NANOGPT = "nanoGPT's generate"
 
+Network: TypeAlias = tuple[ModelConfig, Tokenizer, dict[str, Any]]
 
-def seqgen_step(model: ModelConfig, rows: int) -> Step:
-    """Draws texts, from the prompt to the characters."""
+
+def random_network(model: ModelConfig) -> Network:
+    """A network of random weights, whose logits are as wide as a trained one's."""
     tokenizer = Tokenizer("char", [chr(0x4E00 + i) for i in range(VOCABULARY - FIRST_PIECE)])
     weights = initialise(model, 0)
     kernel = np.random.default_rng(0).normal(0.0, 1.0, weights["output.kernel"].shape)
@@ -58,6 +64,21 @@ def seqgen_step(model: ModelConfig, rows: int) -> Step:
     decoder = decoders.build(model, weights)
     wide = decoder.read(ids, decoder.start(1))[0].std()
     weights["output.kernel"] *= np.float32(SPREAD) / wide
+    return model, tokenizer, weights
+
+
+def trained_network(path: Path) -> Network:
+    """A model file's."""
+    saved = checkpoint.load(path)
+    model = saved.card.model
+    if (model.arch, model.layers, model.hidden) != ("lstm", 1, HIDDEN):
+        sys.exit(f"{path} is no LSTM of one layer of {HIDDEN}")
+    return model, saved.card.tokenizer, saved.weights
+
+
+def seqgen_step(make: Callable[[], Network], rows: int) -> Step:
+    """Draws texts, from the prompt to the characters."""
+    model, tokenizer, weights = make()
     # No text ends by itself, so that all are as long.
     bans: tuple[tuple[str, float], ...] = ()
     if model.recurrent:
@@ -163,7 +184,6 @@ def nanogpt_step(folder: Path) -> Step:
 
 def tunes(path: Path, count: int) -> None:
     """Print the time a tune, alone and as one of many."""
-    from seqgen import checkpoint
     from seqgen.sampling.sampler import Sampler
 
     saved = checkpoint.load(path)
@@ -186,14 +206,18 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--nanogpt", type=Path, help="a checkout of karpathy/nanoGPT")
+    parser.add_argument("--lstm", type=Path, help=f"a model with an LSTM of 1 x {HIDDEN}")
     parser.add_argument("-m", "--model", type=Path, help="a model of tunes")
     parser.add_argument("--tunes", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
     parser.add_argument("--seconds", type=float, default=3.0, help="of a turn, at least")
     options = parser.parse_args()
 
-    together: dict[str, Maker] = {TOGETHER: partial(seqgen_step, LSTM, MANY)}
-    makers: dict[str, Maker] = {ALONE: partial(seqgen_step, LSTM, 1), BARE: bare_step}
+    lstm = partial(random_network, LSTM)
+    if options.lstm:
+        lstm = partial(trained_network, options.lstm)
+    together: dict[str, Maker] = {TOGETHER: partial(seqgen_step, lstm, MANY)}
+    makers: dict[str, Maker] = {ALONE: partial(seqgen_step, lstm, 1), BARE: bare_step}
     targets = [Target("the bare products", (BARE,), 0.8)]
     if is_installed("keras"):
         makers[KERAS] = keras_step
@@ -207,8 +231,9 @@ def main() -> None:
     both = {name: rates[name] for name in (TOGETHER, ALONE)}
     print_rates(f"{title}, {MANY} at once", both, [Target("one", (ALONE,), 3.0)])
 
-    together = {TOGETHER: partial(seqgen_step, TRANSFORMER, MANY)}
-    makers = {ALONE: partial(seqgen_step, TRANSFORMER, 1)}
+    transformer = partial(random_network, TRANSFORMER)
+    together = {TOGETHER: partial(seqgen_step, transformer, MANY)}
+    makers = {ALONE: partial(seqgen_step, transformer, 1)}
     targets = []
     if options.nanogpt and is_installed("torch"):
         makers[NANOGPT] = partial(nanogpt_step, options.nanogpt)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,7 +58,7 @@ def check(
                     continue
                 for each in parsed.diagnostics:
                     if as_json:
-                        fields = {"file": name, "tune": parsed.number, **asdict(each)}
+                        fields = {"file": name, "tune": parsed.number, **each._asdict()}
                         put(json.dumps(fields) + "\n")
                     else:
                         put(printable(_shown(name, each, lines)) + "\n")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from seqgen.music.abc.fields import parse_key
-from seqgen.music.abc.notation import SHARPS
 from seqgen.music.abc.values import MAX_TUPLET
 from seqgen.music.jump_marks import DECORATIONS as JUMPS
 from seqgen.music.jump_marks import mark_of
+from seqgen.music.music21_signs import read_clef, read_key, read_meter
 from seqgen.music.musicxml.values import ARTICULATIONS, DYNAMICS, ORNAMENTS, TECHNICAL
 from seqgen.music.score import (
     PLAIN,
@@ -39,14 +38,11 @@ from seqgen.music.score import (
 )
 from seqgen.music.tuplets import group_tuplets
 
-__all__ = ["PartReader", "read_key", "read_meter"]
+__all__ = ["PartReader"]
 
 _BARS_A_LINE = 4
 _MAX_VERSES = 64
 _STYLES = {"double": "double", "final": "final", "heavy-light": "start", "dotted": "dotted"}
-_CLEFS = {("G", 2): "treble", ("F", 4): "bass", ("C", 3): "alto", ("C", 4): "tenor",
-          ("C", 1): "soprano", ("C", 2): "mezzosoprano", ("F", 3): "baritone"}  # fmt: skip
-
 _KINDS = {"minor": "m", "dominant-seventh": "7", "minor-seventh": "m7", "diminished": "dim",
           "augmented": "aug", "major-seventh": "maj7"}  # fmt: skip
 
@@ -62,40 +58,6 @@ def _names() -> dict[str, str]:
 
 
 _DECORATIONS = _names()
-
-
-def read_key(found: Any) -> Key:
-    """A music21 key signature; one without a mode is major's, one of no fifths sign by sign."""
-    fifths = found.sharps
-    if fifths is None or not -7 <= fifths <= 7:
-        signs = "".join(
-            {1: "^", -1: "_", 2: "^^", -2: "__"}[round(each.alter)] + each.step.lower()
-            for each in found.alteredPitches
-        )
-        return parse_key(f"none exp {signs}")[0] or Key()
-    mode = getattr(found, "mode", None) or "major"
-    shift = {"major": 0, "minor": 3, "dorian": 2, "phrygian": 4, "lydian": -1, "mixolydian": 1,
-             "locrian": 5, "ionian": 0, "aeolian": 3}.get(mode, 0)  # fmt: skip
-    at = fifths + shift
-    tonic = SHARPS[(at + 1) % 7] + {0: "", 1: "#", -1: "b"}.get((at + 1) // 7, "#")
-    return parse_key(f"{tonic}{mode[:3]}")[0] or Key()
-
-
-def read_meter(found: Any) -> Meter:
-    """A music21 time signature."""
-    if "SenzaMisuraTimeSignature" in found.classes:
-        return Meter((), 1)
-    symbol = {"common": "C", "cut": "C|"}.get(found.symbol, "")
-    parts = f"{found.ratioString}".split("+")
-    beats = tuple(int(part.partition("/")[0]) for part in parts)
-    return Meter(beats, int(parts[-1].partition("/")[2] or found.denominator), symbol)
-
-
-def _read_clef(found: Any, semitones: int) -> Clef:
-    name = _CLEFS.get((found.sign, found.line), "perc" if found.sign == "percussion" else "treble")
-    octaves = getattr(found, "octaveChange", 0) or 0
-    suffix = {1: "+8", -1: "-8", 2: "+15", -2: "-15"}.get(octaves, "")
-    return Clef(name + suffix if name + suffix != "treble" else "", 0, semitones)
 
 
 class PartReader:
@@ -191,7 +153,7 @@ class PartReader:
                 self._meter = meter
                 return MeterChange(meter)
         elif "Clef" in classes:
-            clef = _read_clef(element, self._semitones)
+            clef = read_clef(element, self._semitones)
             if self._clef is None:
                 self._clef = clef
             elif clef != self._clef and self._notes:

@@ -23,7 +23,8 @@ from seqgen.music.abc.fields import default_unit
 from seqgen.music.abc.parser import parse_tune
 from seqgen.music.abc.writer import write_tune
 from seqgen.music.accidentals import with_accidentals
-from seqgen.music.music21_bars import PartReader, read_key, read_meter
+from seqgen.music.music21_bars import PartReader
+from seqgen.music.music21_signs import read_key, read_meter
 from seqgen.music.score import Field, Key, Meter, Tempo, TempoChange, Tune
 
 if TYPE_CHECKING:

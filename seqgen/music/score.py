@@ -18,6 +18,29 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
+from seqgen.music.changes import (
+    Change,
+    Directive,
+    Field,
+    KeyChange,
+    LineBreak,
+    MeterChange,
+    PartMark,
+    TempoChange,
+    UnitChange,
+)
+from seqgen.music.notes import (
+    EVENTS,
+    PLAIN,
+    Attached,
+    Chord,
+    Event,
+    Graces,
+    Note,
+    Rest,
+    Spacer,
+    Syllable,
+)
 from seqgen.music.signs import BarLine, Clef, Key, Meter, Pitch, Tempo, Tuplet, pitch
 
 __all__ = [
@@ -54,169 +77,6 @@ __all__ = [
     "pitch",
 ]
 
-
-class Syllable(NamedTuple):
-    """A piece of a lyric under one note.
-
-    Args:
-        verse: 1 for the first ``w:`` line under the music.
-        text: its words; ``""`` where the syllable before it is held on.
-        hyphen: whether the word goes on at the next note.
-    """
-
-    verse: int
-    text: str
-    hyphen: bool
-
-
-class Graces(NamedTuple):
-    """Grace notes before a note; ``slashed`` is an acciaccatura, ``{/g}`` (4.12)."""
-
-    notes: tuple[Note | Chord, ...]
-    slashed: bool
-
-
-class Attached(NamedTuple):
-    """What hangs on a note, chord or rest; most have nothing and share ``PLAIN``.
-
-    Args:
-        decorations: names without ``!``, in order.
-        chord_symbols: such as ``"Am7"``, without quotes.
-        annotations: with the placing character first (``^ _ < > @``).
-        graces: before it.
-        slurs_open: slurs that begin here; slurs_close: that end here.
-        lyrics: one per verse.
-    """
-
-    decorations: tuple[str, ...] = ()
-    chord_symbols: tuple[str, ...] = ()
-    annotations: tuple[str, ...] = ()
-    graces: Graces | None = None
-    slurs_open: int = 0
-    slurs_close: int = 0
-    lyrics: tuple[Syllable, ...] = ()
-
-
-PLAIN = Attached()
-
-
-class Note(NamedTuple):
-    """A note.
-
-    Args:
-        pitch: as it sounds.
-        accidental: as written before it (-2 to 2; 0 is a natural), None if none is.
-        duration: sounding, of a whole note: broken rhythm and tuplet are applied.
-        tie: whether it is tied to the next note of its pitch.
-        joined: whether no space stands between it and the note before, so that a beam may.
-        tuplet: the group it belongs to.
-        attached: what hangs on it.
-    """
-
-    pitch: Pitch
-    accidental: int | None
-    duration: Fraction
-    tie: bool = False
-    joined: bool = False
-    tuplet: Tuplet | None = None
-    attached: Attached = PLAIN
-
-
-class Chord(NamedTuple):
-    """Notes that begin together; time goes on by the first one's duration (4.17)."""
-
-    notes: tuple[Note, ...]
-    duration: Fraction
-    joined: bool = False
-    tuplet: Tuplet | None = None
-    attached: Attached = PLAIN
-
-
-class Rest(NamedTuple):
-    """A rest.
-
-    Args:
-        duration: of a whole note; for whole bars, that many of the metre.
-        visible: False for ``x`` and ``X``.
-        bars: how many whole bars a ``Z`` or ``X`` stands for; 0 for ``z`` and ``x``.
-        tuplet: the group it belongs to.
-        attached: what hangs on it.
-    """
-
-    duration: Fraction
-    visible: bool = True
-    bars: int = 0
-    tuplet: Tuplet | None = None
-    attached: Attached = PLAIN
-
-
-class Spacer(NamedTuple):
-    """A ``y``, or the place of a chord symbol or decoration that no note follows; takes no time."""
-
-    attached: Attached = PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class KeyChange:
-    """A ``K:`` among the music; ``key`` or ``clef`` is None where it does not change."""
-
-    key: Key | None
-    clef: Clef | None
-
-
-@dataclass(frozen=True, slots=True)
-class MeterChange:
-    """An ``M:`` among the music."""
-
-    meter: Meter
-
-
-@dataclass(frozen=True, slots=True)
-class UnitChange:
-    """An ``L:`` among the music: changes how lengths are written, not how they sound."""
-
-    unit: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class TempoChange:
-    """A ``Q:`` among the music."""
-
-    tempo: Tempo
-
-
-@dataclass(frozen=True, slots=True)
-class PartMark:
-    """A ``P:`` among the music: here the part begins that the header's ``P:`` may order."""
-
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Directive:
-    """A ``%%`` line or ``I:`` field, without the marks: ``MIDI program 40``."""
-
-    text: str
-
-
-class Field(NamedTuple):
-    """A field that means nothing to the music, such as ``T:`` or ``N:``, kept as written."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class LineBreak:
-    """Here a line of the printed score ends."""
-
-
-Event: TypeAlias = Note | Chord | Rest
-EVENTS = (Note, Chord, Rest)
-"""For ``isinstance`` where it is called often: a union is made anew each time it is written."""
-Change: TypeAlias = (
-    KeyChange | MeterChange | UnitChange | TempoChange | PartMark | Directive | Field
-)
 Item: TypeAlias = Event | Change | Spacer | LineBreak
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from seqgen.errors import InputError
-from seqgen.music.abc import note_reader, voice
+from seqgen.music.abc import marked_notes, note_reader
 from seqgen.music.abc.lexer import lex
 from seqgen.music.abc.parser import parse, parse_tune
 from seqgen.music.abc.runs import Runs
@@ -118,7 +118,7 @@ def test_what_was_read_before_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
     texts = collection("ryansMammoth")[::20]
     texts += [mutated(random_source, texts) for _ in range(200)]
     remembering = [list(parse(text)) for text in texts]
-    for module in (note_reader, voice):
+    for module in (marked_notes, note_reader):
         monkeypatch.setattr(module, "RUNS", Runs(most_tables=0, most_runs=-1))
     assert [list(parse(text)) for text in texts] == remembering
 

@@ -87,10 +87,34 @@ class BarBuilder:
 
     def end(self, line: BarLine, offset: int, ending: tuple[int, ...], ending_text: str) -> None:
         """End the bar with ``line``; ``ending`` is that of the music after it."""
-        if self.steps == 0 and self.is_empty():
+        steps, left = self.steps, self._left
+        if steps == 0 and self.is_empty():
             self._merge(line)
         else:
-            self._close(line, offset)
+            items = tuple(self.items)
+            overlays: tuple[tuple[Item, ...], ...] = ()
+            divides = line.style in WITHIN
+            if steps != self._full or divides or self._divides or self._layers:
+                lengths: tuple[Steps, ...] = (steps,)
+                if self._layers:
+                    lengths = *[length for _, length in self._layers], steps
+                    (first, _), *others = self._layers
+                    overlays = *[tuple(layer) for layer, _ in others], items
+                    items = tuple(first)
+                    self._layers = []
+                self._odd_bars.append(OddBar(len(self._bars), lengths, offset, self.meter))
+            start = offset if self.offset < 0 else self.offset
+            # In half the time that Bar() takes, which does the same in Python.
+            bar = tuple.__new__(
+                Bar, (left, line, items, overlays, self._ending, self._ending_text, start)
+            )
+            self._bars.append(bar)
+            self._left = line
+            self._divides = divides
+            self._ending, self._ending_text = (), ""
+            self.items = []
+            self.steps = 0
+            self.offset = -1
         if ending or ending_text:
             self._ending, self._ending_text = ending, ending_text
             if self.offset < 0:
@@ -104,33 +128,6 @@ class BarBuilder:
         self._left = merged
         if self._bars:
             self._bars[-1] = self._bars[-1]._replace(right=merged)
-
-    def _close(self, line: BarLine, offset: int) -> None:
-        steps, left = self.steps, self._left
-        items = tuple(self.items)
-        overlays: tuple[tuple[Item, ...], ...] = ()
-        divides = line.style in WITHIN
-        if steps != self._full or divides or self._divides or self._layers:
-            lengths: tuple[Steps, ...] = (steps,)
-            if self._layers:
-                lengths = *[length for _, length in self._layers], steps
-                (first, _), *others = self._layers
-                overlays = *[tuple(layer) for layer, _ in others], items
-                items = tuple(first)
-                self._layers = []
-            self._odd_bars.append(OddBar(len(self._bars), lengths, offset, self.meter))
-        start = offset if self.offset < 0 else self.offset
-        # In half the time that Bar() takes, which does the same in Python.
-        bar = tuple.__new__(
-            Bar, (left, line, items, overlays, self._ending, self._ending_text, start)
-        )
-        self._bars.append(bar)
-        self._left = line
-        self._divides = divides
-        self._ending, self._ending_text = (), ""
-        self.items = []
-        self.steps = 0
-        self.offset = -1
 
     def last_event(self) -> Event | None:
         """The last note, chord or rest, if it is among the last items of this bar or, where that
@@ -187,6 +184,6 @@ class BarBuilder:
         while self.items and isinstance(self.items[-1], LineBreak):
             self.items.pop()
         if self.items or self._layers or self._ending:
-            self._close(BarLine("none"), offset)
+            self.end(BarLine("none"), offset, (), "")
         check_bars(self._bars, self._odd_bars, report)
         return tuple(self._bars)

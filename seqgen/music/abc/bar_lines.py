@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeAlias
 
 from seqgen.music.signs import BarLine
 
-__all__ = ["BarStart", "parse_bar_line", "parse_passes"]
+__all__ = ["BarStart", "BarText", "parse_bar_line", "parse_passes"]
 
 BarStart = BarLine("none")
+
+BarText: TypeAlias = tuple[BarLine, tuple[int, ...], int]
+"""What a bar line's text means: see :func:`parse_bar_line`."""
 
 _MAX_PASSES = 64
 
 
 @lru_cache(maxsize=1 << 12)
-def parse_bar_line(text: str) -> tuple[BarLine, tuple[int, ...], int]:
+def parse_bar_line(text: str) -> BarText:
     """What a bar line with blanks around it means (4.8 to 4.10).
 
     Returns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import lcm
 from typing import NamedTuple, TypeAlias
 
@@ -20,7 +21,9 @@ __all__ = [
 Report: TypeAlias = Callable[[str, Severity, str, int, int], None]
 """Called with a diagnostic's code, severity, message, offset and length."""
 
-WITHIN = ("dotted", "invisible", "none")
+_PLAIN_LINE = BarLine("thin")
+
+WITHIN = frozenset({"dotted", "invisible", "none"})
 """Styles of bar lines that stand within a bar."""
 
 
@@ -69,8 +72,8 @@ def check_bars(bars: Sequence[Bar], odd_bars: Sequence[OddBar], report: Report) 
                 report(
                     "overlay",
                     Severity.WARNING,
-                    f"a layer after & lasts {_in_units(other, meter)}, its bar "
-                    f"{_in_units(length, meter)}; they should last equally long",
+                    f"a layer after & lasts {_in_units(other, meter.unit)}, its bar "
+                    f"{_in_units(length, meter.unit)}; they should last equally long",
                     bar.offset,
                     max(1, odd.end - bar.offset),
                 )
@@ -107,14 +110,13 @@ def _check_bar(
     """Report a bar that is not as long as its metre, unless it may be so."""
     begin, last = bars[pieces[0].number], pieces[-1]
     following = last.number + 1
-    at_edge = (
+    if short and (
         first
         or _is_edge(begin.left)
         or _is_edge(bars[last.number].right)
-        or bool(begin.ending)
-        or (following < len(bars) and bool(bars[following].ending))
-    )
-    if short and at_edge:
+        or begin.ending
+        or (following < len(bars) and bars[following].ending)
+    ):
         return
     for item in begin.items:
         if isinstance(item, Rest) and item.bars:
@@ -124,17 +126,19 @@ def _check_bar(
     report(
         "bar-length",
         Severity.WARNING,
-        f"this bar lasts {_in_units(length, last.meter)}, the metre is {last.meter}",
+        f"this bar lasts {_in_units(length, last.meter.unit)}, the metre is {last.meter}",
         begin.offset,
         max(1, last.end - begin.offset),
     )
 
 
 def _is_edge(line: BarLine) -> bool:
-    return line.style != "thin" or line.closes > 0 or line.opens > 0
+    return line != _PLAIN_LINE
 
 
-def _in_units(length: Steps, meter: Meter) -> str:
+@lru_cache(maxsize=1 << 10)
+def _in_units(length: Steps, unit: int) -> str:
+    """A length as a fraction of a whole note with a metre's unit, or less, under it."""
     numerator, denominator = ratio(length)
-    unit = lcm(denominator, meter.unit)
+    unit = lcm(denominator, unit)
     return f"{numerator * (unit // denominator)}/{unit}"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise, takewhile
 
+from seqgen.music.abc.accents import accents
 from seqgen.music.abc.fields import (
     default_unit,
     parse_key,
@@ -22,7 +23,6 @@ from seqgen.music.abc.fields import (
     parse_unit,
 )
 from seqgen.music.abc.formatting import format_key, format_tempo, format_text
-from seqgen.music.abc.header import accents
 from seqgen.music.accidentals import with_accidentals
 from seqgen.music.score import (
     Bar,

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from string import ascii_letters
 
 from seqgen.music.abc.notation import ACCIDENTALS, MODES, SHARPS, STEPS, TEMPO_WORDS
 from seqgen.music.signs import Clef, Key, Meter, Tempo
@@ -18,6 +19,7 @@ from seqgen.music.signs import Clef, Key, Meter, Tempo
 __all__ = [
     "VoiceField",
     "default_unit",
+    "merge_voice",
     "parse_key",
     "parse_meter",
     "parse_tempo",
@@ -88,8 +90,7 @@ def parse_key(value: str) -> tuple[Key | None, Clef | None, tuple[str, ...]]:
         words.pop(0)
         if not rest and words and _mode(words[0]) is not None:
             rest = words.pop(0)
-        letters = re.match(r"[A-Za-z]*", rest)
-        name = letters[0] if letters else ""
+        name = rest[: len(rest) - len(rest.lstrip(ascii_letters))]
         known = _mode(name)
         if known is None:
             raise ValueError(
@@ -230,8 +231,11 @@ def parse_tempo(value: str, unit: Fraction) -> Tempo:
     Args:
         unit: the unit note length, which the old forms ``C=120`` and ``120`` count in (10.1).
     """
-    texts = re.findall(r"\"([^\"]*)\"", value)
-    figures = re.sub(r"\"[^\"]*\"?", " ", value).strip()
+    texts: list[str] = []
+    figures = value.strip()
+    if '"' in value:
+        texts = re.findall(r"\"([^\"]*)\"", value)
+        figures = re.sub(r"\"[^\"]*\"?", " ", value).strip()
     text = " ".join(words.strip() for words in texts).strip()
     if not figures:
         speed = TEMPO_WORDS.get(text.lower())
@@ -285,3 +289,11 @@ def parse_voice(value: str) -> VoiceField:
         elif (changed := _clef_word(word, clef or Clef())) is not None:
             clef = changed
     return VoiceField(words[0], name, clef)
+
+
+def merge_voice(old: VoiceField | None, new: VoiceField) -> VoiceField:
+    """A voice's properties after another ``V:`` field for it."""
+    if old is None:
+        return new
+    name = old.name if new.name is None else new.name
+    return replace(new, name=name, clef=new.clef or old.clef)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-from seqgen.music.abc.header import accents
+from seqgen.music.abc.accents import accents
 from seqgen.music.abc.notation import ACCIDENTALS
 from seqgen.music.score import BarLine, Clef, Key, Syllable, Tempo, Tuplet
 

@@ -9,21 +9,20 @@ for as lexemes of their own. All others are as ``lex_line`` has them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
 from itertools import accumulate
+from typing import TypeAlias
 
-from seqgen.music.abc.lexer import Kinds, Lexeme
+from seqgen.music.abc.bar_lines import BarText, parse_bar_line
+from seqgen.music.abc.lexer import Kind, Kinds, Lexeme
 from seqgen.music.abc.notation import MUSIC, SHORTHANDS
 
 __all__ = [
+    "READINGS",
     "RUN_KINDS",
     "MusicLine",
-    "lead_of",
+    "NotePart",
     "lex_runs",
-    "marked_notes",
     "marks_of",
-    "one_note",
     "pieces_of",
 ]
 
@@ -32,10 +31,13 @@ __all__ = [
 # the commonest bar line first.
 _BLANKS = r"[^\S\r\n]*+"
 _PITCH = r"(?:\^\^?+|__?+|=)?+[A-Ga-g][,']*+"
-_EVENT = rf"(?:{_PITCH}|{MUSIC['rest']})[0-9]*+(?:/(?:[0-9]++|/*+))?+"
+_EVENT = (
+    rf"(?:[A-Ga-g][,']*+|{MUSIC['rest']}|(?:\^\^?+|__?+|=)[A-Ga-g][,']*+)"
+    r"[0-9]*+(?:/(?:[0-9]++|/*+))?+"
+)
 _BROKEN = r"(?=[<>])(?:>{1,3}|<{1,3})"
 _RUNS = {
-    "notes": rf"{_BLANKS}{_EVENT}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_EVENT})?",
+    "notes": rf"{_BLANKS}{_EVENT}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_EVENT})?+",
     "bar": rf"{_BLANKS}(?:\|(?![|:\[\]0-9])|{MUSIC['bar']}){_BLANKS}",
 }
 _PIECE = re.compile(rf"{_EVENT}|{_BROKEN}")
@@ -49,17 +51,61 @@ _BEFORE = rf"(?:(?=[(\"{{{_FIRST}])(?:{_MARK}){{1,8}}+)?+"
 _AFTER = r"(?:[)-]|\.-)*+"
 _MARKED = rf"{_BEFORE}{_EVENT}{_AFTER}"
 _MARKED_RUNS = _RUNS | {
-    "notes": rf"{_BLANKS}{_MARKED}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_MARKED})?",
+    "notes": rf"{_BLANKS}{_MARKED}(?:{_BLANKS}{_BROKEN}{_BLANKS}{_MARKED})?+",
 }
-_MARKED_PIECE = re.compile(rf"({_BEFORE})({_EVENT})({_AFTER})|{_BROKEN}")
-_LEAD = re.compile(rf"{_BLANKS}{_BEFORE}")
-one_note = re.compile(rf"({_BLANKS})({_BEFORE})({_EVENT})({_AFTER})").fullmatch
-"""Matches NOTES that are one note or rest: blanks, marks before, the note, marks after."""
+# Of what _BEFORE has matched, so it need not be told apart from anything else.
+_MARKS = re.compile(r"\.?\(|\"[^\"]*\"|\{[^}]*\}|.")
+_PARTS = rf"({_BEFORE})({_EVENT})({_AFTER})"
+_notes = re.compile(rf"({_BLANKS}){_PARTS}(?:({_BLANKS})({_BROKEN})({_BLANKS}){_PARTS})?").fullmatch
 
 _OTHERS = {kind: MUSIC[kind] for kind in MUSIC if kind not in ("bar", "pitch", "rest")}
 _single_runs = Kinds(_RUNS | _OTHERS)
 RUN_KINDS = Kinds(_MARKED_RUNS | _OTHERS)
 """The kinds of lexemes of a :class:`MusicLine` by their texts."""
+
+NotePart: TypeAlias = tuple[bool, str | None, str, str, int]
+"""A note or rest of NOTES: whether a blank stands before all of it; the marks before it; its text
+with its length; the marks after it; where its text begins. Of a broken rhythm between two of them:
+False, None, it, nothing, and where it begins."""
+
+Reading: TypeAlias = tuple[Kind, tuple[NotePart, ...], BarText | None]
+"""What a lexeme of a :class:`MusicLine` is: its kind, the parts of NOTES, what a bar line means."""
+
+
+_LONGEST = 64  # characters of a text; longer ones seldom come again
+
+
+class Readings(dict[str, Reading]):
+    """What lexemes are by their texts: a tune repeats them, so each is taken apart once."""
+
+    def __missing__(self, text: str) -> Reading:
+        kind, bar = Kind.NOTES, None
+        parts: tuple[NotePart, ...] = ()
+        # A new text is a note most often.
+        if match := _notes(text):
+            blanks, before, name, after, *second = match.groups()
+            parts = ((blanks != "", before, name, after, match.start(3)),)
+            blanks, broken, then, before, name, after = second
+            if broken:
+                parts = (
+                    *parts,
+                    (False, None, broken, "", match.start(6)),
+                    (blanks + then != "", before, name, after, match.start(9)),
+                )
+        else:
+            kind = RUN_KINDS[text]
+            if kind is Kind.BAR:
+                bar = parse_bar_line(text)
+        found = kind, parts, bar
+        if len(text) <= _LONGEST:
+            if len(self) >= 1 << 16:  # hostile input must not fill the memory
+                self.clear()
+            self[text] = found
+        return found
+
+
+READINGS = Readings()
+"""Those of this process."""
 
 
 class MusicLine:
@@ -100,7 +146,7 @@ class MusicLine:
         if self._lexemes is None:  # once a line, so the time stays linear
             texts, offsets = self.texts, self.offsets
             apart = lex_runs("".join(texts[index:]), offsets[index])
-            kinds = map(RUN_KINDS.__getitem__, texts[:index])
+            kinds = [READINGS[text][0] for text in texts[:index]]
             self._lexemes = [*zip(kinds, texts, offsets, strict=False), *apart]
             texts[index:] = [*(text for _, text, _ in apart), ""]
             offsets[index:] = [offset for _, _, offset in apart]
@@ -113,33 +159,9 @@ def lex_runs(line: str, offset: int) -> list[Lexeme]:
     return list(_single_runs.lex(line, offset))
 
 
-def marked_notes(notes: str) -> Iterator[tuple[bool, str | None, str, str, int]]:
-    """Each note, rest and broken rhythm of NOTES with its marks.
-
-    Returns:
-        For each: whether a blank stands before all of it; the marks before it (None for a broken
-        rhythm); its text with its length; the marks after it; where its text begins.
-    """
-    for match in _MARKED_PIECE.finditer(notes):
-        before, text, after = match.groups()
-        start = match.start()
-        apart = start > 0 and notes[start - 1].isspace()
-        if text:
-            yield apart, before, text, after, start + len(before)
-        else:
-            yield apart, None, match[0], "", start
-
-
 def marks_of(before: str) -> list[str]:
     """Each of the marks before a note: ``(``, a shorthand, a text in quotes, ``{…}``."""
-    return re.findall(_MARK, before)
-
-
-@lru_cache(maxsize=1 << 12)
-def lead_of(notes: str) -> int:
-    """How many characters of NOTES stand before the first note itself."""
-    match = _LEAD.match(notes)
-    return match.end() if match else 0
+    return _MARKS.findall(before)
 
 
 def pieces_of(notes: str) -> list[tuple[str, int, bool]]:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from seqgen.music.abc.bars import Report
-from seqgen.music.abc.runs import RUNS, Table
+from seqgen.music.abc.runs import RUNS, Made, Table
 from seqgen.music.abc.values import Steps, measured, parse_note, shortened
 from seqgen.music.diagnostics import Severity
-from seqgen.music.score import Clef, Key, Note, Pitch, Rest, Tuplet, pitch
+from seqgen.music.score import PLAIN, Clef, Key, Note, Pitch, Rest, Tuplet, pitch
 
 __all__ = ["NoteReader"]
+
+_START = Table({}, {}, None, False)
 
 
 class NoteReader:
@@ -27,7 +29,7 @@ class NoteReader:
 
     Attributes:
         table: what is known in the state that all that was read has led to.
-        faulty: set when a length is met that means nothing.
+        faulty: set when what is read is reported, and must be again; whoever reads resets it.
         unit: the unit note length in force.
     """
 
@@ -35,11 +37,12 @@ class NoteReader:
         "_key",
         "_octave",
         "_propagate",
-        "_report",
+        "_ratio",
         "_reported",
         "_signature",
         "_tables",
         "faulty",
+        "report",
         "table",
         "unit",
     )
@@ -49,11 +52,11 @@ class NoteReader:
         self._signature = dict(key.alters)
         self._octave = clef.octave
         self._propagate = "pitch"
-        self._report = report
+        self.report = report
         self._reported: set[str] = set()  # lengths that mean nothing
         self.unit = unit
         self.faulty = False
-        self._choose_tables(Table({}, {}, None, False))
+        self._choose_tables(_START)
 
     # -- what the fields set
 
@@ -83,8 +86,9 @@ class NoteReader:
     def _choose_tables(self, state: Table) -> None:
         """Take up the tables for this key, unit, clef and spreading of accidentals."""
         unit = self.unit
+        self._ratio = numerator, denominator = unit.numerator, unit.denominator
         self._tables = RUNS.tables(
-            (self._key.alters, unit.numerator, unit.denominator, self._octave, self._propagate)
+            (self._key.alters, numerator, denominator, self._octave, self._propagate)
         )
         self._go(state.alters, state.tied, state.group, state.joined)
 
@@ -149,7 +153,21 @@ class NoteReader:
 
     # -- notes
 
-    def event(self, text: str, offset: int) -> tuple[Note | Rest, Steps]:
+    def made(self, text: str, offset: int) -> Made:
+        """What the text of a note or rest stands for in this state; goes on after it."""
+        table = self.table
+        made = table.get(text)
+        if made is not None:
+            self.table = made[2]
+            return made
+        event, steps = self._event(text, offset)
+        self.follow()
+        made = (event,), steps, self.table
+        if not self.faulty:
+            RUNS.keep(table, text, made)
+        return made
+
+    def _event(self, text: str, offset: int) -> tuple[Note | Rest, Steps]:
         """The note or rest that its text stands for in this state, and its length."""
         table = self.table
         group = table.group
@@ -159,11 +177,19 @@ class NoteReader:
                 duration, steps = shortened(duration, group)
             return Rest(duration, text[0] == "z", 0, group), steps
         step, accidental, octave, length = parse_note(text)
-        sounding = self._pitch(step, accidental, octave + self._octave)
+        octave += self._octave
+        if accidental is None and not table.alters and not table.tied:  # as of most notes
+            sounding = pitch(step, self._signature.get(step, 0), octave)
+        else:
+            sounding = self._pitch(step, accidental, octave)
         duration, steps = self.duration(length, offset + len(text) - len(length))
         if group is not None:
             duration, steps = shortened(duration, group)
-        return Note(sounding, accidental, duration, False, table.joined, group), steps
+        # In half the time that Note() takes, which does the same in Python.
+        note = tuple.__new__(
+            Note, (sounding, accidental, duration, False, table.joined, group, PLAIN)
+        )
+        return note, steps
 
     def note(self, text: str, offset: int) -> Note:
         """The note that its text stands for in a chord or among grace notes."""
@@ -189,12 +215,11 @@ class NoteReader:
 
     def duration(self, length: str, offset: int) -> tuple[Fraction, Steps]:
         """What a length stands for, before broken rhythm and tuplet."""
-        unit = self.unit
         try:
-            return measured(length, unit.numerator, unit.denominator)
+            return measured(length, *self._ratio)
         except ValueError as error:
             self.faulty = True
             if length not in self._reported and len(self._reported) < 1 << 12:
                 self._reported.add(length)
-                self._report("length", Severity.ERROR, f"{error}", offset, len(length))
-            return measured("", unit.numerator, unit.denominator)
+                self.report("length", Severity.ERROR, f"{error}", offset, len(length))
+            return measured("", *self._ratio)

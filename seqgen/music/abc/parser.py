@@ -72,6 +72,9 @@ class _Block:
     end: int = 0
 
 
+# A name is found more quickly than an Enum's member.
+_HEADER, _BODY, _MUSIC, _FIELD = Context.HEADER, Context.BODY, Kind.MUSIC, Kind.FIELD
+
 # What a line begins with that may be no music; "" is what an empty line begins with.
 _MARKS = frozenset({"", "%"})
 
@@ -114,22 +117,20 @@ def _blocks(text: str) -> Iterator[_Block]:
     offset, number = 0, 1
     block: _Block | None = _Block(0, 1, False)
     for line, end in lines(text):
-        if len(line) > MAX_LINE:
+        size = len(line)
+        if size > MAX_LINE:
             kind = Kind.COMMENT
             if block is not None:
                 block.long_lines.append(offset)
         elif (
-            context is Context.BODY
-            and line[:1] not in _MARKS
-            and line[1:2] != ":"
-            and not line.isspace()
+            context is _BODY and line[:1] not in _MARKS and line[1:2] != ":" and not line.isspace()
         ):
-            kind = Kind.MUSIC  # as most lines, which need not be asked about
-        elif context is Context.HEADER and line[1:2] == ":" and line[0] in _PLAIN_FIELDS:
-            kind = Kind.FIELD  # as most others
+            kind = _MUSIC  # as most lines, which need not be asked about
+        elif context is _HEADER and line[1:2] == ":" and line[0] in _PLAIN_FIELDS:
+            kind = _FIELD  # as most others
         else:
             kind, context = kind_of_line(line, context)
-            begins = kind is Kind.FIELD and line[0] == "X"
+            begins = kind is _FIELD and line[0] == "X"
             if block is not None and (
                 begins or (context is Context.FILE and (block.is_tune or not line.strip()))
             ):
@@ -143,7 +144,7 @@ def _blocks(text: str) -> Iterator[_Block]:
             block.starts.append(offset)
             if line:
                 block.lines.append((kind, line, offset))
-        offset += len(line) + len(end)
+        offset += size + len(end)
         number += 1
     if block is not None:
         block.end = offset

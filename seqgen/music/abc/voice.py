@@ -6,29 +6,24 @@ they come together with what waits for a note, and what is written after one.
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
 from seqgen.music.abc.bar_builder import BarBuilder
-from seqgen.music.abc.bar_lines import parse_bar_line
 from seqgen.music.abc.bars import Report
 from seqgen.music.abc.lexer import Kind
+from seqgen.music.abc.marked_notes import read_note, read_notes, report_tie, report_unequal
 from seqgen.music.abc.music_line import (
-    RUN_KINDS,
+    READINGS,
     MusicLine,
-    lead_of,
-    marked_notes,
-    marks_of,
-    one_note,
-    pieces_of,
+    NotePart,
 )
 from seqgen.music.abc.note_reader import NoteReader
-from seqgen.music.abc.runs import RUNS, Made
+from seqgen.music.abc.runs import Made
 from seqgen.music.abc.values import Steps, in_steps, shortened
 from seqgen.music.abc.waiting import (
     Broken,
     Pending,
-    attached_by,
+    shares,
     together,
     with_attached,
     with_duration,
@@ -44,7 +39,6 @@ from seqgen.music.score import (
     Clef,
     Directive,
     Event,
-    Graces,
     Item,
     Key,
     Meter,
@@ -58,6 +52,8 @@ from seqgen.music.score import (
 __all__ = ["VoiceBuilder"]
 
 _ONE = Fraction(1)
+_LETTERS = frozenset("ABCDEFGabcdefg")
+_NOTES, _SPACE = Kind.NOTES, Kind.SPACE  # a name is found more quickly than an Enum's member
 
 
 class VoiceBuilder:
@@ -75,16 +71,15 @@ class VoiceBuilder:
 
     __slots__ = (
         "_broken",
-        "_faulty",
         "_group_offset",
         "_pending",
-        "_report",
         "bars",
         "clef",
         "id",
         "name",
         "notes",
         "reader",
+        "report",
     )
 
     def __init__(
@@ -96,11 +91,10 @@ class VoiceBuilder:
         self.notes = 0
         self.reader = NoteReader(key, unit, clef, report)
         self.bars = BarBuilder(meter)
-        self._report = report
+        self.report = report
         self._pending: Pending | None = None
         self._broken: Broken | None = None
         self._group_offset = 0  # of the tuplet
-        self._faulty = False  # whether what was read last was reported, and must be again
 
     def set_key(self, key: Key) -> None:
         """Change the key signature from here on."""
@@ -129,7 +123,6 @@ class VoiceBuilder:
         """
         bars, reader = self.bars, self.reader
         texts, offsets, end = line.texts, line.offsets, line.end
-        notes_kind, bar_kind, space_kind = Kind.NOTES, Kind.BAR, Kind.SPACE
         while index < end:
             if self._pending is None and self._broken is None:
                 items, steps, table = bars.items, bars.steps, reader.table
@@ -142,143 +135,59 @@ class VoiceBuilder:
                     index += 1
                 if index > start:
                     if bars.offset < 0:
-                        bars.offset = offsets[start] + lead_of(texts[start])
+                        bars.offset = offsets[start]
+                        if texts[start][0] not in _LETTERS:  # but a blank or mark
+                            bars.offset += READINGS[texts[start]][1][0][4]
                     self.notes += len(items) - first
                     bars.steps = steps
                     reader.table = table
                     if index == end:
                         break
             text = texts[index]
-            kind, match = RUN_KINDS.get(text), None
-            if kind is None:
-                # A new text is a note most often, and is matched as that anyway.
-                match = one_note(text)
-                kind = notes_kind if match else RUN_KINDS[text]
-            if kind is bar_kind:
+            kind, parts, bar = READINGS[text]
+            if bar is not None:
                 if self._broken or self._pending:
                     self._settle()
-                bar_line, passes, blanks = parse_bar_line(text)
+                bar_line, passes, blanks = bar
                 bars.end(bar_line, offsets[index] + blanks, passes, "")
                 reader.begin_bar()
-            elif kind is notes_kind:
+            elif kind is _NOTES:
                 if bars.offset < 0:
-                    bars.offset = offsets[index] + lead_of(text)
+                    bars.offset = offsets[index] + parts[0][4]
                 if self._pending is None and self._broken is None:
-                    self._read_new(text, offsets[index], match or one_note(text))
+                    self._add_made(read_notes(reader, text, parts, offsets[index]))
                 else:
-                    self._read_waited(text, offsets[index])
-            elif kind is space_kind:
+                    self._read_waited(text, offsets[index], parts)
+            elif kind is _SPACE:
                 reader.part()
             else:
                 break
             index += 1
         return index
 
-    def _read_waited(self, text: str, offset: int) -> None:
+    def _read_waited(self, text: str, offset: int, parts: tuple[NotePart, ...]) -> None:
         """Read NOTES for which a mark or a broken rhythm waits."""
         items = self.bars.items
         first = len(items)
         pending, self._pending = self._pending, None
         if self._broken is not None:
-            self._read_notes(text, offset)
-        elif (made := self.reader.table.get(text)) is not None:
-            self._add_made(made)
+            self._read_broken(parts, offset)
         else:
-            self._read_new(text, offset, one_note(text))
+            made = self.reader.table.get(text)
+            self._add_made(made or read_notes(self.reader, text, parts, offset))
         event = items[first]
         if pending is not None and isinstance(event, EVENTS):
             items[first] = with_attached(event, together(pending.attached(), event.attached))
 
-    def _read_new(self, text: str, offset: int, match: re.Match[str] | None) -> None:
-        """Read NOTES, and remember them unless they were at fault.
-
-        Args:
-            match: of ``one_note``; None if there are more.
-        """
-        bars, reader = self.bars, self.reader
-        known = reader.table
-        self._faulty = False
-        first, steps = len(bars.items), bars.steps
-        if match is not None:
-            blanks, before, name, after = match.groups()
-            if blanks:
-                reader.part()
-            made = self._read_note(before, name, after, offset + match.start(3))
-        else:
-            self._read_notes(text, offset)
-            events = tuple([item for item in bars.items[first:] if isinstance(item, EVENTS)])
-            made = events, bars.steps - steps, reader.table
-        if not self._faulty and text not in known:
-            RUNS.keep(known, text, made)
-
-    def _read_notes(self, text: str, offset: int) -> None:
-        """Read NOTES note by note."""
-        for apart, before, name, after, at in marked_notes(text):
-            if apart:
-                self.reader.part()
-            if before is None:
-                self.broken(name, offset + at)
-            else:
-                self._read_note(before, name, after, offset + at)
-
-    def _read_note(self, before: str, name: str, after: str, offset: int) -> Made:
-        """Read a note or rest, which begins at an offset, with its marks."""
-        attached = self._marks(before, offset - len(before)) if before else PLAIN
-        made = self._made(name, offset)
-        if self._broken is not None:
-            (event,), steps, table = made
+    def _read_broken(self, parts: tuple[NotePart, ...], offset: int) -> None:
+        """Read NOTES for which a broken rhythm waits."""
+        for part in parts:
+            if part[1] is None:
+                self.broken(part[2], offset + part[4])
+                continue
+            event, steps = read_note(self.reader, part, offset)
             shorter, lost = self._break(event.duration)
-            made = (with_duration(event, shorter),), steps - lost, table
-        if attached is not PLAIN or ")" in after:
-            (event,), steps, table = made
-            for _ in range(after.count(")")):
-                attached = with_slur_closed(attached)
-            made = (with_attached(event, attached),), steps, table
-        self._add_made(made)
-        if "-" in after:
-            offset += len(name)
-            for at, mark in enumerate(after):
-                if mark == "-":
-                    self.tie(offset + at - (after[at - 1 : at] == "."))
-            (event,), steps, _ = made
-            if isinstance(event, Note):  # else it was at fault
-                made = (event._replace(tie=True),), steps, self.reader.table
-        return made
-
-    def _marks(self, before: str, offset: int) -> Attached:
-        """What the marks before a note hang on it."""
-        if "{" not in before:
-            return attached_by(before)
-        reader = self.reader
-        pending = Pending([], [], [])
-        for mark in marks_of(before):
-            if mark[0] == "{":
-                reader.faulty = False
-                notes = tuple([
-                    reader.note(text, offset + at) for text, at, _ in pieces_of(mark)
-                ])  # fmt: skip
-                self._faulty |= reader.faulty
-                pending.graces = Graces(notes, mark[1] == "/")
-            else:
-                pending.add(mark)
-            offset += len(mark)
-        return pending.attached()
-
-    def _made(self, text: str, offset: int) -> Made:
-        """What one note or rest stands for."""
-        reader = self.reader
-        known = reader.table
-        made = known.get(text)
-        if made is None:
-            reader.faulty = False
-            event, steps = reader.event(text, offset)
-            reader.follow()
-            made = (event,), steps, reader.table
-            if reader.faulty:
-                self._faulty = True
-            else:
-                RUNS.keep(known, text, made)
-        return made
+            self._add_made(((with_duration(event, shorter),), steps - lost, self.reader.table))
 
     def _add_made(self, made: Made) -> None:
         events, steps, self.reader.table = made
@@ -294,7 +203,7 @@ class VoiceBuilder:
         """
         written = notes[0].duration
         if any(note.duration != written for note in notes):
-            self._report(
+            self.report(
                 "chord",
                 Severity.WARNING,
                 "the notes of a chord should be equally long; all take the first one's length",
@@ -361,7 +270,7 @@ class VoiceBuilder:
     def _check_group(self) -> None:
         group = self.reader.table.group
         if group is not None:
-            self._report(
+            self.report(
                 "tuplet",
                 Severity.WARNING,
                 f"this tuplet has {group.position} of its {group.notes} notes",
@@ -392,9 +301,7 @@ class VoiceBuilder:
             notes = tuple([note._replace(tie=True) for note in event.notes])
             self.bars.items[index] = event._replace(notes=notes)
         else:
-            self._faulty = True
-            message = "a tie must stand directly after a note or chord"
-            self._report("tie", Severity.WARNING, message, offset, 1)
+            report_tie(self.reader, offset)
 
     def close_slur(self) -> bool:
         """End a slur on the last event; False if none is there."""
@@ -428,17 +335,9 @@ class VoiceBuilder:
         if not isinstance(event, EVENTS) or (
             event.duration is not duration and event.duration != duration
         ):
-            # "Between notes of unequal lengths [it] will produce undefined results" (4.4).
-            self._faulty = True
-            self._report(
-                "broken-rhythm",
-                Severity.WARNING,
-                "broken rhythm joins two notes of equal length; these differ and stay as written",
-                broken.offset,
-                len(broken.marks),
-            )
+            report_unequal(self.reader, broken.marks, broken.offset)
             return duration, 0
-        longer, shorter, gained = broken.shares(duration)
+        longer, shorter, gained = shares(duration, broken.marks)
         items[broken.index] = with_duration(event, longer)
         self.bars.steps += gained
         return shorter, gained
@@ -473,7 +372,7 @@ class VoiceBuilder:
         """Nothing waits for a note across a bar line, but what is meant for the line itself."""
         broken, pending = self._broken, self._pending
         if broken is not None:
-            self._report(
+            self.report(
                 "broken-rhythm",
                 Severity.WARNING,
                 "broken rhythm joins two notes of one bar; no note follows in this one",
@@ -488,5 +387,5 @@ class VoiceBuilder:
         """End the voice; reports what is wrong with its bars."""
         self._check_group()
         self._settle()
-        bars = self.bars.finish(offset, self._report)
+        bars = self.bars.finish(offset, self.report)
         return Voice(self.id, self.name, self.clef, bars)

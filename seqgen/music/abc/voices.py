@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from seqgen.music.abc.bars import Report
-from seqgen.music.abc.fields import parse_voice
-from seqgen.music.abc.header import Header, attempt, merge_voice
+from seqgen.music.abc.fields import merge_voice, parse_voice
+from seqgen.music.abc.header import Header, attempt
 from seqgen.music.abc.voice import VoiceBuilder
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import PartMark, Voice

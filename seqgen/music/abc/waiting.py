@@ -15,6 +15,7 @@ __all__ = [
     "Broken",
     "Pending",
     "attached_by",
+    "shares",
     "together",
     "with_attached",
     "with_duration",
@@ -91,9 +92,11 @@ class Broken:
     marks: str
     offset: int
 
-    def shares(self, duration: Fraction) -> tuple[Fraction, Fraction, Steps]:
-        """What two notes of a duration get, and what the second has then given to the first."""
-        return _shares(duration.numerator, duration.denominator, self.marks)
+
+def shares(duration: Fraction, marks: str) -> tuple[Fraction, Fraction, Steps]:
+    """What the notes before and after ``>`` or ``<`` get (4.4), both of a duration as written, and
+    what the second has then given to the first."""
+    return _shares(duration.numerator, duration.denominator, marks)
 
 
 # A collection needs few of them. They are looked up by integers: Fractions hash slowly.

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seqgen.music.abc.canonical import canonical, header_clef
-from seqgen.music.abc.fields import VoiceField, parse_voice
+from seqgen.music.abc.definitions import read_symbol
+from seqgen.music.abc.fields import VoiceField, merge_voice, parse_voice
 from seqgen.music.abc.formatting import format_clef, format_field, format_text
-from seqgen.music.abc.header import merge_voice, read_symbol
 from seqgen.music.abc.notation import SHORTHANDS
 from seqgen.music.abc.pieces import Piece, pieces
 from seqgen.music.abc.voice_writer import VoiceWriter

@@ -9,8 +9,8 @@ from itertools import pairwise
 from math import lcm
 from xml.etree.ElementTree import Element, indent, tostring
 
+from seqgen.music.abc.accents import accents
 from seqgen.music.abc.canonical import canonical
-from seqgen.music.abc.header import accents
 from seqgen.music.jump_marks import leaves_at_sign, signs_with_their_bars
 from seqgen.music.musicxml.measures import (
     clef_octave,
