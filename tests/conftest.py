@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,17 @@ def tensorflow() -> None:
         from seqgen.training.runtime import import_tensorflow
 
         import_tensorflow()
+
+
+@pytest.fixture
+def tell(capfd: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Says a figure that was reached, though pytest captures what tests say."""
+
+    def say(text: str) -> None:
+        with capfd.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return say
 
 
 @pytest.fixture

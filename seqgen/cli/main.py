@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -93,9 +93,10 @@ def _report(error: Exception) -> int:
     if isinstance(usage, int) and hasattr(error, "format_message"):
         from seqgen.cli.pages import load_pages
 
-        if isinstance(message := getattr(error, "message", None), str):
-            error.message = printable(message)  # type: ignore[attr-defined]
-        load_pages().rich_format_error(error)
+        shown: Any = error  # of a class of Click's, which Typer has as its own and keeps to itself
+        if isinstance(getattr(shown, "message", None), str):
+            shown.message = printable(shown.message)
+        load_pages().rich_format_error(shown)
         return usage
     kind = type(error).__name__
     say(f"seqgen: this is a fault in seqgen: {kind}: {error}; --debug shows where it happened")

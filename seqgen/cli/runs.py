@@ -127,9 +127,9 @@ def go_on(
     from seqgen.training.runtime import import_tensorflow
 
     import_tensorflow()
-    from seqgen.training.run import Run
+    from seqgen.training.launch import resume_run
 
-    run = Run.resume(training, held_back, saved, memory, config)
+    run = resume_run(training, held_back, saved, memory, config)
     run.log_dir = log_dir or run.log_dir
     return run
 
@@ -260,7 +260,7 @@ def _plan(
     from seqgen.training.runtime import import_tensorflow
 
     import_tensorflow()
-    from seqgen.training.run import Run
+    from seqgen.training.launch import plan_run
 
     description: dict[str, Any] = {
         "name": training.name,
@@ -285,7 +285,7 @@ def _plan(
     needed = ("validation", "val_fraction", "seed", "encoding", "strip")
     resumable: dict[str, Any] = {name: options[name] for name in needed if name in options}
     resumable["sources"] = sources
-    run = Run.plan(
+    run = plan_run(
         training,
         held_back,
         tokenizer,

@@ -227,13 +227,17 @@ class Constraint:
 
     def _walk(self, node: _Node, state: State, tokens: list[int]) -> None:
         """Adds the tokens below a node that may come."""
-        for character, child in node.children.items():
-            after = self.grammar.advance(state, character)
-            if after is not None:
-                if child.token >= 0:
-                    tokens.append(child.token)
-                if child.children:
-                    self._walk(child, after, tokens)
+        # No recursion: a stranger's model may have a token of any length.
+        ways = [(node, state)]
+        while ways:
+            node, state = ways.pop()
+            for character, child in node.children.items():
+                after = self.grammar.advance(state, character)
+                if after is not None:
+                    if child.token >= 0:
+                        tokens.append(child.token)
+                    if child.children:
+                        ways.append((child, after))
 
     def advance(self, state: State, token: int) -> State:
         """The state after a token that is allowed."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Opened"]
 
 MOST_KEPT = 4  # grammars; each may keep 64 MB of masks
-MOST_CHARACTERS = 1 << 60  # of a corpus
+MOST = 1 << 60  # documents or characters of a corpus, and tokens of a document
 
 Made = TypeVar("Made")
 
@@ -88,12 +88,13 @@ class Opened:
         card = self.saved.card
         match card.corpus:
             case {"documents": int(documents), "characters": int(size)} if (
-                documents > 0 < size < MOST_CHARACTERS
+                0 < documents < MOST and 0 < size < MOST
             ):
                 # Characters a token, as far as the held-out part was evaluated.
                 nats = card.metrics.get("nats_per_token", 0.0)
                 share = card.metrics.get("nats_per_char", nats) / nats if nats > 0.0 else 1.0
-                return max(1, round(share * size / documents))
+                length = share * size / documents
+                return max(1, round(length)) if length < MOST else None
         return None
 
 

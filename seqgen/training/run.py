@@ -7,11 +7,9 @@ but what came since the last save.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import math
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,19 +17,18 @@ from typing import Any
 
 from seqgen import checkpoint
 from seqgen.config import ModelConfig, TrainingConfig
-from seqgen.corpus.documents import Corpus, Kind
+from seqgen.corpus.documents import Kind
 from seqgen.corpus.runs import RunIndex
 from seqgen.errors import OutputError, TrainingError
-from seqgen.files import LONGEST_NAME, require_folder
+from seqgen.files import require_folder
 from seqgen.models import parameters
 from seqgen.tokenization import Tokenizer
-from seqgen.training import compute, saving
-from seqgen.training.budget import SAVE_SECONDS, Budget, Costs, Pace, measure
+from seqgen.training import saving
+from seqgen.training.budget import SAVE_SECONDS, Budget, Costs, Pace
 from seqgen.training.data import Data
 from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
 from seqgen.training.memory import explained, require_memory
 from seqgen.training.metrics import MetricsFile, metrics_path
-from seqgen.training.plan import Wishes, plan_model, plan_training
 from seqgen.training.recovery import BAD_UPDATES, RETURNS, Recovery
 from seqgen.training.schedule import rate_at
 from seqgen.training.stopwatch import Stopwatch
@@ -42,7 +39,6 @@ __all__ = ["Run"]
 
 RETRY_SECONDS = 10.0  # after a save that could not be made; the next may be due at every update
 METRICS_LINES = 1000  # about how many updates of a run are written down
-GOING_ON_RATE = 0.3  # of the usual peak: a finished model is to be taught, not shaken
 
 
 class _StoppedError(Exception):
@@ -109,117 +105,6 @@ class Run:
         self.best: dict[str, Any] = {}
         self.best_weights = self.trainer.export_weights()
         self.created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-    @classmethod
-    def plan(
-        cls,
-        training: Corpus,
-        validation: Corpus,
-        tokenizer: Tokenizer,
-        wishes: Wishes,
-        output: Path,
-        *,
-        description: dict[str, Any],
-        resumable: dict[str, Any],
-        start: checkpoint.Checkpoint | None = None,
-        index: Sequence[RunIndex] = (),
-        began: float | None = None,
-        show_seconds: float = 0.0,
-    ) -> Run:
-        """A new run as the user wishes it, or one that takes over a finished model's weights.
-
-        The tokenizer is learnt from the training part, or the finished model's.
-
-        Args:
-            began: reading of ``time.perf_counter`` when the budget began to run; None means now.
-            show_seconds: that the caller will take to draw each evaluation.
-        Raises:
-            TrainingError: the budget or the memory is too small.
-        """
-        budget = Budget(
-            wishes.budget_seconds, time.perf_counter() if began is None else began, show_seconds
-        )
-        data = Data(training, validation, tokenizer)
-        wishes.check_window(data.tokens)
-        if start:
-            model = start.card.model
-        else:
-            model = plan_model(wishes, vocabulary=tokenizer.size, tokens=data.tokens)
-        chosen = compute.usual(wishes.compute)
-
-        def recipe(steps: int, evaluations: int) -> TrainingConfig:
-            config = plan_training(
-                wishes,
-                kind=training.kind,
-                tokens=data.tokens,
-                precision=chosen.precision,
-                compute=chosen.compute,
-                steps=steps,
-                evaluations=evaluations,
-            )
-            if start and wishes.learning_rate is None:
-                rate = config.learning_rate * GOING_ON_RATE
-                config = dataclasses.replace(config, learning_rate=rate)
-            return config
-
-        # Without steps, they are counted once the run can be tried.
-        steps = 1000 if wishes.steps is None else wishes.steps
-        trial = recipe(steps, 1)
-        require_memory(model, trial)
-        budget_seconds = wishes.budget_seconds if wishes.steps is None else None
-        if wishes.compute is None and compute.is_long(model, trial, budget_seconds):
-            chosen = compute.choose(model, trial, data.batches(model, trial))
-        run = cls(
-            data,
-            tokenizer,
-            model,
-            recipe(steps, min(steps, 10)),
-            output,
-            kind=training.kind,
-            description=description,
-            resumable=resumable,
-            start=start,
-            index=index,
-        )
-        if wishes.steps is None:
-            run.budget, run.costs = budget, run._try(budget, wishes.checkpoint_every)
-            # A model that goes on is evaluated once before its first update.
-            before = run.costs.evaluation if start else 0.0
-            fitting = dataclasses.replace(budget, seconds=budget.seconds - before)
-            run.config = run.trainer.config = recipe(*fitting.steps(run.costs))
-            # Whether tunes come in other keys depends on how often they come.
-            run.batches = data.batches(model, run.config)
-        return run
-
-    @classmethod
-    def resume(
-        cls,
-        training: Corpus,
-        validation: Corpus,
-        saved: checkpoint.Checkpoint,
-        memory: dict[str, Any],
-        config: TrainingConfig,
-    ) -> Run:
-        """The run that an interrupted one would have been.
-
-        Raises:
-            CheckpointError: the file does not hold what it takes.
-        """
-        card = saved.card
-        data = Data(training, validation, card.tokenizer)
-        run = cls(
-            data,
-            card.tokenizer,
-            card.model,
-            config,
-            saved.path,
-            kind=training.kind,
-            description=card.corpus,
-            resumable=(card.progress or {}).get("corpus", {}),
-            index=saved.index,
-        )
-        saving.restore(run, saved, memory)
-        return run
 
     def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
         """Train to the end, or until ``stop`` says so after an update.
@@ -394,21 +279,3 @@ class Run:
     def _write_down(self, values: dict[str, Any]) -> None:
         for record in self.records:
             record.write({**values, "seconds": round(self.seconds, 3)})
-
-    def _try(self, budget: Budget, checkpoint_every: int | None) -> Costs:
-        """What the parts of the run will take; see measure."""
-
-        def save() -> None:
-            prefix = f".{self.output.name[:LONGEST_NAME]}."  # see remove_leftovers
-            with tempfile.TemporaryDirectory(
-                prefix=prefix, suffix=".tmp", dir=self.output.parent
-            ) as folder:
-                self.trainer.export_memory()  # as after an evaluation
-                saving.save(self, Path(folder) / self.output.name, finished=False)
-
-        require_folder(self.output)
-        with explained(self.config):
-            costs = measure(self.trainer, self.batches, self.rows, save, budget)
-        if checkpoint_every is None:
-            return costs
-        return dataclasses.replace(costs, update=costs.update + costs.save / checkpoint_every)

@@ -73,10 +73,15 @@ class Trainer:
             state = tf.stack([state] * config.accumulate)
         self.state = tf.Variable(state, trainable=False)
         compiled = config.compute == "xla"
+        # They say themselves what is to be chosen and repeated. Autograph, which would look for it
+        # in their source, takes a quarter of a small network's start and finds nothing.
         self._update = tf.function(
-            self._update_eagerly, reduce_retracing=True, jit_compile=compiled or None
+            self._update_eagerly,
+            autograph=False,
+            reduce_retracing=True,
+            jit_compile=compiled or None,
         )
-        self._loss_sum = tf.function(self._loss_sum_eagerly, reduce_retracing=True)
+        self._loss_sum = tf.function(self._loss_sum_eagerly, autograph=False, reduce_retracing=True)
 
     def update(self, batch: Batch, step: int, *, rate_scale: float = 1.0) -> Update:
         """Learn from ``accumulate * batch_size`` sequences as update ``step``, counted from 0, at

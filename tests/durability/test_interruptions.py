@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -32,17 +31,6 @@ def those(shared: Trainers) -> Trainers:
         if file.name != "tunes.abc":
             file.unlink()
     return shared
-
-
-@pytest.fixture
-def tell(capfd: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Says a figure that was reached, though pytest captures what tests say."""
-
-    def say(text: str) -> None:
-        with capfd.disabled():
-            sys.stdout.write(f"\n{text}\n")
-
-    return say
 
 
 def send(process: int, sign: int) -> None:

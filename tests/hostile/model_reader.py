@@ -8,6 +8,8 @@ a SeqgenError of drawing from a network whose numbers are wild.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import gc
 import json
 import random
@@ -90,11 +92,13 @@ def _change(chance: random.Random, values: Any) -> None:
         elif kind == 1 and isinstance(values, dict):
             values[chance.choice(("x", "strip", "\x1b[2J", "hidden", "merges"))] = values.pop(key)
         elif kind == 2 and isinstance(values[key], int | float):
-            values[key] = values[key] * chance.choice((-1, 2, 0.5, 1 << 30)) + chance.choice((0, 1))
+            factor = chance.choice((-1, 2, 0.5, 1 << 30))
+            with contextlib.suppress(OverflowError):  # half of a number beyond floats
+                values[key] = values[key] * factor + chance.choice((0, 1))
         elif kind == 3 and isinstance(values, list):
-            values.insert(key, chance.choice(VALUES))
+            values.insert(key, copy.deepcopy(chance.choice(VALUES)))
         else:
-            values[key] = chance.choice(VALUES)
+            values[key] = copy.deepcopy(chance.choice(VALUES))
         return
 
 
@@ -150,6 +154,8 @@ def main(path: Path, seed: int, count: int) -> None:
         read(target)
     np.random.default_rng(0)
     "".encode("utf-32-le")
+    gc.collect()
+    gc.freeze()  # the modules, which would be looked through again and again
     guard.limits()
     before = guard.peak_bytes()
     ends: Counter[str] = Counter()

@@ -48,11 +48,12 @@ def tiny(path: Path) -> Path:
     return interrupted(path)
 
 
-def reread(path: Path, piece: int, count: int) -> None:
+def reread(path: Path, piece: int, count: int) -> dict[str, Any]:
     report = guard.run("tests.hostile.model_reader", path, piece, count)
     assert report["files"] == count
     assert report["refused"] > count // 2
     assert report["read"] > count // 50  # some changes do no harm
+    return report
 
 
 MODELS: list[tuple[Architecture, str]] = [("transformer", "char"), ("lstm", "bpe")]
@@ -66,12 +67,18 @@ def test_hostile_files_are_refused_or_harmless(
 
 
 @pytest.mark.fuzz
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("piece", range(1, PIECES + 1))
 @pytest.mark.parametrize(("arch", "scheme"), MODELS)
 def test_a_hundred_thousand_hostile_files(
-    make_model: MakeModel, arch: Architecture, scheme: str, piece: int
+    make_model: MakeModel,
+    arch: Architecture,
+    scheme: str,
+    piece: int,
+    tell: Callable[[str], None],
 ) -> None:
-    reread(interrupted(make_model(arch, scheme=scheme)), piece, 2500)
+    report = reread(interrupted(make_model(arch, scheme=scheme)), piece, 2500)
+    tell(f"{arch}, {scheme}: {report}")
 
 
 def refuses(path: Path, data: bytes) -> bool:
@@ -179,14 +186,36 @@ def test_a_card_that_lies_is_refused_or_read(
             checkpoint.load(path)
 
 
-def test_a_corpus_of_more_characters_than_there_are_numbers(make_model: MakeModel) -> None:
+@pytest.mark.parametrize(
+    ("corpus", "metrics"),
+    [
+        ({"documents": 1, "characters": 10**400}, {}),
+        ({"documents": 10**400, "characters": 1}, {}),
+        ({"documents": 1, "characters": 1000}, {"nats_per_token": 5e-324}),
+    ],
+    ids=["characters", "documents", "tokens"],
+)
+def test_a_corpus_of_more_than_there_are_numbers(
+    make_model: MakeModel, corpus: dict[str, int], metrics: dict[str, float]
+) -> None:
     from seqgen.config import SamplingConfig
     from seqgen.sampling.sampler import Sampler
 
     path = make_model("lstm", kind="text")
-    change(path, lambda card: card["corpus"].update(documents=1, characters=10**400))
+    change(path, lambda card: (card["corpus"].update(corpus), card["metrics"].update(metrics)))
     sampler = Sampler(checkpoint.load(path), SamplingConfig(max_tokens=3), prompt="", seed=0)
     assert sampler.text(0)
+
+
+@pytest.mark.parametrize("character", "Xa%")
+def test_a_token_longer_than_a_program_can_nest(make_model: MakeModel, character: str) -> None:
+    from seqgen.config import SamplingConfig
+    from seqgen.sampling.sampler import Sampler
+
+    path = make_model("lstm")
+    change(path, lambda card: card["tokenizer"]["pieces"].__setitem__(-3, character * 10_000))
+    sampler = Sampler(checkpoint.load(path), SamplingConfig(max_tokens=40), prompt="", seed=0)
+    assert sampler.text(0).startswith("X:")
 
 
 def test_weights_that_are_no_numbers_are_refused(make_model: MakeModel) -> None:

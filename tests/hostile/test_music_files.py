@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import zipfile
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -25,10 +27,11 @@ from tests.hostile.music_reader import FORMS, KERN
 PIECES = 20  # of 5,000 files: 100,000
 
 
-def reread(form: str, piece: int, count: int) -> None:
+def reread(form: str, piece: int, count: int) -> dict[str, Any]:
     report = guard.run("tests.hostile.music_reader", form, piece, count)
     assert report["files"] == count
     assert report["refused"] < count
+    return report
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -37,10 +40,13 @@ def test_damaged_files_are_read_or_refused(form: str) -> None:
 
 
 @pytest.mark.fuzz
+@pytest.mark.timeout(3600)  # of a busy machine; each file has its own second of the processor
 @pytest.mark.parametrize("piece", range(1, PIECES + 1))
 @pytest.mark.parametrize("form", FORMS)
-def test_a_hundred_thousand_damaged_files(form: str, piece: int) -> None:
-    reread(form, piece, 5000)
+def test_a_hundred_thousand_damaged_files(
+    form: str, piece: int, tell: Callable[[str], None]
+) -> None:
+    tell(f"{form}: {reread(form, piece, 5000)}")
 
 
 def midi(track: str, division: str = "01 e0", header: str = "00 00 00 06") -> bytes:

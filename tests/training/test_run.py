@@ -41,10 +41,10 @@ TOKENIZER = Tokenizer.learn("char", (document.text for document in TRAINING.docu
 
 
 def plan(output: Path, **wishes: object):  # type: ignore[no-untyped-def]
-    from seqgen.training.run import Run
+    from seqgen.training.launch import plan_run
 
     given = {"hidden": 16, "batch_size": 4, "seq_length": 16, "steps": 12, "dropout": 0.2, **wishes}
-    return Run.plan(
+    return plan_run(
         TRAINING,
         VALIDATION,
         TOKENIZER,
@@ -65,11 +65,11 @@ def interrupt(run, at: int):  # type: ignore[no-untyped-def]
 
 
 def resume(path: Path):  # type: ignore[no-untyped-def]
-    from seqgen.training.run import Run
+    from seqgen.training.launch import resume_run
 
     saved, memory = checkpoint.load_training(path)
     config = from_json(TrainingConfig, saved.card.recipe)
-    return Run.resume(TRAINING, VALIDATION, saved, memory, config)
+    return resume_run(TRAINING, VALIDATION, saved, memory, config)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -193,14 +193,14 @@ def test_a_finished_model_learns_on_and_never_gets_worse(
     tmp_path: Path, rate: float | None
 ) -> None:
     from seqgen.training.events import Evaluated, Started
+    from seqgen.training.launch import plan_run
     from seqgen.training.metrics import metrics_path
-    from seqgen.training.run import Run
 
     path = tmp_path / "model.safetensors"
     finish(plan(path, steps=100, learning_rate=0.02, dropout=0.0))
     lines = len(metrics_path(path).read_text().splitlines())
     start = checkpoint.load(path)
-    run = Run.plan(
+    run = plan_run(
         TRAINING,
         VALIDATION,
         TOKENIZER,

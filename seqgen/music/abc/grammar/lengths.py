@@ -90,7 +90,7 @@ class Lengths:
             steps -= fitting
         return tuple(texts)
 
-    @lru_cache(maxsize=1 << 16)  # noqa: B019
+    @lru_cache(maxsize=1 << 16)  # noqa: B019 -- as above
     def fill_tuplet(
         self, written: int, notes: int, actual: int, normal: int, room: int, alike: int
     ) -> tuple[int, ...] | None:
