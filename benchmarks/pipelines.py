@@ -133,9 +133,7 @@ def shown(command: str, folder: Path, *, interrupted: bool) -> tuple[str, list[i
         statuses = [int(each) for each in told.read().split()]
     os.close(leader)
     text = _STYLE.sub(b"", data).replace(b"\r\n", b"\n").decode()
-    return text.removeprefix("\n"), statuses or [
-        128 - process.returncode if process.returncode < 0 else 0
-    ]
+    return text.removeprefix("\n"), statuses
 
 
 def section(number: int, pipeline: Pipeline, folder: Path) -> str:
