@@ -181,7 +181,6 @@ def sample(
     out before --temperature. docs/sampling.md says what each does.
     """
     from seqgen.cli import destination, writing
-    from seqgen.cli.port import find_port
     from seqgen.cli.prompts import draw_lines, require_plain
     from seqgen.cli.spelled import name_unknown
     from seqgen.config import sampling
