@@ -28,6 +28,7 @@ __all__ = [
     "reason",
     "remove_leftovers",
     "require_folder",
+    "stdin_is_pipe",
     "stream_text",
     "write_atomically",
     "write_once",
@@ -46,6 +47,14 @@ UNSYNCED = UNSUPPORTED | {errno.EINVAL, errno.EACCES, errno.EBADF, errno.EISDIR}
 def reason(error: OSError) -> str:
     """The system's own words for an error, lower-cased for use inside a sentence."""
     return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def stdin_is_pipe() -> bool:
+    """Whether another program writes to stdin; a terminal, a file and a closed one are no pipes."""
+    try:
+        return stat.S_ISFIFO(os.fstat(0).st_mode)
+    except OSError:
+        return False
 
 
 def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_INPUT_BYTES) -> bytes:

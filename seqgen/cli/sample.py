@@ -63,7 +63,10 @@ def sample(
     stdin: Annotated[
         str | None,
         typer.Argument(
-            metavar="[-]", help="- reads the prompt, text or MIDI, from stdin.", show_default=False
+            metavar="[-]",
+            help="- reads the prompt, text or MIDI, from stdin; so does a pipe, if nothing else "
+            "gives one.",
+            show_default=False,
         ),
     ] = None,
     model: Model = None,
@@ -199,7 +202,7 @@ def sample(
         elsewhere=any(each is not None for each in (output, form, port, infill)),
         logprobs=logprobs is not None,
     )
-    text = _prompt(prompt, prompt_file, None if many and stdin == "-" else stdin)
+    text = _prompt(prompt, prompt_file, stdin, many=many, open_within=infill is not None)
     low, high = parse_range(note_range) if note_range else WHOLE_RANGE
     conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
     initial, last = temperatures(temperature)
@@ -279,18 +282,25 @@ def sample(
         say(line)
 
 
-def _prompt(prompt: str | None, file: str | None, stdin: str | None) -> str:
-    if stdin not in (None, "-"):
+def _prompt(
+    prompt: str | None, file: str | None, stdin: str | None, *, many: bool, open_within: bool
+) -> str:
+    from seqgen.files import STDIN, decode_text, read_bytes, stdin_is_pipe
+
+    if stdin not in (None, STDIN):
         raise UsageError(
             f"'{stdin}' is no option; a prompt is given with -p, a file with -f, and - is stdin"
         )
-    if sum(each is not None for each in (prompt, file, stdin)) > 1:
+    if many:
+        stdin = None  # its lines are prompts
+    given = sum(each is not None for each in (prompt, file, stdin))
+    if given > 1:
         raise UsageError("a prompt comes from one of -p, -f and stdin")
+    if not (given or many or open_within) and stdin_is_pipe():
+        stdin = STDIN
     path = file if stdin is None else stdin
     if path is None:
         return prompt or ""
-    from seqgen.files import decode_text, read_bytes
-
     data = read_bytes(path, max_bytes=MAX_PROMPT_BYTES)
     if not data.startswith(b"MThd"):
         return decode_text(data, path=path)

@@ -117,7 +117,7 @@ def test_output_files_and_folders(folder: Path) -> None:
     assert not list(folder.glob("**/*.tmp"))
 
 
-def test_stdin_is_a_prompt_only_when_asked_for(folder: Path) -> None:
+def test_stdin_is_a_prompt_when_asked_for_and_a_pipe_where_nothing_else_is(folder: Path) -> None:
     opening = "To be, or nöt".encode()
     done = sample("-m", "prose", "-", *SMALL, cwd=folder, stdin=opening)
     assert done.stdout.startswith(opening)
@@ -130,7 +130,14 @@ def test_stdin_is_a_prompt_only_when_asked_for(folder: Path) -> None:
     missing = sample("-m", "prose", "-f", "missing.txt", *SMALL, cwd=folder)
     assert missing.returncode == 1
     assert b"missing.txt" in missing.stderr
-    without = sample("-m", "prose", *SMALL, cwd=folder, stdin=opening)
+    piped = sample("-m", "prose", *SMALL, cwd=folder, stdin=opening)
+    assert piped.stdout == done.stdout
+    other = sample("-m", "prose", "-p", "So", *SMALL, cwd=folder, stdin=opening)
+    assert other.stdout.startswith(b"So")
+    with (folder / "opening.txt").open("rb") as file:
+        command = [*COMMAND, "-m", "prose", *SMALL]
+        without = subprocess.run(command, cwd=folder, stdin=file, capture_output=True, check=True)
+        assert file.read() == opening
     assert not without.stdout.startswith(opening)
 
 
