@@ -94,13 +94,10 @@ def faults(seen: list[Held], seconds: float) -> list[str]:
     if not early or not late:
         return ["too few turns to tell: allow more --minutes"]
     found = []
-    memory = [
-        statistics.median(each.resident_bytes for each in part) / MB for part in (early, late)
-    ]
-    print(
-        f"resident memory: {memory[0]:.1f} MB in the second fifth, {memory[1]:.1f} MB in the last"
-    )
-    if memory[1] - memory[0] > GROWTH_MB:
+    fifths = [[each for each in seen if int(5 * each.seconds / seconds) == n] for n in range(5)]
+    memory = [statistics.median(e.resident_bytes for e in part) / MB for part in fifths if part]
+    print(f"resident memory, MB, in each fifth: {', '.join(f'{each:.1f}' for each in memory)}")
+    if memory[-1] - memory[1] > GROWTH_MB:
         found.append("memory grew")
     for what in ("descriptors", "threads", "files"):
         values = [{getattr(each, what) for each in part} for part in (early, late)]
