@@ -100,7 +100,7 @@ MORE: list[Case] = [
     (["check", "--json", "evil.abc"], 1),
     (["convert", "good.abc", "--to", "musicxml", "-"], 0),
     (["convert", f"{EVIL}.abc", "out/"], 1),
-    (["convert", "evil.krn", "out/"], 0),
+    (["convert", "evil.krn", "--to", "abc", "-"], 0),
     (["convert", "evil.musicxml", "out/"], 1),
     (["corpus", "list"], 0),
     (["corpus", "stats", "--json", "good.abc"], 0),
