@@ -53,8 +53,8 @@ def judge(those: Trainers, status: int, before: int, every: int = EVERY) -> str:
     """After a kill there is a whole file that lacks less than an interval."""
     assert status in (-signal.SIGKILL, 0), those.said.read_text()
     inside = bool(those.temporaries)
-    if status == 0:
-        those.model.unlink()  # it had ended; the next begins anew
+    if status == 0 or those.finished:
+        those.model.unlink()  # it had ended, if not its process; the next begins anew
         return "ended"
     at = those.step  # raises where the file can't be read
     last = those.last_written

@@ -99,6 +99,11 @@ class Trainers:
         return None if progress is None else int(progress["step"])
 
     @property
+    def finished(self) -> bool:
+        """Whether the model file is that of a run which has ended. It must be whole."""
+        return self.model.exists() and checkpoint.load(self.model).card.progress is None
+
+    @property
     def last_written(self) -> int:
         """The last update that the metrics tell of."""
         if not self.metrics.exists():
