@@ -132,7 +132,7 @@ def stop_at_random(those: Trainers, rng: np.random.Generator, sign: signal.Signa
     status, said = those.wait(), those.said.read_text()
     those.slowest_end = max(those.slowest_end, time.monotonic() - began)
     assert "Traceback" not in said, said
-    if status == 0:
+    if status == 0 or those.finished:
         those.model.unlink()
         return "ended"
     # What has no time for an orderly end is ended by the signal itself: a shell says the same.
