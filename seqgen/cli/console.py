@@ -129,7 +129,7 @@ def say(text: str) -> None:
     try:
         print(printable(text), file=sys.stderr, flush=True)  # noqa: T201 -- where it happens
     except OSError:  # what was to be done is done all the same, and counts for the exit status
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- stays open
 
 
 def put(payload: str | bytes) -> None:

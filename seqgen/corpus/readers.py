@@ -131,7 +131,7 @@ def _files(source: str, encoding: str) -> list[_File]:
     if source == STDIN:
         return [_File(STDIN, STDIN, encoding)]
     # os.path rather than Path: these say False, not ValueError, for what can't be a path at all.
-    if os.path.isdir(source):  # noqa: PTH112
+    if os.path.isdir(source):  # noqa: PTH112 -- a Path has lost its slash
         return _files_in_folder(source, encoding)
     if os.path.lexists(source):
         return [_File(source, source, encoding)]
@@ -161,9 +161,9 @@ def _matches(pattern: str) -> list[str]:
     """
     before, deep, after = pattern.partition("**/")
     if not deep or (before and not before.endswith("/")):
-        return glob.glob(pattern)  # noqa: PTH207
+        return glob.glob(pattern)  # noqa: PTH207 -- keeps the slash
     found = []
-    for top in glob.glob(before) if before else [""]:  # noqa: PTH207
+    for top in glob.glob(before) if before else [""]:  # noqa: PTH207 -- keeps the slash
         for parent, folders, _ in os.walk(top or os.curdir):
             folders[:] = [name for name in folders if not name.startswith(".")]
             inside = f"{parent.rstrip('/')}/"
@@ -233,7 +233,7 @@ def _name(named: list[str], files: list[_File]) -> str:
     source = named[0]
     if source == STDIN:
         return "stdin"
-    if os.path.isdir(source):  # noqa: PTH112
+    if os.path.isdir(source):  # noqa: PTH112 -- a Path has lost its slash
         name = Path(source).resolve().name
     elif not os.path.lexists(source) and (entry := catalog.find(source)) is not None:
         name = entry.name
