@@ -1,7 +1,12 @@
 """The recurrent networks, one step at a time; their equations are in seqgen.models.networks.cells.
 
-As there, x is W x + b and u is U h, both (batch, gates * hidden). A cell may write into both, and
-turns its state, (vectors, batch, hidden), into the next in place.
+As there, x is W x + b and u is U h, both (batch, gates * hidden). A cell turns its state, (vectors,
+batch, hidden), into the next in place, and uses x and u up.
+
+A sigmoid is (1 + tanh(x / 2)) / 2, which no x overflows. Its halves, but for one, are factors of
+the weights, put there when the decoder is made, so that one tanh does for all gates: z' below is
+what a cell computes as 1 + tanh(z / 2), twice its sigmoid. They are powers of two, which change the
+exponent of a float and no bit besides.
 
 What a layer shows is read by itself at the next token, and at this one by the layer above it or by
 the output. Both read it in one product, with the two kernels side by side; the part that is for the
@@ -10,7 +15,6 @@ next token is kept until then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,52 +43,85 @@ class State:
     products: list[FloatArray] | None = None
 
 
-def _sigmoid(x: FloatArray) -> None:
-    """In place, as (1 + tanh(x / 2)) / 2: no overflow for any x."""
-    x *= np.float32(0.5)
-    np.tanh(x, out=x)
-    x += np.float32(1.0)
-    x *= np.float32(0.5)
+@dataclass(frozen=True, slots=True)
+class _Factors:
+    """What is folded into the weights of a cell.
+
+    Attributes:
+        x, u: the factor of each gate, in its own kernels.
+        hidden: the factor of what a layer shows, in the kernels that read it.
+    """
+
+    x: tuple[float, ...]
+    u: tuple[float, ...]
+    hidden: float
 
 
-def _rnn(x: FloatArray, u: FloatArray, state: FloatArray) -> None:
-    x += u
-    np.tanh(x, out=state[0])
+class _RNN:
+    """h = tanh(x + u)."""
+
+    factors = _Factors((1.0,), (1.0,), 1.0)
+
+    def __init__(self, x: FloatArray) -> None:
+        self.x = x
+
+    def __call__(self, u: FloatArray, state: FloatArray) -> None:
+        self.x += u
+        np.tanh(self.x, out=state[0])
 
 
-def _gru(x: FloatArray, u: FloatArray, state: FloatArray) -> None:
-    size = state.shape[-1]
-    x[:, : 2 * size] += u[:, : 2 * size]
-    _sigmoid(x[:, : 2 * size])
-    z, r, n = (x[:, k * size : (k + 1) * size] for k in range(3))
-    r *= u[:, 2 * size :]
-    n += r
-    np.tanh(n, out=n)
-    hidden = state[0]
-    hidden -= n
-    hidden *= z
-    hidden += n  # z * hidden + (1 - z) * n
+class _GRU:
+    """z', r' = 1 + tanh((x + u) / 2), n = tanh(x + r' * u / 2), h = n + z' * (h - n) / 2."""
+
+    factors = _Factors((0.5, 0.5, 1.0), (0.5, 0.5, 0.5), 1.0)
+
+    def __init__(self, x: FloatArray) -> None:
+        size = x.shape[1] // 3
+        self.x, self._both = x, x[:, : 2 * size]
+        self._z, self._r, self._n = (x[:, k * size : (k + 1) * size] for k in range(3))
+
+    def __call__(self, u: FloatArray, state: FloatArray) -> None:
+        (hidden,), n, both = state, self._n, self._both
+        size = both.shape[1]
+        both += u[:, :size]
+        np.tanh(both, out=both)
+        both += 1.0
+        self._r *= u[:, size:]
+        n += self._r
+        np.tanh(n, out=n)
+        hidden -= n
+        hidden *= self._z
+        hidden *= 0.5
+        hidden += n
 
 
-def _lstm(x: FloatArray, u: FloatArray, state: FloatArray) -> None:
-    size = state.shape[-1]
-    x += u
-    _sigmoid(x[:, : 3 * size])
-    i, f, o, g = (x[:, k * size : (k + 1) * size] for k in range(4))
-    np.tanh(g, out=g)
-    hidden, cell = state
-    cell *= f
-    i *= g
-    cell += i
-    np.tanh(cell, out=hidden)
-    hidden *= o
+class _LSTM:
+    """i', f', o' = 1 + tanh((x + u) / 2), g = tanh(x + u), c = (f' * c + i' * g) / 2.
+
+    It shows h' = o' * tanh(c), which is 2 h.
+    """
+
+    factors = _Factors((0.5, 0.5, 0.5, 1.0), (0.5, 0.5, 0.5, 1.0), 0.5)
+
+    def __init__(self, x: FloatArray) -> None:
+        size = x.shape[1] // 4
+        self.x, self._sigmoids = x, x[:, : 3 * size]
+        self._i, self._f, self._o, self._g = (x[:, k * size : (k + 1) * size] for k in range(4))
+
+    def __call__(self, u: FloatArray, state: FloatArray) -> None:
+        x, i, (hidden, cell) = self.x, self._i, state
+        x += u
+        np.tanh(x, out=x)
+        self._sigmoids += 1.0
+        cell *= self._f
+        i *= self._g
+        cell += i
+        cell *= 0.5
+        np.tanh(cell, out=hidden)
+        hidden *= self._o
 
 
-_CELLS: dict[Architecture, Callable[[FloatArray, FloatArray, FloatArray], None]] = {
-    "rnn": _rnn,
-    "gru": _gru,
-    "lstm": _lstm,
-}
+_CELLS: dict[Architecture, type[_RNN | _GRU | _LSTM]] = {"rnn": _RNN, "gru": _GRU, "lstm": _LSTM}
 
 
 class RecurrentDecoder:
@@ -92,23 +129,33 @@ class RecurrentDecoder:
 
     def __init__(self, config: ModelConfig, weights: Weights) -> None:
         self.config = config
-        arch, layers = config.arch, range(config.layers)
+        arch, factors, dtype = config.arch, _CELLS[config.arch].factors, weights["embedding"].dtype
+        of_x, of_u = (
+            np.repeat(np.array(each, dtype), config.hidden) for each in (factors.x, factors.u)
+        )
+        self._gates = len(of_x)  # times hidden
         # What the first layer adds for each token, made once: (vocabulary, gates * hidden).
         self.table = weights["embedding"] @ weights[f"{arch}.0.input_kernel"]
         self.table += weights[f"{arch}.0.bias"]
-        self._gates = self.table.shape[1]
-        # What stands above each layer, and for each its own kernel beside that one's.
-        above = [f"{arch}.{layer}.input_" for layer in layers[1:]] + ["output."]
-        self._kernels = [
-            np.concatenate(
-                [weights[f"{arch}.{layer}.recurrent_kernel"], weights[f"{name}kernel"]], 1
-            )
-            for layer, name in zip(layers, above, strict=True)
-        ]
-        self._biases = [weights[f"{arch}.{layer}.bias"] for layer in layers[1:]]
-        self._biases.append(weights["output.bias"])
-        self._recurrent_biases = [weights.get(f"{arch}.{layer}.recurrent_bias") for layer in layers]
-        self._x = np.empty((0, 0), self.table.dtype)
+        self.table *= of_x
+        # Each layer's own kernel, and beside it that of what stands above, whose bias it has too.
+        self._kernels: list[FloatArray] = []
+        self._biases: list[FloatArray] = []
+        self._recurrent_biases: list[FloatArray | None] = []
+        for layer in range(config.layers):
+            above, of_above = f"{arch}.{layer + 1}.input_kernel", of_x
+            bias = f"{arch}.{layer + 1}.bias"
+            if layer == config.layers - 1:
+                above, bias, of_above = "output.kernel", "output.bias", np.ones(1, dtype)
+            own, upper = weights[f"{arch}.{layer}.recurrent_kernel"], weights[above]
+            kernel = np.concatenate([own, upper], axis=1)
+            kernel[:, : self._gates] *= factors.hidden * of_u
+            kernel[:, self._gates :] *= factors.hidden * of_above
+            self._kernels.append(kernel)
+            self._biases.append(weights[bias] * of_above)
+            within = weights.get(f"{arch}.{layer}.recurrent_bias")
+            self._recurrent_biases.append(None if within is None else within * of_u)
+        self._cell = _CELLS[arch](np.empty((0, self._gates), dtype))
 
     def start(self, batch: int) -> State:
         """Zeros."""
@@ -118,24 +165,21 @@ class RecurrentDecoder:
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
-        products, gates, cell = self._products(state), self._gates, _CELLS[self.config.arch]
+        products, gates, cell = self._products(state), self._gates, self._cell_of(len(ids))
         if 0 in ids.tolist():  # the boundary token forgets
             forget = ids == 0
             state.vectors[:, :, forget] = 0.0
             for product in products:
                 product[forget] = 0.0
-        if len(self._x) != len(ids):
-            self._x = np.empty((len(ids), gates), self.table.dtype)
-        x = self._x  # (batch, gates * hidden), the same at every step
-        self.table.take(ids, 0, x, "clip")  # "raise" would make a copy
+        self.table.take(ids, 0, cell.x, "clip")  # "raise" would make a copy
         for layer, (product, kernel) in enumerate(zip(products, self._kernels, strict=True)):
             u, vectors = product[:, :gates], state.vectors[layer]
             if (bias := self._recurrent_biases[layer]) is not None:
                 u += bias
-            cell(x, u, vectors)
+            cell(u, vectors)
             np.matmul(vectors[0], kernel, out=product)
             if layer < len(products) - 1:
-                np.add(product[:, gates:], self._biases[layer], out=x)
+                np.add(product[:, gates:], self._biases[layer], out=cell.x)
         return product[:, gates:] + self._biases[-1], state
 
     def keep(self, state: State, rows: IntArray) -> State:
@@ -154,7 +198,7 @@ class RecurrentDecoder:
         config = self.config
         numbers = config.layers * parameters.STATES[config.arch] * config.hidden
         numbers += sum(kernel.shape[1] for kernel in self._kernels)
-        return numbers * self.table.itemsize
+        return int(numbers * self.table.itemsize)
 
     def reach(self) -> None:
         """See Decoder.reach."""
@@ -174,6 +218,12 @@ class RecurrentDecoder:
             hidden = self._read(ids[:, begin : begin + WINDOW], state)
         return self._logits(hidden[-1]), state
 
+    def _cell_of(self, batch: int) -> _RNN | _GRU | _LSTM:
+        """The cell over so many sequences; of the last one, the same again."""
+        if len(self._cell.x) != batch:
+            self._cell = type(self._cell)(np.empty((batch, self._gates), self.table.dtype))
+        return self._cell
+
     def _products(self, state: State) -> list[FloatArray]:
         """Those of a state, of which a step needs the part that is for the next token."""
         if state.products is None:
@@ -190,8 +240,8 @@ class RecurrentDecoder:
 
         What a layer reads is known for all times before its first step, so one product takes it.
         """
-        config, gates, cell = self.config, self._gates, _CELLS[self.config.arch]
-        batch, time = ids.shape
+        config, gates, (batch, time) = self.config, self._gates, ids.shape
+        cell = self._cell_of(batch)
         forgets = [column if column.any() else None for column in (ids == 0).T]
         state.products = None
         # (time, batch, gates * hidden); NumPy may lay it out as ids.T is, so that a reshaped view
@@ -207,7 +257,8 @@ class RecurrentDecoder:
                 np.matmul(own[0], kernel[:, :gates], out=u)
                 if bias is not None:
                     u += bias
-                cell(x[step], u, own)
+                cell.x[:] = x[step]
+                cell(u, own)
                 hidden[step] = own[0]
             if layer < config.layers - 1:
                 flat = x.reshape(time * batch, -1)
@@ -220,4 +271,4 @@ class RecurrentDecoder:
         rows = hidden.reshape(-1, self.config.hidden)
         logits = rows @ self._kernels[-1][:, self._gates :]
         logits += self._biases[-1]
-        return logits.reshape(*hidden.shape[:-1], -1)
+        return np.asarray(logits.reshape(*hidden.shape[:-1], -1))
