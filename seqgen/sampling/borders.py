@@ -81,7 +81,8 @@ class Borders:
     ) -> None:
         """See filters.Doubts."""
         if isinstance(value, float) and value > 0.0:
-            self.error = self._raw / value
+            if value != 1.0:
+                self.error = self._raw / value
             return
         greedy = np.broadcast_to(np.equal(value, 0.0), self._raw.shape)
         second = np.where(np.isfinite(left), -np.inf, logits).max(-1)
@@ -137,34 +138,35 @@ def pick(
     probabilities: FloatArray,
     uniform: Sequence[float] | FloatArray,
     borders: Borders | None = None,
-) -> IntArray:
-    """Ids drawn from distributions, (batch,), UNSURE where a border is too near.
+) -> list[int]:
+    """Ids drawn from distributions, one a row, UNSURE where a border is too near.
 
     Args:
-        probabilities: (batch, vocabulary).
+        probabilities: up to a factor of each row, (batch, vocabulary).
         uniform: one number a row, from 0 up to 1.
         borders: that the filters left; None if nothing is in doubt.
     Raises:
         CheckpointError: a row has no probabilities.
     """
-    # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
-    cumulative = probabilities.cumsum(-1)
-    totals = cumulative[:, -1:]
-    if not (totals > 0.0).all():  # NaN: the weights, though finite, are too large to reckon with
-        raise CheckpointError("this model's weights give no probabilities; train it anew")
-    cumulative /= totals  # ends in exactly 1, above every uniform number
-    drawn = [
-        int(row.searchsorted(number, "right"))
-        for row, number in zip(cumulative, uniform, strict=True)
-    ]
+    drawn = []
+    errors = doubts = [0.0] * len(probabilities)
     if borders is not None:
         errors, doubts = borders.error.tolist(), borders.doubt.tolist()
-        for at, (token, error, doubt) in enumerate(zip(drawn, errors, doubts, strict=True)):
-            below = cumulative.item(at, token - 1) if token else 0.0
-            above, number = cumulative.item(at, token), float(uniform[at])
-            if (
+    # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
+    rows = probabilities.cumsum(-1)
+    for row, number, error, doubt in zip(rows, uniform, errors, doubts, strict=True):
+        total = row.item(-1)
+        if not total > 0.0:  # NaN: the weights, though finite, are too large to reckon with
+            raise CheckpointError("this model's weights give no probabilities; train it anew")
+        # The product is below the total, however it is rounded, as the number is below 1.
+        token = int(row.searchsorted(number * total, "right"))
+        if borders is not None:
+            below, above = row.item(token - 1) / total if token else 0.0, row.item(token) / total
+            slack = error / 2.0 + doubt  # c (1 - c) is a quarter at most
+            if (number - below <= slack or above - number <= slack) and (
                 number - below <= 2.0 * error * below * (1.0 - below) + doubt
                 or above - number <= 2.0 * error * above * (1.0 - above) + doubt
             ):
-                drawn[at] = UNSURE
-    return np.array(drawn)
+                token = UNSURE
+        drawn.append(token)
+    return drawn

@@ -7,7 +7,7 @@ apply in this order, which is Hugging Face's:
     logit bias, repetition, presence and frequency penalty              (`penalties` keeps count)
     loop penalty                                                        (`loops`)
     the mask of the grammar, so that nothing revives what it forbids    (`generate`)
-    temperature, top-k, top-p, min-p, typical-p                         (`distribution`)
+    temperature, top-k, top-p, min-p, typical-p                         (`relative_probabilities`)
 
 Each that looks at probabilities looks at those that the filters before it have left.
 """
@@ -26,12 +26,12 @@ __all__ = [
     "Cut",
     "Doubts",
     "FloatArray",
-    "distribution",
     "frequency_penalty",
     "log_softmax",
     "logit_bias",
     "min_p",
     "presence_penalty",
+    "relative_probabilities",
     "repetition_penalty",
     "softmax",
     "temperature",
@@ -55,9 +55,9 @@ def log_softmax(logits: NDArray[np.floating]) -> FloatArray:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
 
 
-def softmax(logits: FloatArray, out: FloatArray | None = None) -> FloatArray:
-    """The probabilities, (…, vocabulary), in ``out`` if it is given."""
-    shares: FloatArray = np.subtract(logits, logits.max(-1, keepdims=True), out=out)
+def softmax(logits: FloatArray) -> FloatArray:
+    """The probabilities, (…, vocabulary)."""
+    shares: FloatArray = logits - logits.max(-1, keepdims=True)
     np.exp(shares, out=shares)
     shares /= shares.sum(-1, keepdims=True)
     return shares
@@ -109,9 +109,10 @@ def temperature(logits: FloatArray, value: float | FloatArray) -> None:
         value: of all, or of each row, (…).
     """
     # Shifted first, so that a tiny temperature can't overflow the likeliest token.
-    logits -= logits.max(-1, keepdims=True)
+    logits -= np.maximum.reduce(logits, -1, keepdims=True)
     if isinstance(value, float) and value > 0.0:
-        logits /= max(value, _LEAST_TEMPERATURE)
+        if value != 1.0:
+            logits /= max(value, _LEAST_TEMPERATURE)
         return
     greedy = np.equal(value, 0.0)
     if greedy.any():
@@ -180,19 +181,21 @@ def _keep_first(logits: FloatArray, order: IntArray, shares: FloatArray, p: floa
     _keep(logits, kept)
 
 
-def distribution(
+def relative_probabilities(
     logits: NDArray[np.floating],
     config: SamplingConfig,
     value: float | FloatArray | None = None,
     doubts: Doubts | None = None,
 ) -> FloatArray:
-    """The probabilities of the next token, (…, vocabulary) float64, after temperature and below.
+    """The probabilities of the next token, after temperature and below, over the likeliest's.
 
     Args:
         logits: after the penalties and the grammar's mask; at least one of a row is finite. They
             are left as they are.
         value: the temperature of now, of all or of each row; by default the first.
         doubts: to be told what each filter does; (batch, vocabulary) then.
+    Returns:
+        (…, vocabulary) float64; of a row, the highest is 1.
     """
     left = logits.astype(np.float64)
     value = config.temperature if value is None else value
@@ -212,10 +215,8 @@ def distribution(
             if doubts is not None:
                 doubts.after(cut, share, before, left)
     if config.typical_p < 1.0:  # the others leave the likeliest, which is at 0
-        return softmax(left, out=left)
-    np.exp(left, out=left)
-    left /= left.sum(-1, keepdims=True)
-    return left
+        left -= left.max(-1, keepdims=True)
+    return np.exp(left, out=left)
 
 
 class Doubts(Protocol):

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from seqgen.config import SamplingConfig
 from seqgen.models.decoders import Decoder
+from seqgen.sampling.batch import Batch
 from seqgen.sampling.borders import UNSURE, Borders, pick, rounding
 from seqgen.sampling.chance import Chance
-from seqgen.sampling.document import Document, Ending, FinishReason, Logits, Mark, Opening
-from seqgen.sampling.exact import STRIDE, Exact
-from seqgen.sampling.filters import FloatArray, distribution, temperature_at
+from seqgen.sampling.document import Document, Ending, FinishReason, Logits, Opening
+from seqgen.sampling.exact import Exact
+from seqgen.sampling.filters import FloatArray, relative_probabilities, temperature_at
 from seqgen.sampling.guide import Grammatical, Guide, hold
 from seqgen.sampling.penalties import Penalties
 from seqgen.tokenization import BOUNDARY, Tokenizer
@@ -26,7 +27,6 @@ from seqgen.tokenization import BOUNDARY, Tokenizer
 __all__ = ["Drawing", "Ending", "FinishReason", "continuation"]
 
 _REFUSED = UNSURE - 1  # a token that was drawn, but leaves no room for an end
-_CROWDED = 0.75  # share of a batch's rows that are drawn, below which the others are dropped
 
 Observe = Callable[[str, float], None]
 
@@ -117,57 +117,29 @@ class Drawing:
                 ``config.logit_bias`` names is no token.
         """
         waiting = self._waiting(keys, heading, prompts)
-        batch: list[Document | None] = [*islice(waiting, rows)]
-        first = batch[0] if batch else None
-        if first is None:
+        first = [*islice(waiting, rows)]
+        if not first:
             return
-        if len(keys) == 1:
-            logits, state = first.opening.logits, first.opening.state  # no other begins from them
-        else:
-            logits = np.repeat(first.opening.logits, len(batch), 0)
-            state = self._decoder.keep(first.opening.state, np.zeros(len(batch), np.intp))
-        penalties = Penalties(self._config, self._tokenizer, np.zeros((len(batch), 0), np.int32))
-        for row, each in enumerate(batch):
-            if each is not None:
-                penalties.renew(row, each.opening.penalties)
-                if each.opening is not first.opening:
-                    self._decoder.put(state, row, each.opening.state)
-                    logits[row] = each.opening.logits[0]
-        steps = 0
+        penalties = Penalties(self._config, self._tokenizer, np.zeros((len(first), 0), np.int32))
+        last = len(keys) == 1
+        batch = Batch(self._decoder, first, penalties, marks=self._marks, last=last)
         while True:
-            ids = np.zeros(len(batch), np.int32)
-            for row, sample in self._choose(batch, logits, penalties, ids):
-                if text := sample.take(int(ids[row])):
+            tokens = self._choose(batch)
+            free = 0
+            for sample, token in zip(batch.documents, tokens, strict=True):
+                if text := sample.take(token):
                     yield sample.place, text
                 if sample.reason is not None:
+                    free += 1
                     if ended is not None:
                         ended(sample.place, Ending(tuple(sample.ids), sample.reason))
                     yield sample.place, ""
-            free = [row for row, each in enumerate(batch) if each is None or each.reason]
-            beginning = [*zip(free, islice(waiting, len(free)), strict=False)]
-            if len(free) == len(batch) and not beginning:
+            beginning = [*islice(waiting, free)] if free else []
+            if free == len(batch.documents) and not beginning:
                 return
-            penalties.add(ids)
-            logits, state = self._decoder.step(ids, state)
-            steps += 1
-            if self._marks and steps % STRIDE == 0:
-                kept = self._decoder.keep(state, np.arange(len(batch), dtype=np.int32))
-                for row, each in enumerate(batch):
-                    if each is not None:
-                        each.marks.append(Mark(each.drawn, kept, row))
-            for row in free:
-                batch[row] = None
-            for row, sample in beginning:
-                batch[row] = sample
-                self._decoder.put(state, row, sample.opening.state)
-                penalties.renew(row, sample.opening.penalties)
-                logits[row] = sample.opening.logits[0]
-            left = np.array([row for row, each in enumerate(batch) if each is not None])
-            if len(left) <= _CROWDED * len(batch):
-                batch = [batch[row] for row in left]
-                state = self._decoder.keep(state, left)
-                penalties.keep(left)
-                logits = logits[left]
+            batch.step(tokens)
+            if free:
+                batch.replace(beginning)
 
     def _waiting(
         self,
@@ -192,22 +164,14 @@ class Drawing:
         logits, state = self._decoder.prefill(ids[None], self._decoder.start(1))
         return Opening(ids, logits, state, Penalties(self._config, self._tokenizer, ids[None, 1:]))
 
-    def _choose(
-        self,
-        batch: Sequence[Document | None],
-        logits: Logits,
-        penalties: Penalties,
-        ids: NDArray[np.int32],
-    ) -> list[tuple[int, Document]]:
-        """Put each sample's next token into ``ids``, (batch,); the rows that are drawn."""
-        drawn = [(row, sample) for row, sample in enumerate(batch) if sample is not None]
-        rows = np.array([row for row, _ in drawn])
-        if len(drawn) < len(batch):
-            logits = logits[rows]
-        samples = [sample for _, sample in drawn]
+    def _choose(self, batch: Batch) -> list[int]:
+        """The next token of each document that is drawn."""
+        samples, rows, logits, penalties = (
+            batch.documents, batch.rows, batch.logits, batch.penalties,
+        )  # fmt: skip
         error = None if self._exact is None else rounding(logits)
         tokens = self._attempt(samples, rows, logits, penalties, error)
-        for at in np.flatnonzero(tokens < 0).tolist() if tokens.min() < 0 else ():
+        for at in [at for at, token in enumerate(tokens) if token < 0]:
             one, own = slice(at, at + 1), logits[at : at + 1]
             bound = None if error is None else error[one]
             answers = None if self._exact is None else self._exact.answers(samples[at])
@@ -215,12 +179,11 @@ class Drawing:
                 if tokens[at] == UNSURE and answers is not None:
                     own, bound = next(answers)
                 tokens[one] = self._attempt(samples[one], rows[one], own, penalties, bound)
-        ids[rows] = tokens
         if self._observe is not None:
-            for token, sample, row in zip(tokens.tolist(), samples, logits, strict=True):
+            for token, sample, row in zip(tokens, samples, logits, strict=True):
                 if sample.guide is not None:
                     self._observe(self._tokenizer.decode([token]), sample.guide.removed(row))
-        return drawn
+        return tokens
 
     def _attempt(
         self,
@@ -229,7 +192,7 @@ class Drawing:
         logits: Logits,
         penalties: Penalties,
         error: FloatArray | None,
-    ) -> NDArray[np.int64]:
+    ) -> list[int]:
         """The next token of some samples, UNSURE where a border is too near, or _REFUSED.
 
         What has been decided stays so: another attempt goes on from there.
@@ -239,19 +202,19 @@ class Drawing:
         if error is not None and penalties.gain != 1.0:
             error = error * penalties.gain
         unsure: list[int] = []
-        chances = [sample.chance for sample in samples]
-        guides = [sample.guide for sample in samples if sample.guide is not None]
-        if guides:
+        if self._constraint is not None:
+            guides = [sample.guide for sample in samples if sample.guide is not None]
+            chances = [sample.chance for sample in samples]
             scores, unsure = hold(guides, chances, scores, error)
         value: float | FloatArray = config.temperature
         if config.final_temperature is not None:
             value = np.array([temperature_at(config, s.drawn, self._length) for s in samples])
         borders = None if error is None else Borders(error)
-        probabilities = distribution(scores, config, value, borders)
-        tokens = pick(probabilities, [chance.next for chance in chances], borders)
-        if unsure:
-            tokens[unsure] = UNSURE
-        for at, (token, sample) in enumerate(zip(tokens.tolist(), samples, strict=True)):
+        probabilities = relative_probabilities(scores, config, value, borders)
+        tokens = pick(probabilities, [sample.chance.next for sample in samples], borders)
+        for at in unsure:
+            tokens[at] = UNSURE
+        for at, (token, sample) in enumerate(zip(tokens, samples, strict=True)):
             if token >= 0:
                 sample.chance.use()
                 if sample.guide is not None and not sample.guide.accepts(token):

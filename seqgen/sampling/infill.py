@@ -18,7 +18,7 @@ from seqgen.music.abc.grammar import State
 from seqgen.music.abc.grammar.state import Music
 from seqgen.sampling.borders import pick
 from seqgen.sampling.constraint import Constraint
-from seqgen.sampling.filters import distribution, log_softmax
+from seqgen.sampling.filters import log_softmax, relative_probabilities
 from seqgen.sampling.penalties import Penalties
 from seqgen.tokenization import BOUNDARY, Tokenizer
 
@@ -165,7 +165,7 @@ class _Gap:
             if held.max() == -np.inf:
                 return None
             uniform = rng.random(1)
-            token = int(pick(distribution(held, self._config), uniform)[0])
+            (token,) = pick(relative_probabilities(held, self._config), uniform)
             state = self._constraint.advance(state, token)
             bar += self._tokenizer.pieces[token - len(self._open) + len(self._tokenizer.pieces)]
             chosen = np.array([token], np.int32)

@@ -38,6 +38,8 @@ class Penalties:
         tokenizer: of the model.
         ids: what every sequence begins with, (batch, time). The boundary before a document is not
             part of it, or else it would be a reason for the document not to end.
+    Attributes:
+        gain: by how much, at most, an error of the logits grows.
     Raises:
         UsageError: a text with a bias is no token.
     """
@@ -54,6 +56,8 @@ class Penalties:
         self._any = bool(
             config.logit_bias or self._repeats or self._counts_drawn or config.loop_penalty
         )
+        penalty = config.repetition_penalty
+        self.gain = max(penalty, 1.0 / penalty) if self._repeats else 1.0
         # How often each token has been drawn, and stands among the last; (batch, vocabulary).
         self._drawn = np.zeros((len(ids), tokenizer.size), np.int64)
         self._window = np.zeros_like(self._drawn)
@@ -64,12 +68,6 @@ class Penalties:
             ids = ids[:, -config.repeat_last_n :] if bounded else ids
             np.add.at(self._window, (self._rows[:, None], ids), 1)
             self._last.extend(ids.T.copy() if bounded else ())
-
-    @property
-    def gain(self) -> float:
-        """By how much, at most, an error of the logits grows."""
-        penalty = self._config.repetition_penalty
-        return max(penalty, 1.0 / penalty) if self._repeats else 1.0
 
     def apply(
         self, logits: NDArray[np.floating], rows: NDArray[np.integer] | slice = ALL
@@ -96,6 +94,8 @@ class Penalties:
 
     def add(self, ids: NDArray[np.int32]) -> None:
         """Take in the token that has been drawn for each sequence, (batch,)."""
+        if not self._any:
+            return
         if self._counts_drawn:
             self._drawn[self._rows, ids] += 1
         if self._repeats:

@@ -9,7 +9,7 @@ import pytest
 
 from seqgen.config import SamplingConfig
 from seqgen.sampling.borders import UNSURE, Borders, pick, rounding
-from seqgen.sampling.filters import distribution
+from seqgen.sampling.filters import relative_probabilities
 
 CONFIGS = [
     {},
@@ -38,17 +38,19 @@ def test_a_choice_that_is_sure_withstands_every_error_within_the_bound(
     logits[:, 5] = -np.inf
     uniform = rng.random(rows)
     borders = Borders(np.full(rows, error))
-    drawn = pick(distribution(logits, config, None, borders), uniform, borders)
+    shares = relative_probabilities(logits, config, None, borders)
+    drawn = np.array(pick(shares, uniform, borders))
     sure = drawn != UNSURE
     assert 0.02 < sure.mean() < 1.0  # an error so large leaves some of each
-    truly = pick(distribution(logits, config), uniform)
+    truly = np.array(pick(relative_probabilities(logits, config), uniform))
     assert (truly[sure] == drawn[sure]).all()
     turned = np.zeros(rows, np.bool_)
     for extreme in (0.0, 1.0):
         for _ in range(20):
             noise = rng.uniform(-error, error, logits.shape)
             noise = np.where(rng.random(logits.shape) < extreme, np.sign(noise) * error, noise)
-            turned |= pick(distribution(logits + noise, config), uniform) != truly
+            shares = relative_probabilities(logits + noise, config)
+            turned |= np.array(pick(shares, uniform)) != truly
     assert not (turned & sure).any()
     assert turned.any()  # the errors do turn some
 
@@ -63,6 +65,6 @@ def test_what_can_come_out_only_one_way_is_sure() -> None:
     logits = np.array([[0.0, 60.0, -np.inf]])
     for config in (SamplingConfig(), SamplingConfig(temperature=0), SamplingConfig(top_k=1)):
         borders = Borders(np.array([1e-2]))
+        shares = relative_probabilities(logits, config, None, borders)
         for uniform in (1e-9, 0.5, 1.0 - 1e-9):
-            drawn = pick(distribution(logits, config, None, borders), np.array([uniform]), borders)
-            assert drawn.tolist() == [1]
+            assert pick(shares, [uniform], borders) == [1]

@@ -235,7 +235,7 @@ def test_a_temperature_goes_over_the_length_that_the_model_has_learnt(
         probabilities[:, FIRST_PIECE] = 1.0
         return probabilities
 
-    monkeypatch.setattr("seqgen.sampling.generate.distribution", listen)
+    monkeypatch.setattr("seqgen.sampling.generate.relative_probabilities", listen)
     for most, length in ((200, 50), (20, 20)):
         heard.clear()
         config = SamplingConfig(temperature=0.5, final_temperature=1.5, max_tokens=most)

@@ -1,0 +1,103 @@
+"""Documents that are drawn together, one a row of the network's batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seqgen.models.decoders import Decoder
+from seqgen.sampling.document import Document, Logits, Mark
+from seqgen.sampling.exact import STRIDE
+from seqgen.sampling.penalties import Penalties
+
+__all__ = ["Batch"]
+
+_CROWDED = 0.75  # share of a batch's rows that are drawn, below which the others are dropped
+
+
+class Batch:
+    """The rows of a network's batch, which documents take and leave.
+
+    Args:
+        decoder: the network.
+        documents: that begin; there are some.
+        penalties: of as many sequences.
+        marks: whether the documents are to remember states on the way.
+        last: whether no other document will go on from an opening of these.
+    Attributes:
+        documents: that are drawn, in the order of their rows.
+        rows: of them, (documents,).
+        penalties: of all rows.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        documents: Sequence[Document],
+        penalties: Penalties,
+        *,
+        marks: bool,
+        last: bool,
+    ) -> None:
+        self._decoder, self.penalties, self._marks = decoder, penalties, marks
+        self._places: list[Document | None] = [*documents]
+        self._steps = 0
+        first = documents[0].opening
+        if last:
+            self._logits, self._state = first.logits, first.state
+        else:
+            self._logits = np.repeat(first.logits, len(documents), 0)
+            self._state = decoder.keep(first.state, np.zeros(len(documents), np.intp))
+        for row, document in enumerate(documents):
+            penalties.renew(row, document.opening.penalties)
+            if document.opening is not first:
+                self._put(row, document)
+        self._count()
+
+    @property
+    def logits(self) -> Logits:
+        """Of the next token of each document, (documents, vocabulary)."""
+        whole = len(self.documents) == len(self._places)
+        return self._logits if whole else self._logits[self.rows]
+
+    def step(self, tokens: Sequence[int]) -> None:
+        """Go on by the next token of each document."""
+        self._ids[self.rows] = tokens
+        self.penalties.add(self._ids)
+        self._logits, self._state = self._decoder.step(self._ids, self._state)
+        self._steps += 1
+        if self._marks and self._steps % STRIDE == 0:
+            kept = self._decoder.keep(self._state, np.arange(len(self._places), dtype=np.int32))
+            for row, document in zip(self.rows.tolist(), self.documents, strict=True):
+                document.marks.append(Mark(document.drawn, kept, row))
+
+    def replace(self, beginning: Sequence[Document]) -> None:
+        """Let others begin in the rows of those that have ended, which are no fewer.
+
+        Where too few rows are drawn then, the others are dropped. One document is left at least.
+        """
+        waiting = iter(beginning)
+        for row, document in enumerate(self._places):
+            if document is not None and document.reason is not None:
+                self._places[row] = new = next(waiting, None)
+                if new is not None:
+                    self._put(row, new)
+                    self.penalties.renew(row, new.opening.penalties)
+        self._count()
+        if len(self.rows) <= _CROWDED * len(self._places):
+            self._places = [*self.documents]
+            self._state = self._decoder.keep(self._state, self.rows)
+            self.penalties.keep(self.rows)
+            self._logits = self._logits[self.rows]
+            self._count()
+
+    def _put(self, row: int, document: Document) -> None:
+        self._decoder.put(self._state, row, document.opening.state)
+        self._logits[row] = document.opening.logits[0]
+
+    def _count(self) -> None:
+        drawn = [(row, each) for row, each in enumerate(self._places) if each is not None]
+        self.documents = [document for _, document in drawn]
+        self.rows = np.array([row for row, _ in drawn])
+        self._ids = np.zeros(len(self._places), np.int32)  # what stands in the others is forgotten
