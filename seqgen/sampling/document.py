@@ -18,7 +18,7 @@ from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
 __all__ = ["MARKS", "Document", "Ending", "FinishReason", "Logits", "Mark", "Opening"]
 
-MARKS = 17
+MARKS = 33
 """States of a document that are remembered, at most."""
 
 Logits = NDArray[np.floating]

@@ -19,10 +19,15 @@ from seqgen.sampling.filters import FloatArray
 
 __all__ = ["STRIDE", "Exact"]
 
-STRIDE = 16
+STRIDE = 8
 """Tokens from one state that is remembered to the next."""
 
-_WINDOWS = (STRIDE, 4 * STRIDE, (MARKS - 1) * STRIDE)  # tokens that are read again, at least
+# Tokens that are read again, at least.
+_WINDOWS = (STRIDE, 3 * STRIDE, 9 * STRIDE, (MARKS - 1) * STRIDE)
+# Of 1,400 answers of trained LSTMs the error of one in a hundred was more than 2 to 4 times what is
+# reckoned below, by the window, and in the last it was once 9 times as much: 4e-8 of the logits'
+# standard deviation, a hundredth of float32's error.
+_MARGIN = 4.0
 
 
 class Exact:
@@ -69,6 +74,7 @@ class Exact:
                 # From rounding between the marks. What comes from before them is smaller where
                 # errors fade, and where they add up, being independent, so many times as large.
                 times = 1.0 + np.sqrt((before + mark.drawn) / (last[1] - mark.drawn))
+                times *= _MARGIN
                 yield logits, np.asarray(times * (apart.max(-1) - apart.min(-1)) / 2.0)
             last = logits, mark.drawn
 

@@ -67,7 +67,7 @@ def test_what_fades_is_read_again_from_a_state_on_the_way(arch: Architecture, se
         if drawn % STRIDE == 0:
             marks.append(Mark(drawn, decoder.keep(state, np.arange(3, dtype=np.int32)), 1))
     everything, _ = wide.read(ids[None], wide.start(1))
-    found = []
+    found, nearest = [], []
     for drawn in range(150, LENGTH + 1, 50):
         document = opened(ids, drawn, marks)
         answers = list(Exact(lambda: wide).answers(document))
@@ -78,8 +78,9 @@ def test_what_fades_is_read_again_from_a_state_on_the_way(arch: Architecture, se
             assert error is not None
             assert half_range(logits - truth) <= error[0] + 1e-14
             found.append(error[0])
+        nearest += found[-1:] if len(answers) > 1 else []
     assert len(found) > 20
-    assert np.median(found) < 1e-7  # far below float32's own
+    assert np.median(nearest) < 1e-7  # far below float32's own
 
 
 @pytest.mark.parametrize("arch", RECURRENT)

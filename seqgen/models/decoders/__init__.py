@@ -24,5 +24,9 @@ def build(config: ModelConfig, weights: Weights) -> Decoder:
 
 def build_exact(config: ModelConfig, weights: Weights) -> Decoder:
     """A decoder that computes in float64."""
+    if config.recurrent:
+        from seqgen.models.decoders.recurrent import RecurrentDecoder
+
+        return RecurrentDecoder(config, weights, np.float64)
     wide = {name: weight.astype(np.float64) for name, weight in weights.items()}
     return build(config, wide)  # type: ignore[arg-type]  # of another width

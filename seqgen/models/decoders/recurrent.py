@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from seqgen.config import Architecture, ModelConfig
 from seqgen.models import parameters
@@ -125,17 +126,28 @@ _CELLS: dict[Architecture, type[_RNN | _GRU | _LSTM]] = {"rnn": _RNN, "gru": _GR
 
 
 class RecurrentDecoder:
-    """See Decoder."""
+    """See Decoder.
 
-    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+    Args:
+        weights: float32, which are left as they are.
+        dtype: to compute in.
+    """
+
+    def __init__(
+        self, config: ModelConfig, weights: Weights, dtype: DTypeLike = np.float32
+    ) -> None:
         self.config = config
-        arch, factors, dtype = config.arch, _CELLS[config.arch].factors, weights["embedding"].dtype
+        arch, factors = config.arch, _CELLS[config.arch].factors
         of_x, of_u = (
             np.repeat(np.array(each, dtype), config.hidden) for each in (factors.x, factors.u)
         )
         self._gates = len(of_x)  # times hidden
         # What the first layer adds for each token, made once: (vocabulary, gates * hidden).
-        self.table = weights["embedding"] @ weights[f"{arch}.0.input_kernel"]
+        embedding, kernel = (
+            weights[name].astype(dtype, copy=False)
+            for name in ("embedding", f"{arch}.0.input_kernel")
+        )
+        self.table: FloatArray = embedding @ kernel
         self.table += weights[f"{arch}.0.bias"]
         self.table *= of_x
         # Each layer's own kernel, and beside it that of what stands above, whose bias it has too.
@@ -148,9 +160,9 @@ class RecurrentDecoder:
             if layer == config.layers - 1:
                 above, bias, of_above = "output.kernel", "output.bias", np.ones(1, dtype)
             own, upper = weights[f"{arch}.{layer}.recurrent_kernel"], weights[above]
-            kernel = np.concatenate([own, upper], axis=1)
-            kernel[:, : self._gates] *= factors.hidden * of_u
-            kernel[:, self._gates :] *= factors.hidden * of_above
+            kernel = np.empty((config.hidden, self._gates + upper.shape[1]), dtype)
+            np.multiply(own, factors.hidden * of_u, out=kernel[:, : self._gates])
+            np.multiply(upper, factors.hidden * of_above, out=kernel[:, self._gates :])
             self._kernels.append(kernel)
             self._biases.append(weights[bias] * of_above)
             within = weights.get(f"{arch}.{layer}.recurrent_bias")
