@@ -9,7 +9,7 @@ import numpy as np
 from seqgen.models.decoders import Decoder
 from seqgen.sampling.document import Document, Logits, Mark
 from seqgen.sampling.exact import STRIDE
-from seqgen.sampling.penalties import Penalties
+from seqgen.sampling.penalties import ALL, Penalties, Rows
 
 __all__ = ["Batch"]
 
@@ -27,7 +27,7 @@ class Batch:
         last: whether no other document will go on from an opening of these.
     Attributes:
         documents: that are drawn, in the order of their rows.
-        rows: of them, (documents,).
+        rows: of them, (documents,); or all.
         penalties: of all rows.
     """
 
@@ -58,8 +58,7 @@ class Batch:
     @property
     def logits(self) -> Logits:
         """Of the next token of each document, (documents, vocabulary)."""
-        whole = len(self.documents) == len(self._places)
-        return self._logits if whole else self._logits[self.rows]
+        return np.asarray(self._logits[self.rows])
 
     def step(self, tokens: Sequence[int]) -> None:
         """Go on by the next token of each document."""
@@ -69,8 +68,9 @@ class Batch:
         self._steps += 1
         if self._marks and self._steps % STRIDE == 0:
             kept = self._decoder.keep(self._state, np.arange(len(self._places), dtype=np.int32))
-            for row, document in zip(self.rows.tolist(), self.documents, strict=True):
-                document.marks.append(Mark(document.drawn, kept, row))
+            for row, document in enumerate(self._places):
+                if document is not None:
+                    document.marks.append(Mark(document.drawn, kept, row))
 
     def replace(self, beginning: Sequence[Document]) -> None:
         """Let others begin in the rows of those that have ended, which are no fewer.
@@ -85,11 +85,12 @@ class Batch:
                     self._put(row, new)
                     self.penalties.renew(row, new.opening.penalties)
         self._count()
-        if len(self.rows) <= _CROWDED * len(self._places):
+        if len(self.documents) <= _CROWDED * len(self._places):
+            left = np.array([row for row, each in enumerate(self._places) if each is not None])
             self._places = [*self.documents]
-            self._state = self._decoder.keep(self._state, self.rows)
-            self.penalties.keep(self.rows)
-            self._logits = self._logits[self.rows]
+            self._state = self._decoder.keep(self._state, left)
+            self.penalties.keep(left)
+            self._logits = self._logits[left]
             self._count()
 
     def _put(self, row: int, document: Document) -> None:
@@ -99,5 +100,7 @@ class Batch:
     def _count(self) -> None:
         drawn = [(row, each) for row, each in enumerate(self._places) if each is not None]
         self.documents = [document for _, document in drawn]
-        self.rows = np.array([row for row, _ in drawn])
+        self.rows: Rows = ALL  # views cost less than what rows are picked from
+        if len(drawn) < len(self._places):
+            self.rows = np.array([row for row, _ in drawn])
         self._ids = np.zeros(len(self._places), np.int32)  # what stands in the others is forgotten

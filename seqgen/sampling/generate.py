@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqgen.config import SamplingConfig
 from seqgen.models.decoders import Decoder
@@ -21,7 +20,7 @@ from seqgen.sampling.document import Document, Ending, FinishReason, Logits, Ope
 from seqgen.sampling.exact import Exact
 from seqgen.sampling.filters import FloatArray, relative_probabilities, temperature_at
 from seqgen.sampling.guide import Grammatical, Guide, hold
-from seqgen.sampling.penalties import Penalties
+from seqgen.sampling.penalties import Penalties, Rows
 from seqgen.tokenization import BOUNDARY, Tokenizer
 
 __all__ = ["Drawing", "Ending", "FinishReason", "continuation"]
@@ -173,12 +172,13 @@ class Drawing:
         tokens = self._attempt(samples, rows, logits, penalties, error)
         for at in [at for at, token in enumerate(tokens) if token < 0]:
             one, own = slice(at, at + 1), logits[at : at + 1]
+            row = one if isinstance(rows, slice) else rows[one]
             bound = None if error is None else error[one]
             answers = None if self._exact is None else self._exact.answers(samples[at])
             while tokens[at] < 0:
                 if tokens[at] == UNSURE and answers is not None:
                     own, bound = next(answers)
-                tokens[one] = self._attempt(samples[one], rows[one], own, penalties, bound)
+                tokens[one] = self._attempt(samples[one], row, own, penalties, bound)
         if self._observe is not None:
             for token, sample, row in zip(tokens, samples, logits, strict=True):
                 if sample.guide is not None:
@@ -188,7 +188,7 @@ class Drawing:
     def _attempt(
         self,
         samples: Sequence[Document],
-        rows: NDArray[np.intp],
+        rows: Rows,
         logits: Logits,
         penalties: Penalties,
         error: FloatArray | None,

@@ -21,11 +21,12 @@ from seqgen.sampling.loops import Loops
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
 
-__all__ = ["END", "Penalties", "biases"]
+__all__ = ["ALL", "END", "Penalties", "Rows", "biases"]
 
 END = "<end>"
 """What the end of a document, which has no text, is called among tokens."""
 
+Rows = NDArray[np.integer] | slice
 ALL = slice(None)
 _ESCAPES = {r"\n": "\n", r"\t": "\t", r"\r": "\r"}
 
@@ -69,9 +70,7 @@ class Penalties:
             np.add.at(self._window, (self._rows[:, None], ids), 1)
             self._last.extend(ids.T.copy() if bounded else ())
 
-    def apply(
-        self, logits: NDArray[np.floating], rows: NDArray[np.integer] | slice = ALL
-    ) -> NDArray[np.floating]:
+    def apply(self, logits: NDArray[np.floating], rows: Rows = ALL) -> NDArray[np.floating]:
         """The logits, (rows, vocabulary), after bias and penalties; they are left as they are.
 
         Args:

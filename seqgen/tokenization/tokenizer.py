@@ -179,7 +179,7 @@ class StreamDecoder:
             self._bytes.append(self._high << 4 | half)
             self._high = None
             return self._ready(final=False)
-        held = self.finish()
+        held = self.finish() if self._bytes or self._high is not None else ""
         return held if token == BOUNDARY else held + self._pieces[token - FIRST_PIECE]
 
     def finish(self) -> str:
