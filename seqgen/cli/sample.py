@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -254,7 +255,6 @@ def sample(
     )
     seed = new_seed() if seed is None else seed
     detail(f"model {opened.saved.path}")
-    remark(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
     explanation = Explanation() if explain else None
     recipe = Recipe(
         sampling(kind, **options),
@@ -268,6 +268,8 @@ def sample(
     sampler = recipe.sampler(opened.saved, seed, explanation.add if explanation else None)
     sampler.copies = copying(novel, max_shared, against, opened.saved)
     name_unknown(opened.saved, text)
+    kept = KEEP.format(seed) if target.form == destination.SUMMARY else ""
+    sampler.begun = cache(lambda: remark(f"seed {seed}{kept}"))
     numbers = range(first, first + num_samples)
     if lines:
         draw_lines(sampler, first)
