@@ -21,7 +21,6 @@ __all__ = [
     "TopP",
     "TypicalP",
     "biases",
-    "temperatures",
 ]
 
 FILTERS = "Filters, in the order in which they apply"
@@ -102,21 +101,6 @@ TypicalP = Annotated[
         rich_help_panel=FILTERS,
     ),
 ]
-
-
-def temperatures(text: str) -> tuple[float, float | None]:
-    """The first temperature and the last of ``0.7..1.1``; None for the latter of ``0.7``.
-
-    Raises:
-        UsageError: the text is neither.
-    """
-    first, dots, last = text.partition("..")
-    try:
-        return float(first), float(last) if dots else None
-    except ValueError:
-        raise UsageError(
-            f"temperature must be a number, or two as in 0.7..1.1, not '{text}'"
-        ) from None
 
 
 def biases(texts: list[str] | None) -> tuple[tuple[str, float], ...]:

@@ -116,7 +116,7 @@ def test_objects_are_answered_in_order(folder: Path) -> None:
             each["tokens"] == each["options"]["max_tokens"]
         )
     alone = model.sampler(
-        prompt="x", seed=5, max_tokens=30, temperature=0.5, logit_bias=(("e", -math.inf),)
+        prompt="x", seed=5, max_tokens=30, temperature=0.5, logit_bias={"e": -math.inf}
     )
     assert [each["text"] for each in drawn[4:6]] == [
         text.removesuffix("\n") for text in alone.texts(range(2))
