@@ -153,7 +153,7 @@ def test_errors_are_seqgens(make_model: MakeModel, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no option 'heat'"):
         model.sample(heat=1.0)  # type: ignore[call-arg]
     for numbers in ({"n": 0}, {"first": -1}, {"seed": -1}):
-        with pytest.raises(UsageError, match="numbered from 0|seed must be"):
+        with pytest.raises(UsageError, match=r"from 0|0 or more"):
             model.sample(**numbers)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="empty"):
         model.score("")

@@ -81,14 +81,9 @@ def go_on(
         SeqgenError: as for begin; or the corpus or the options are not those of the run.
     """
     from seqgen.config import TrainingConfig, from_json
-    from seqgen.training.saving import reload
 
     path = model_of(sources, output)
-    if path.parent.is_dir():
-        claim(path, held)
-    saved, memory, note = reload(path)
-    if note:
-        say(note)
+    saved, memory = _reload(path, held)
     if saved.card.progress is None:
         return _teach(saved, sources, options, checkpoint_every, log_dir, timing)
     if options:
@@ -133,21 +128,28 @@ def go_on(
 def export(sources: list[str], output: Path | None) -> None:
     """End an interrupted run: its file keeps the best weights alone."""
     from seqgen import checkpoint
-    from seqgen.training.saving import reload
 
     path = model_of(sources, output)
     with ExitStack() as held:
-        if path.parent.is_dir():
-            claim(path, held)
-        saved, _, note = reload(path)
-        if note:
-            say(note)
+        saved, _ = _reload(path, held)
         if saved.card.progress is None:
             say(f"{path} is a finished model already.")
             return
         card = dataclasses.replace(saved.card, progress=None)
         checkpoint.save(path, card, saved.weights, index=saved.index)
     say(f"{path} now holds its best weights alone.")
+
+
+def _reload(path: Path, held: ExitStack) -> tuple[Checkpoint, dict[str, Any]]:
+    """A run as it was last saved and what it needs to go on, its file locked; says which save."""
+    from seqgen.training.saving import reload
+
+    if path.parent.is_dir():
+        claim(path, held)
+    saved, memory, note = reload(path)
+    if note:
+        say(note)
+    return saved, memory
 
 
 def spell(options: Iterable[str]) -> str:
