@@ -244,6 +244,21 @@ def test_no_field_of_drawn_music_has_a_space_at_its_end() -> None:
         assert (Grammar(plain=True).fault(text) is None) is bool(fits), field
 
 
+@pytest.mark.parametrize(
+    "begun",
+    ["M:2/4 ", "K:Amin ", "K:A ", "K:A  ", "Q:1/4=99 ", "K:C\nC4|[K:D ", "K:C\nC4|\nP:A "],
+)
+def test_a_prompt_that_ends_in_a_space_can_be_finished(begun: str) -> None:
+    grammar = Grammar(alphabet=ALPHABET, plain=True)
+    text = f"X:1\nT:a\n{begun}"
+    state = Grammar(alphabet=ALPHABET).read(grammar.start(), text)
+    assert state is not None
+    assert grammar.advance(state, " ") is None
+    rest = Finisher(grammar).text(state)
+    assert rest is not None
+    assert Grammar().fault(text + rest) is None
+
+
 def test_a_range() -> None:
     assert parse_range("G,-b'") == (55, 95)
     for wrong in ("", "G", "b-G", "G-?", "G-A-B"):

@@ -230,7 +230,14 @@ def advance(
             return header._replace(place="line")
         return header if is_text(character) else None
     if character == "\n":
-        return None if plain and text.endswith(" ") else _end_line(header, forced)
+        # But what a prompt has left behind a value may end its line.
+        if (
+            plain
+            and text.endswith(" ")
+            and completion(field, forced.get(field, ""), text, alphabet)
+        ):
+            return None
+        return _end_line(header, forced)
     if character == "%" and text != "\\" and not plain:
         # A comment; what stands before it must be a value.
         whole = field not in READ_FIELDS or value_of(field, forced.get(field, "")).is_whole(text)

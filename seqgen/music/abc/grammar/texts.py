@@ -137,8 +137,10 @@ class TextRules(Lexemes):
     def _value(self, music: Music, character: str) -> Music | None:
         field, text = music.field, music.text
         if character == ("]" if music.inside else "\n"):
-            blank = self._plain and text.endswith(" ")
-            done = None if blank else self._set(music, text.rstrip(" "))
+            within = self._plain and text.endswith(" ") and field != "P"
+            if within and header.completion(field, "", text, self._alphabet):
+                return None
+            done = self._set(music, text.rstrip(" "))
             if done is None:
                 return None
             return done._replace(
