@@ -50,7 +50,7 @@ class Options(TypedDict, total=False):
     final_temperature: float | None
     top_k: int
     top_p: float
-    min_p: float
+    min_p: float | None
     typical_p: float
     max_tokens: int | None
     stop: tuple[str, ...]
