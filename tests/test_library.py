@@ -42,6 +42,19 @@ def test_it_draws_what_the_command_draws(make_model: MakeModel) -> None:
     assert all(Grammar().fault(text) is None for text in drawn)
 
 
+def test_tunes_are_drawn_without_unlikely_tokens_unless_asked_otherwise(
+    make_model: MakeModel,
+) -> None:
+    for kind, usual, other in (("abc", 0.05, 0.0), ("text", 0.0, 0.05)):
+        model = load(make_model(name=kind, kind=kind))
+        # The model is untrained: only a low temperature makes tokens unlikely.
+        drawn = [
+            model.sample(seed=1, max_tokens=99, temperature=0.3, min_p=share)
+            for share in (None, usual, other)
+        ]
+        assert drawn[0] == drawn[1] != drawn[2]
+
+
 def test_a_stream_joined_is_the_sample(make_model: MakeModel) -> None:
     model = load(make_model(kind="text"))
     drawn = model.sample("to", 3, seed=1, max_tokens=30)

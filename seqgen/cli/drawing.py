@@ -87,9 +87,11 @@ TopP = Annotated[
     ),
 ]
 MinP = Annotated[
-    float,
+    float | None,
     typer.Option(
-        help="Drop tokens less likely than this share of the likeliest.", rich_help_panel=FILTERS
+        help="Drop tokens less likely than this share of the likeliest.",
+        show_default="0.05 for ABC, else 0",
+        rich_help_panel=FILTERS,
     ),
 ]
 TypicalP = Annotated[

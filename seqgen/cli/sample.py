@@ -163,7 +163,7 @@ def sample(
     temperature: Temperature = "1",
     top_k: TopK = 0,
     top_p: TopP = 1.0,
-    min_p: MinP = 0.0,
+    min_p: MinP = None,
     typical_p: TypicalP = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
     _quiet: Quiet = False,
