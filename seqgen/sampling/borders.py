@@ -73,8 +73,8 @@ class Borders:
         self._raw = error
         self.error = error
         self.doubt = np.zeros(len(error))
-        self._shares: FloatArray | None = None
-        self._doubtful: BoolArray | None = None
+        self._first: FloatArray | None = None  # the logits before the first filter
+        self._doubtful: BoolArray | np.bool_ = np.False_
 
     def begin(
         self, logits: NDArray[np.floating], left: FloatArray, value: float | FloatArray
@@ -92,11 +92,24 @@ class Borders:
 
     def after(self, cut: Cut, share: float, before: FloatArray, left: FloatArray) -> None:
         """See filters.Doubts."""
-        kept, removed = np.isfinite(left), np.isfinite(before) & ~np.isfinite(left)
-        if self._shares is None or self._doubtful is None:
+        if self._first is None:
+            self._first = before
+        self._doubtful = self._doubtful | self._near(cut, share, before, left)
+        if self._doubtful.any():
             # As at the first filter; what the others have removed leaves their ratios.
-            self._shares, self._doubtful = softmax(before), np.zeros(before.shape, np.bool_)
+            shares, kept = softmax(self._first), np.isfinite(left)
+            sure = np.where(kept & ~self._doubtful, shares, 0.0).sum(-1)
+            unsure = np.where(self._doubtful, shares, 0.0).sum(-1)
+            share_of = np.divide(unsure, sure, out=np.full(len(sure), np.inf), where=sure > 0.0)
+            self.doubt = np.maximum(self.doubt, np.where(unsure > 0.0, share_of, 0.0))
+
+    def _near(self, cut: Cut, share: float, before: FloatArray, left: FloatArray) -> BoolArray:
+        """Which tokens a filter could as well have kept or removed, (batch, vocabulary)."""
         key, slack = before, 2.0 * self.error
+        if cut is min_p:
+            least = np.maximum.reduce(before, -1, keepdims=True) + math.log(share)
+            return np.abs(before - least) <= slack[:, None]
+        kept, removed = np.isfinite(left), np.isfinite(before) & ~np.isfinite(left)
         if cut is typical_p:
             information = -log_softmax(before)
             shares = np.exp(-information)
@@ -108,30 +121,19 @@ class Borders:
             # What an earlier filter may have removed changes the entropy in no simple way.
             self.doubt[self.doubt > 0.0] = np.inf
         slack = slack[:, None]
-        if cut is min_p:
-            least = before.max(-1, keepdims=True) + np.log(share)
-            self._doubtful |= (kept | removed) & (np.abs(before - least) <= slack)
-        else:
-            lowest = np.where(kept, key, np.inf).min(-1, keepdims=True)
-            highest = np.where(removed, key, -np.inf).max(-1, keepdims=True)
-            last, first = kept & (key <= lowest + slack), removed & (key >= highest - slack)
-            close = lowest - highest <= slack
-            if cut in (top_p, typical_p):
-                shares = softmax(before)
-                held = np.where(kept, shares, 0.0).sum(-1, keepdims=True)
-                edge = np.take_along_axis(
-                    shares, np.where(kept, key, np.inf).argmin(-1)[:, None], -1
-                )
-                margin = 2.0 * self.error[:, None] * share * (1.0 - share) + self.doubt[:, None]
-                near = (held < share + margin) | (held - edge > share - margin)
-                close = close | near | (last.sum(-1, keepdims=True) > 1)
-                close = close | (first.sum(-1, keepdims=True) > 1)
-            self._doubtful |= close & (last | first)
-        if self._doubtful.any():
-            sure = np.where(kept & ~self._doubtful, self._shares, 0.0).sum(-1)
-            unsure = np.where(self._doubtful, self._shares, 0.0).sum(-1)
-            share_of = np.divide(unsure, sure, out=np.full(len(sure), np.inf), where=sure > 0.0)
-            self.doubt = np.maximum(self.doubt, np.where(unsure > 0.0, share_of, 0.0))
+        lowest = np.where(kept, key, np.inf).min(-1, keepdims=True)
+        highest = np.where(removed, key, -np.inf).max(-1, keepdims=True)
+        last, first = kept & (key <= lowest + slack), removed & (key >= highest - slack)
+        close = lowest - highest <= slack
+        if cut in (top_p, typical_p):
+            shares = softmax(before)
+            held = np.where(kept, shares, 0.0).sum(-1, keepdims=True)
+            edge = np.take_along_axis(shares, np.where(kept, key, np.inf).argmin(-1)[:, None], -1)
+            margin = 2.0 * self.error[:, None] * share * (1.0 - share) + self.doubt[:, None]
+            near = (held < share + margin) | (held - edge > share - margin)
+            close = close | near | (last.sum(-1, keepdims=True) > 1)
+            close = close | (first.sum(-1, keepdims=True) > 1)
+        return np.asarray(close & (last | first))
 
 
 def pick(

@@ -14,6 +14,7 @@ Each that looks at probabilities looks at those that the filters before it have 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -150,7 +151,7 @@ def top_p(logits: FloatArray, p: float) -> None:
 def min_p(logits: FloatArray, share: float) -> None:
     """Keep tokens at least ``share`` as likely as the likeliest (Nguyen et al. 2024)."""
     if share > 0.0:
-        _keep(logits, logits >= logits.max(-1, keepdims=True) + np.log(share))
+        _keep(logits, logits >= np.maximum.reduce(logits, -1, keepdims=True) + math.log(share))
 
 
 def typical_p(logits: FloatArray, p: float) -> None:
