@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqgen.config import SamplingConfig
 from seqgen.sampling.borders import UNSURE, Borders, pick, rounding
@@ -68,3 +70,24 @@ def test_what_can_come_out_only_one_way_is_sure() -> None:
         shares = relative_probabilities(logits, config, None, borders)
         for uniform in (1e-9, 0.5, 1.0 - 1e-9):
             assert pick(shares, [uniform], borders) == [1]
+
+
+@given(
+    st.lists(st.just(0.0) | st.floats(1e-300, 1.0), min_size=1, max_size=12).map(
+        lambda row: [*row, 1.0]
+    ),
+    st.integers(0, 2**53 - 1),
+    st.permutations(range(13)),
+)
+def test_whatever_the_number_what_is_drawn_has_a_probability(
+    row: list[float], number: int, order: list[int]
+) -> None:
+    """Of probabilities up to a factor, to the lowest and the highest number there is."""
+    shares = np.array([[row[place] for place in order if place < len(row)]])
+    for uniform in (0.0, number / 2**53, 1.0 - 2.0**-53):
+        (token,) = pick(shares, [uniform])
+        assert shares[0, token] > 0.0
+        (same,) = pick(shares / 4.0, [uniform])
+        assert same == token
+        before = shares[0, :token].sum() / shares.sum()
+        assert before - 1e-15 <= uniform <= before + shares[0, token] / shares.sum() + 1e-15
