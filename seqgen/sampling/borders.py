@@ -32,7 +32,7 @@ from seqgen.sampling.filters import (
     typical_p,
 )
 
-__all__ = ["UNSURE", "Borders", "pick", "rounding"]
+__all__ = ["UNSURE", "Borders", "most_rounding", "pick", "rounding"]
 
 UNSURE = -1
 """Stands for a token that can't be told yet."""
@@ -47,6 +47,15 @@ _OFFSET = 2.0**-22
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+
+def most_rounding(logits: NDArray[np.floating]) -> FloatArray:
+    """No less than ``rounding``, and found sooner: enough for most choices.
+
+    Neither the mean nor the standard deviation is above the root of the mean square.
+    """
+    scale = (_ROUNDING + _OFFSET) ** 2 / logits.shape[-1]
+    return np.asarray(np.sqrt(scale * np.vecdot(logits, logits), dtype=np.float64))
 
 
 def rounding(logits: NDArray[np.floating]) -> FloatArray:
@@ -155,7 +164,7 @@ def pick(
     if borders is not None:
         errors, doubts = borders.error.tolist(), borders.doubt.tolist()
     # Inverse of the cumulative distribution: one uniform number a token, whatever the filters.
-    rows = probabilities.cumsum(-1)
+    rows = np.add.accumulate(probabilities, -1)
     for row, number, error, doubt in zip(rows, uniform, errors, doubts, strict=True):
         total = row.item(-1)
         if not total > 0.0:  # NaN: the weights, though finite, are too large to reckon with

@@ -7,14 +7,14 @@ network, and one that has ended makes room for the next; see `borders` for why n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
 from seqgen.config import SamplingConfig
 from seqgen.models.decoders import Decoder
 from seqgen.sampling.batch import Batch
-from seqgen.sampling.borders import UNSURE, Borders, pick, rounding
+from seqgen.sampling.borders import UNSURE, Borders, most_rounding, pick, rounding
 from seqgen.sampling.chance import Chance
 from seqgen.sampling.document import Document, Ending, FinishReason, Logits, Opening
 from seqgen.sampling.exact import Exact
@@ -168,13 +168,15 @@ class Drawing:
         samples, rows, logits, penalties = (
             batch.documents, batch.rows, batch.logits, batch.penalties,
         )  # fmt: skip
-        error = None if self._exact is None else rounding(logits)
+        error = None if self._exact is None else most_rounding(logits)
         tokens = self._attempt(samples, rows, logits, penalties, error)
         for at in [at for at, token in enumerate(tokens) if token < 0]:
             one, own = slice(at, at + 1), logits[at : at + 1]
             row = one if isinstance(rows, slice) else rows[one]
             bound = None if error is None else error[one]
-            answers = None if self._exact is None else self._exact.answers(samples[at])
+            answers = None
+            if self._exact is not None:
+                answers = chain([(own, rounding(own))], self._exact.answers(samples[at]))
             while tokens[at] < 0:
                 if tokens[at] == UNSURE and answers is not None:
                     own, bound = next(answers)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqgen.config import SamplingConfig
-from seqgen.sampling.borders import UNSURE, Borders, pick, rounding
+from seqgen.sampling.borders import UNSURE, Borders, most_rounding, pick, rounding
 from seqgen.sampling.filters import relative_probabilities
 
 CONFIGS = [
@@ -61,6 +61,14 @@ def test_the_error_grows_with_the_logits() -> None:
     logits = np.random.default_rng(0).normal(0, 1, (3, 50)).astype(np.float32)
     assert np.allclose(rounding(8 * logits), 8 * rounding(logits))
     assert (rounding(logits) < 1e-4).all()
+
+
+@given(st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=20))
+def test_the_error_that_is_found_sooner_is_no_less(row: list[float]) -> None:
+    logits = np.array([row, [2.0 * each - 3.0 for each in row]], np.float32)
+    assert (most_rounding(logits) >= 0.9999 * rounding(logits) - 1e-20).all()
+    centred = np.array([[-1.0, 1.0] * 9], np.float32)  # where it is hardly more
+    assert most_rounding(centred) < 1.1 * rounding(centred)
 
 
 def test_what_can_come_out_only_one_way_is_sure() -> None:

@@ -196,7 +196,7 @@ class RecurrentDecoder:
 
     def keep(self, state: State, rows: IntArray) -> State:
         """See Decoder.keep; products are made anew, since a copy may never be gone on from."""
-        return State(np.ascontiguousarray(state.vectors[:, :, rows]))
+        return State(state.vectors.take(rows, axis=2))
 
     def put(self, state: State, row: int, primed: State) -> None:
         """See Decoder.put."""
