@@ -22,7 +22,9 @@ __all__ = ["Cache"]
 
 BLOCK = 64  # positions
 
-_WORTH_SHARING = 1 << 20  # bytes of a layer's keys; to wake a thread takes as long as a tenth
+# Bytes of a layer's keys. Less stays in the processor's cache from step to step, where one thread
+# has read it in the time that another takes to wake.
+_WORTH_SHARING = 6 << 20
 
 IndexArray = NDArray[np.intp]
 Place = tuple[IndexArray, IndexArray] | tuple[slice, int]  # blocks, and the slot in each
