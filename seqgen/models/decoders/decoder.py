@@ -58,7 +58,7 @@ class Decoder(Protocol):
         """Let a sequence of a batch go on from the state of another, which is left as it is.
 
         Args:
-            state: of a batch whose sequences have seen at least as many tokens.
+            state: of a batch.
             primed: of one sequence.
         """
 

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from seqgen.models.decoders.decoder import FloatArray
 
-__all__ = ["attention", "convolve", "rms_norm"]
+__all__ = ["SAFE_WIDTH", "attention", "convolve", "rms_norm"]
 
 _NORM_EPSILON = np.float32(1e-6)
 
 # Queries and keys are normalised, so that no score is above the root of a head's width; up to this
-# the sum of their exponentials can't overflow.
-_SAFE_WIDTH = 4096
+# width the sum of their exponentials can't overflow.
+SAFE_WIDTH = 4096
 
 
 def rms_norm(x: FloatArray) -> FloatArray:
@@ -44,8 +44,17 @@ def convolve(
             1); what lies before it is zero. None if it had everywhere.
     """
     taps, time = len(kernel), x.shape[1]
-    whole = np.concatenate([recent, x], axis=1)
     y: FloatArray = x * kernel[0]
+    if time == 1:
+        for tap in range(1, taps):
+            earlier = recent[:, -tap, None] * kernel[tap]
+            if (of_document := begun[tap - 1]) is not None:
+                earlier *= of_document
+            y += earlier
+        recent[:, :-1] = recent[:, 1:]
+        recent[:, -1:] = x
+        return y
+    whole = np.concatenate([recent, x], axis=1)
     for tap in range(1, taps):
         earlier = whole[:, taps - 1 - tap : taps - 1 - tap + time] * kernel[tap]
         if (of_document := begun[tap - 1]) is not None:
@@ -61,15 +70,14 @@ def attention(
     """What each query finds, (batch, heads, time, head width).
 
     Args:
-        query: of that shape; it is used up.
+        query: of that shape.
         keys, values: (batch, heads, seen, head width).
         hidden: what a query must not see, broadcast to (batch, heads, time, seen); None: nothing.
     """
-    query *= np.float32(query.shape[-1] ** -0.5)
-    scores = np.matmul(query, keys.swapaxes(-1, -2))
+    scores = np.matmul(query * np.float32(query.shape[-1] ** -0.5), keys.swapaxes(-1, -2))
     if hidden is not None:
         np.copyto(scores, np.float32(-1e9), where=hidden)
-    if query.shape[-1] > _SAFE_WIDTH:
+    if query.shape[-1] > SAFE_WIDTH:
         scores -= scores.max(-1, keepdims=True)
     np.exp(scores, out=scores)
     mixed: FloatArray = np.matmul(scores, values)

@@ -3,10 +3,8 @@ seqgen.models.networks.transformer.
 
 The cache is a window of the last ``context`` positions: past the length it was trained on, the
 oldest key and value make room for the newest. Rotary attention depends on distances alone, and keys
-are stored already turned by their true position, so nothing in the window needs to be touched.
-
-The sequences of a batch share one clock, by which their windows turn. One that takes another's
-place in the batch is born later, and counts its positions from then.
+are stored already turned by their position, so nothing in the window needs to be touched. Positions
+count from the boundary token that a document begins with, as nothing before it is seen.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
+from seqgen.models.decoders.cache import Cache
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
 from seqgen.models.decoders.operations import attention, convolve, rms_norm
 from seqgen.models.rotary import rotary_angles
@@ -31,23 +30,16 @@ Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray | None]
 
 @dataclass(slots=True)
 class State:
-    """Keys and values of the window.
+    """What the next positions look at.
 
     Attributes:
-        keys, values: (layers, batch, heads, context, head width), a ring over time.
-        recent: what the convolutions of the next positions need of the last, the latest last,
-            (layers, batch, taps - 1, hidden).
-        clock: tokens seen so far.
-        born: when the clock was at each sequence's position 0, (batch,).
-        first: when it was at each one's last boundary token, (batch,); attention starts there.
+        cache: keys and values, and the position of each document.
+        recent: what the convolutions need of the last positions, the latest last, (layers, batch,
+            taps - 1, hidden).
     """
 
-    keys: FloatArray
-    values: FloatArray
+    cache: Cache
     recent: FloatArray
-    clock: int
-    born: IntArray
-    first: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ class TransformerDecoder:
         self.blocks = [
             _Block(
                 weights.get(f"block.{layer}.attention.convolution"),
-                weights[f"block.{layer}.attention.query_key_value"],
+                _paired(weights[f"block.{layer}.attention.query_key_value"], config.heads),
                 weights[f"block.{layer}.attention.output"],
                 weights[f"block.{layer}.mlp.up"],
                 weights[f"block.{layer}.mlp.down"],
@@ -82,61 +74,42 @@ class TransformerDecoder:
             for layer in range(config.layers)
         ]
         self.angles = rotary_angles(self.width).astype(np.float64)
+        # NumPy compares with a row of zeros five times as fast as with one zero.
+        self.zeros = np.zeros_like(self.blocks[0].down[:, 0])
 
     def start(self, batch: int) -> State:
-        """An empty window."""
+        """No positions."""
         config, dtype = self.config, self.embedding.dtype
-        shape = (config.layers, batch, config.heads, config.context, self.width)
         recent = (config.layers, batch, max(0, config.convolution - 1), config.hidden)
-        born, first = np.zeros((2, batch), np.int32)
-        return State(
-            np.zeros(shape, dtype), np.zeros(shape, dtype), np.zeros(recent, dtype), 0, born, first
-        )
+        return State(Cache(config, batch, dtype), np.zeros(recent, dtype))
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
-        now, context = state.clock, self.config.context
-        slot = now % context
-        used = min(now + 1, context)
-        state.first[ids == 0] = now
-        hidden = None
-        if state.first.max() > now - used + 1:
-            # The slots that were filled before the sequence's document began are out of sight.
-            filled = now - (now - np.arange(used)) % context  # when each slot was
-            hidden = (filled < state.first[:, None])[:, None, None]  # (batch, 1, 1, used)
+        cache = state.cache
+        begins = ids == 0
+        if begins.any():
+            cache.restart(np.flatnonzero(begins))
+        positions = cache.age[:, None].copy()
+        place = cache.advance()
 
         def attend(layer: int, query: FloatArray, key: FloatArray, value: FloatArray) -> FloatArray:
-            keys, values = state.keys[layer], state.values[layer]
-            keys[:, :, slot], values[:, :, slot] = key[:, :, 0], value[:, :, 0]
-            return attention(query, keys[:, :, :used], values[:, :, :used], hidden)
+            return cache.find(layer, place, query[:, 0], key[:, 0], value[:, 0])
 
-        x = self._blocks(ids[:, None], state, (now - state.first)[:, None], attend)
-        state.clock += 1
+        x = self._blocks(ids[:, None], positions, state.recent, attend)
         return self._logits(x), state
 
     def keep(self, state: State, rows: IntArray) -> State:
         """See Decoder.keep."""
-        return State(
-            state.keys[:, rows], state.values[:, rows], state.recent[:, rows],
-            state.clock, state.born[rows], state.first[rows],
-        )  # fmt: skip
+        kept = self.start(len(rows))
+        for row, source in enumerate(rows.tolist()):
+            kept.cache.copy(row, state.cache, source)
+        kept.recent[:] = state.recent[:, rows]
+        return kept
 
     def put(self, state: State, row: int, primed: State) -> None:
         """See Decoder.put."""
-        later, context = state.clock - primed.clock, self.config.context
-        if later < 0:
-            # As if it had begun some whole turns of the ring ago: every slot stays where it is.
-            turns = -(later // context) * context
-            state.clock += turns
-            state.born += turns
-            state.first += turns
-            later += turns
-        old = np.arange(max(0, primed.clock - context), primed.clock)
-        for ring, other in ((state.keys, primed.keys), (state.values, primed.values)):
-            ring[:, row, :, (old + later) % context] = other[:, 0, :, old % context]
+        state.cache.copy(row, primed.cache, 0)
         state.recent[:, row] = primed.recent[:, 0]
-        state.born[row] = primed.born[0] + later
-        state.first[row] = primed.first[0] + later
 
     def row_bytes(self) -> int:
         """See Decoder.row_bytes."""
@@ -180,83 +153,80 @@ class TransformerDecoder:
             depth: after how many layers to leave off; the next one's keys and values are still
                 taken into the state. None for all.
         """
-        time = ids.shape[1]
-        begin, context = state.clock, self.config.context
-        now = np.arange(begin, begin + time)  # when each token comes
-        old = np.arange(max(0, begin - context + 1), begin)  # and of what the first one still sees
-        seen = np.concatenate([old, now])
-        boundaries = np.where(ids == 0, now, -1)
-        boundaries[:, 0] = np.maximum(boundaries[:, 0], state.first)
-        first = np.maximum.accumulate(boundaries, axis=1)  # (batch, time)
-        state.first[:] = first[:, -1]
+        cache, context, time = state.cache, self.config.context, ids.shape[1]
+        now = np.arange(time)
+        boundaries = np.where(ids == 0, now, -cache.age[:, None])
+        first = np.maximum.accumulate(boundaries, axis=1)  # when each document began, (batch, time)
+        positions = now - first
+        before = min(context - 1, int(cache.age.max()))
+        seen = np.arange(-before, time)
         far = (seen > now[:, None]) | (seen <= now[:, None] - context)  # (time, seen)
         hidden = far[None]
         if (first > seen[0]).any():
             hidden = hidden | (seen < first[..., None])
         hidden = hidden[:, None]  # (batch or 1, 1, time, seen)
-        kept = now[-context:]
+        place = cache.latest(before)
+        new: list[tuple[FloatArray, FloatArray]] = []
 
         def attend(
             layer: int, query: FloatArray, key: FloatArray, value: FloatArray
         ) -> FloatArray | None:
-            whole = []
-            for ring, new in ((state.keys[layer], key), (state.values[layer], value)):
-                whole.append(np.concatenate([ring[:, :, old % context], new], axis=2))
-                ring[:, :, kept % context] = new[:, :, -len(kept) :]
+            query, key, value = (each.swapaxes(1, 2) for each in (query, key, value))
+            new.append((key, value))
             if layer == depth:
                 return None
-            return attention(query, whole[0], whole[1], hidden)
+            if before:
+                old = cache.read(layer, place)
+                key, value = (
+                    np.concatenate(both, axis=2) for both in zip(old, (key, value), strict=True)
+                )
+            return attention(query, key, value, hidden).swapaxes(1, 2)
 
-        x = self._blocks(ids, state, now - first, attend)
-        state.clock += time
+        x = self._blocks(ids, positions, state.recent, attend)
+        cache.extend(positions, new)
         return x
 
     def _blocks(
-        self, ids: IntArray, state: State, age: NDArray[np.integer], attend: Attend
+        self, ids: IntArray, positions: NDArray[np.integer], recent: FloatArray, attend: Attend
     ) -> FloatArray:
-        """The residual stream after the tokens from the state's clock on.
+        """The residual stream after some tokens, (batch * time, hidden).
 
         Args:
             ids: (batch, time).
-            state: its convolutions are advanced.
-            age: positions of the document before each, (batch, time).
-            attend: from a layer's number and its queries, keys and values, all (batch, heads, time,
+            positions: of each in its document, (batch, time).
+            recent: see State; it is advanced.
+            attend: from a layer's number and its queries, keys and values, all (batch, time, heads,
                 head width), to what each query found, of the same shape; None to leave off.
-        Returns:
-            (batch * time, hidden).
         """
         config, width = self.config, self.width
         batch, time = ids.shape
         x = self.embedding[ids.reshape(-1)]  # (batch * time, hidden)
-        positions = state.clock - state.born[:, None, None, None] + np.arange(time)[:, None]
         # In float64: far from the beginning float32 would not know where in its turn an angle is.
-        angle = positions[..., None] * self.angles  # (batch, 1, time, 1, head width / 2)
-        cos, sin = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
-        sines = np.concatenate([-sin, sin], -2)
+        angle = positions.reshape(-1, 1, 1) * self.angles  # (rows, 1, head width / 2)
+        turn = np.empty(angle.shape, np.result_type(x, np.complex64))
+        turn.real, turn.imag = np.cos(angle), np.sin(angle)
         begun = [
-            None if (of_document := age >= tap).all() else of_document[..., None]
+            None if (of_document := positions >= tap).all() else of_document[..., None]
             for tap in range(1, config.convolution)
         ]
         for layer, block in enumerate(self.blocks):
             y = rms_norm(x)
             if block.convolution is not None:
                 y = y.reshape(batch, time, -1)
-                y = convolve(y, block.convolution, state.recent[layer], begun)
+                y = convolve(y, block.convolution, recent[layer], begun)
                 y = y.reshape(batch * time, -1)
-            qkv = (y @ block.query_key_value).reshape(batch, time, 3, config.heads, width)
-            qkv = qkv.transpose(2, 0, 3, 1, 4)
-            # Queries and keys, (2, batch, heads, time, 2, head width / 2).
-            pairs = rms_norm(qkv[:2]).reshape(2, batch, config.heads, time, 2, -1)
-            turned = pairs * cos
-            turned += pairs[..., ::-1, :] * sines
-            query, key = turned.reshape(2, batch, config.heads, time, width)
-            found = attend(layer, query, key, qkv[2])
+            qkv = (y @ block.query_key_value).reshape(-1, 3 * config.heads, width)
+            value = qkv[:, 2 * config.heads :].reshape(batch, time, config.heads, width)
+            # Queries and keys, pairs of dimensions as complex numbers.
+            both = rms_norm(qkv[:, : 2 * config.heads]).view(turn.dtype)
+            both *= turn  # (rows, 2 * heads, head width / 2)
+            turned = both.view(x.dtype).reshape(batch, time, 2, config.heads, width)
+            found = attend(layer, turned[:, :, 0], turned[:, :, 1], value)
             if found is None:
                 break
-            mixed = found.transpose(0, 2, 1, 3)
-            x += mixed.reshape(batch * time, -1) @ block.output
+            x += found.reshape(batch * time, -1) @ block.output
             inner = rms_norm(x) @ block.up
-            np.maximum(inner, 0.0, out=inner)
+            np.maximum(inner, self.zeros, out=inner)
             inner *= inner
             x += inner @ block.down
         return np.asarray(x)
@@ -268,3 +238,14 @@ class TransformerDecoder:
             cap = np.float32(self.config.logit_softcap)
             logits = cap * np.tanh(logits / cap)
         return np.asarray(logits)
+
+
+def _paired(kernel: FloatArray, heads: int) -> FloatArray:
+    """A kernel of queries, keys and values with the two dimensions that turn together side by side.
+
+    The first two are in another order then, but the same in both, so that their products stay.
+    """
+    queries_keys, values = np.split(kernel, [2 * len(kernel)], axis=1)
+    halves = queries_keys.reshape(len(kernel), 2 * heads, 2, -1)
+    paired = halves.swapaxes(-1, -2).reshape(len(kernel), -1)
+    return np.concatenate([paired, values], axis=1)
