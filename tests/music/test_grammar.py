@@ -271,6 +271,29 @@ def test_behind_the_last_bar_asked_for_no_blank_waits_for_music() -> None:
     assert grammar.advance(state, " ") is None
 
 
+@pytest.mark.parametrize(
+    "conditions", [Conditions(bars=2), Conditions(form="A", bars=2), Conditions(form="AA", bars=2)]
+)
+def test_behind_the_last_bar_asked_for_nothing_is_drawn_but_the_end(conditions: Conditions) -> None:
+    grammar = Grammar(conditions, plain=True)
+    end = ":|" if conditions.form == "AA" else "||"
+    begun = f"X:1\nT:a\nM:C\nL:1/8\nK:C\nG8|G8{end}"
+    for text in ("", "!\n"):
+        state = grammar.read(grammar.start(), begun + text)
+        assert state is not None
+        assert grammar.is_final(state)
+        for more in ('"^a"', "!turn!", "\n|", "\n||", "\nG8|]"):
+            assert grammar.read(state, more.lstrip() if text else more) is None
+
+
+@pytest.mark.parametrize("mark", ['"^a"', "!turn!"])
+def test_a_drawn_tune_does_not_end_with_a_mark_of_nothing(mark: str) -> None:
+    text = f"X:1\nT:a\nM:C\nL:1/8\nK:C\nG8|]\n{mark}"
+    assert Grammar().fault(text) is None
+    assert Grammar(plain=True).fault(text) == len(text)
+    assert Grammar(plain=True).fault(f"{text}G8|]") is None
+
+
 def test_a_tune_does_not_end_in_the_middle_of_a_decoration() -> None:
     for plain in (True, False):
         grammar = Grammar(plain=plain)
