@@ -204,6 +204,14 @@ def test_a_drawn_tune_goes_on_to_notes(idle: str) -> None:
     assert Grammar().fault(begun[:stopped] + rest) is None
 
 
+@pytest.mark.parametrize(
+    "key", ["Ador", "A dorian", "F#m", "Bb", "F# minor", "C# locrian", "HP", "none", "D phr ^f"]
+)
+def test_keys_as_musicians_spell_them(key: str) -> None:
+    grammar = Grammar(Conditions(key=key), plain=True)
+    assert grammar.fault(f"X:1\nT:a\nK:{key}\nG", whole=False) is None
+
+
 def test_a_range() -> None:
     assert parse_range("G,-b'") == (55, 95)
     for wrong in ("", "G", "b-G", "G-?", "G-A-B"):
@@ -216,10 +224,15 @@ def test_a_range() -> None:
     [
         {"meter": "x"}, {"key": "J"}, {"unit": "0"}, {"form": "ABA"}, {"form": "AAA"},
         {"bars": 9, "form": "AABB"}, {"title": "a\nb"}, {"bars": -1},
+        {"key": "a dorian"}, {"key": "A-minor"}, {"key": "Amaj7"}, {"key": "G clef=bass"},
+        {"key": "bass"}, {"key": "A5"},
+        # A dead end in the middle of the tune, since no length fills what is left of a bar.
+        {"meter": "6/9"}, {"meter": "4/128"}, {"meter": "1024/1"}, {"unit": "3/8"}, {"unit": "1/3"},
+        {"unit": "2"}, {"unit": "1/128"},
     ],
 )  # fmt: skip
 def test_conditions_that_can_not_hold_say_so(wrong: dict[str, object]) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=f"--{next(iter(wrong))}"):
         Conditions(**wrong)  # type: ignore[arg-type]
 
 
