@@ -84,6 +84,23 @@ def test_a_redirection_is_known_by_its_name(folder: Path) -> None:
     assert not redirect(folder, "prose.out", "-m", "prose").startswith(b"MThd")
 
 
+def test_text_goes_to_files_of_any_name_but_those_of_music(folder: Path) -> None:
+    done = sample("-m", "prose", *SMALL, "-o", "poem.md", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "poem.md").read_bytes() == redirect(folder, "poem", "-m", "prose")
+    with (folder / "poem.mid").open("wb") as out:
+        refused = subprocess.run(
+            [*COMMAND, "-m", "prose", *SMALL],
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert refused.returncode == 2
+    assert b"this model writes text, not mid" in refused.stderr
+    assert not (folder / "poem.mid").read_bytes()
+
+
 def test_a_pipe_gets_text(folder: Path) -> None:
     done = sample("-p", TUNE, *SMALL, cwd=folder)
     assert done.stdout.startswith(TUNE.encode())
