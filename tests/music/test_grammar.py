@@ -212,6 +212,18 @@ def test_keys_as_musicians_spell_them(key: str) -> None:
     assert grammar.fault(f"X:1\nT:a\nK:{key}\nG", whole=False) is None
 
 
+def test_a_rhythm_comes_before_the_lines_that_the_music_follows() -> None:
+    conditions = Conditions(rhythm="jig", meter="6/8")
+    grammar = Grammar(conditions, plain=True)
+    title = grammar.read(grammar.start(), "X:1\nT:a\n")
+    assert title is not None
+    assert [each for each in "ABCFHKLMNORSTWZ" if grammar.advance(title, each)] == ["R"]
+    assert grammar.fault("X:1\nT:a\nR:jig\nM:6/8\nL:1/8\nK:G\nG6||") is None
+    # Elsewhere it may stand in a prompt.
+    begun = "X:1\nT:a\nM:6/8\nL:1/8\nR:jig\nK:G\nG6||"
+    assert Grammar(conditions).fault(begun) is None
+
+
 def test_a_range() -> None:
     assert parse_range("G,-b'") == (55, 95)
     for wrong in ("", "G", "b-G", "G-?", "G-A-B"):
