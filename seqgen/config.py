@@ -304,11 +304,16 @@ class SamplingConfig:
 
 
 DEFAULT_SAMPLING = {
-    "abc": SamplingConfig(loop_penalty=4.0, max_tokens=4000),
+    "abc": SamplingConfig(loop_penalty=4.0, min_p=0.05, max_tokens=4000),
     "midi": SamplingConfig(max_tokens=4000),
     "text": SamplingConfig(max_tokens=500),
 }
-"""How each kind of model is sampled unless asked otherwise; prose has lists and refrains."""
+"""How each kind of model is sampled unless asked otherwise.
+
+Prose has lists and refrains, so repeats are left alone there. In a tune one unlikely token (a
+quotation opened in mid-bar) leads away from all that the model knows; see docs/validity.md for what
+a min-p of 0.05 does to tunes.
+"""
 
 
 def sampling(kind: str, **options: Any) -> SamplingConfig:

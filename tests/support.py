@@ -13,6 +13,7 @@ import numpy as np
 
 from seqgen.config import Architecture, ModelConfig
 from seqgen.models import parameters
+from seqgen.models.decoders.decoder import FloatArray, IntArray
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 
@@ -81,3 +82,31 @@ def seqgen(*arguments: str, cwd: Path, stdin: bytes = b"") -> subprocess.Complet
         timeout=100,
         check=False,
     )
+
+
+def write(name: str, data: str | bytes) -> str:
+    """A file in this folder, and its folders; returns its name."""
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return name
+
+
+class BiasedNoise:
+    """A decoder whose logits are noise, but for what it would rather or never draw."""
+
+    def __init__(self, size: int, seed: int, bias: dict[int, float]) -> None:
+        self.size = size
+        self.random, self.bias = np.random.default_rng(seed), bias
+
+    def start(self, _batch: int) -> None:
+        return None
+
+    def step(self, _ids: IntArray, _state: None) -> tuple[FloatArray, None]:
+        logits = self.random.normal(0, 3, (1, self.size)).astype(np.float32)
+        for token, added in self.bias.items():
+            logits[0, token] += added
+        return logits, None
+
+    def prefill(self, ids: IntArray, state: None) -> tuple[FloatArray, None]:
+        return self.step(ids, state)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-from seqgen.errors import UsageError
-
-if TYPE_CHECKING:
-    from seqgen.music.abc.grammar.conditions import Conditions
 
 __all__ = [
     "Bars",
@@ -23,7 +18,6 @@ __all__ = [
     "TuneForm",
     "Unconstrained",
     "UnitLength",
-    "require_together",
 ]
 
 CONTROLS = "Tunes"
@@ -78,28 +72,3 @@ Explain = Annotated[
         rich_help_panel=CONTROLS,
     ),
 ]
-
-
-def require_together(
-    conditions: Conditions,
-    *,
-    infill: bool,
-    unconstrained: bool,
-    explain: bool,
-    novel: bool,
-    best_of: int,
-    prompted: bool,
-    limited: bool,
-) -> None:
-    """Refuse options for tunes that contradict each other."""
-    conditioned = conditions != type(conditions)()
-    if unconstrained and (conditioned or infill or explain):
-        raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")
-    if best_of > 1 and (infill or explain):
-        raise UsageError("--best-of compares whole draws: no --infill and no --explain")
-    if infill and (prompted or conditioned or explain):
-        raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
-    if novel and (infill or explain or unconstrained):
-        raise UsageError("--novel draws again: no --infill, --explain or --unconstrained")
-    if infill and limited:
-        raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")

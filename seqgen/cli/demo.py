@@ -43,8 +43,8 @@ def demo(
 
     from seqgen.cli.display import Display
     from seqgen.cli.pieces import playable
+    from seqgen.cli.running import train_to_end
     from seqgen.cli.runs import Timing, begin
-    from seqgen.cli.train import train_to_end
 
     seconds = parse_duration(budget)
     model = FOLDER / "model.safetensors"

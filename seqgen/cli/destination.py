@@ -48,7 +48,7 @@ def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> D
 
     Raises:
         UsageError: the model can't write that form, or binary would go to a terminal.
-        OutputError: the output exists.
+        OutputError: the output exists, or its folder does not.
     """
     possible = POSSIBLE[kind]
     path = Path(output) if output not in (None, "-") else None
@@ -69,6 +69,8 @@ def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> D
         require_folder(path / "file")
     elif path and path.exists() and not force:
         raise OutputError(f"{path} exists; --force replaces it")
+    elif path and not path.parent.is_dir():
+        raise OutputError(f"{path} can't be written: there is no folder {path.parent}")
     native = form == "txt" if kind == "midi" else form not in BINARY
     return Destination(path, form, folder, streams=path is None and native)
 

@@ -21,7 +21,6 @@ __all__ = [
     "TopP",
     "TypicalP",
     "biases",
-    "temperatures",
 ]
 
 FILTERS = "Filters, in the order in which they apply"
@@ -88,9 +87,11 @@ TopP = Annotated[
     ),
 ]
 MinP = Annotated[
-    float,
+    float | None,
     typer.Option(
-        help="Drop tokens less likely than this share of the likeliest.", rich_help_panel=FILTERS
+        help="Drop tokens less likely than this share of the likeliest.",
+        show_default="0.05 for ABC, else 0",
+        rich_help_panel=FILTERS,
     ),
 ]
 TypicalP = Annotated[
@@ -102,21 +103,6 @@ TypicalP = Annotated[
         rich_help_panel=FILTERS,
     ),
 ]
-
-
-def temperatures(text: str) -> tuple[float, float | None]:
-    """The first temperature and the last of ``0.7..1.1``; None for the latter of ``0.7``.
-
-    Raises:
-        UsageError: the text is neither.
-    """
-    first, dots, last = text.partition("..")
-    try:
-        return float(first), float(last) if dots else None
-    except ValueError:
-        raise UsageError(
-            f"temperature must be a number, or two as in 0.7..1.1, not '{text}'"
-        ) from None
 
 
 def biases(texts: list[str] | None) -> tuple[tuple[str, float], ...]:

@@ -120,8 +120,11 @@ def _text(paragraphs: Any) -> Iterator[str]:
 
 
 def _roff(text: str) -> str:
-    """A line of plain text, with what roff would act on escaped."""
-    text = text.strip().replace("\\", r"\e").replace("-", r"\-")
+    r"""A line of plain text, with what roff would act on escaped.
+
+    Help has ``\[`` where Rich would take a word in brackets for a style.
+    """
+    text = text.strip().replace("\\[", "[").replace("\\", r"\e").replace("-", r"\-")
     text = text.replace("'", r"\(aq").replace("`", r"\(ga").replace("^", r"\(ha")
     text = text.replace("~", r"\(ti").replace('"', r"\(dq")
     return rf"\&{text}" if text.startswith(".") else text

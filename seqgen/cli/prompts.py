@@ -156,7 +156,7 @@ def _jobs(
     text: str, line: int, sampler: Sampler, records: Records, number: int
 ) -> tuple[list[_Job], bool]:
     """The samples that a line asks for, and whether by a seed of its own."""
-    from seqgen.cli.asked import asked
+    from seqgen.sampling.asked import asked
 
     try:
         values = json.loads(text)

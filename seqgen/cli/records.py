@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seqgen.sampling.penalties import END
 from seqgen.sampling.recipe import Recipe, fingerprint
 from seqgen.sampling.sampler import Sample, Sampler
-from seqgen.tokenization import BOUNDARY
 
 __all__ = ["Records"]
 
@@ -42,7 +40,12 @@ class Records:
             "finish_reason": sample.ending.reason,
         }
         if self.logprobs is not None:
-            values["logprobs"] = _tokens(sampler, sample, self.logprobs)
+            from seqgen.sampling.logprobs import logprobs
+
+            values["logprobs"] = [
+                _named(token, logprob) | {"top_logprobs": [_named(*each) for each in likeliest]}
+                for token, logprob, likeliest in logprobs(sampler.scorer, sample, self.logprobs)
+            ]
         values |= {"seed": sampler.seed, "number": sample.number}
         if self.stamped:
             options = self.recipe.to_json()
@@ -59,17 +62,5 @@ class Records:
         return line + "\n"
 
 
-def _tokens(sampler: Sampler, sample: Sample, count: int) -> list[dict[str, Any]]:
-    """Each token drawn, the end of the document too, with what was likelier."""
-    tokenizer = sampler.saved.card.tokenizer
-
-    def named(token: int, logprob: float) -> dict[str, Any]:
-        text = END if token == BOUNDARY else tokenizer.decode([token])
-        return {"token": text, "logprob": round(logprob, 6)}
-
-    ids = [*sample.ending.ids, *[BOUNDARY] * (sample.ending.reason == "end")]
-    read = sampler.scorer.alternatives(sample.prompt, ids, count)
-    return [
-        named(token, logprob) | {"top_logprobs": [named(*each) for each in likeliest]}
-        for token, (logprob, likeliest) in zip(ids, read, strict=True)
-    ]
+def _named(token: str, logprob: float) -> dict[str, Any]:
+    return {"token": token, "logprob": round(logprob, 6)}

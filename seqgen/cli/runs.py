@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.checkpoint import SUFFIX
 from seqgen.cli.console import parse_duration, say
-from seqgen.cli.models import CHECKPOINTS
+from seqgen.cli.parts import describe, load
+from seqgen.cli.run_files import claim, model_of, new_model, refuse_to_replace, require_log_dir
 from seqgen.cli.tokens import learn, tokenize
-from seqgen.errors import CheckpointError, InputError, OutputError, UsageError
+from seqgen.errors import CheckpointError, InputError, UsageError
 
 if TYPE_CHECKING:
     from seqgen.checkpoint import Checkpoint
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from seqgen.corpus.runs import RunIndex
     from seqgen.training.run import Run
 
-__all__ = ["Timing", "begin", "export", "go_on", "model_of", "spell"]
-
-VAL_FRACTION = 0.1
+__all__ = ["Timing", "begin", "export", "go_on", "spell"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,16 +54,14 @@ def begin(
     Raises:
         SeqgenError: something is wrong that can be known before training; nothing was written.
     """
-    if output and output.is_dir():
-        raise OutputError(f"{output}: is a folder; name a file in it")
-    path = _with_suffix(output) if output else CHECKPOINTS / f"{_survey(sources)[0]}{SUFFIX}"
-    _refuse_to_overwrite(path, sources, force=force)
+    path = new_model(sources, output)
+    refuse_to_replace(path, sources, force=force)
 
-    def claim() -> None:
-        _claim(path, held)
-        _refuse_to_overwrite(path, sources, force=force)  # another run may have made it by now
+    def ready() -> None:
+        claim(path, held)
+        refuse_to_replace(path, sources, force=force)  # another run may have made it by now
 
-    return _plan(sources, path, options, checkpoint_every, log_dir, timing, claim)
+    return _plan(sources, path, options, checkpoint_every, log_dir, timing, ready)
 
 
 def go_on(
@@ -85,14 +81,9 @@ def go_on(
         SeqgenError: as for begin; or the corpus or the options are not those of the run.
     """
     from seqgen.config import TrainingConfig, from_json
-    from seqgen.training.saving import reload
 
     path = model_of(sources, output)
-    if path.parent.is_dir():
-        _claim(path, held)
-    saved, memory, note = reload(path)
-    if note:
-        say(note)
+    saved, memory = _reload(path, held)
     if saved.card.progress is None:
         return _teach(saved, sources, options, checkpoint_every, log_dir, timing)
     if options:
@@ -107,7 +98,7 @@ def go_on(
         sources = known["sources"]
         if "-" in sources:
             raise UsageError(f"{path} was learning from stdin: name the same text again")
-    training, held_back = _load(sources, known)
+    training, held_back = load(sources, known)
     if (training.digest, held_back.digest) != (
         saved.card.corpus.get("digest"),
         saved.card.corpus.get("validation_digest"),
@@ -121,7 +112,7 @@ def go_on(
     if checkpoint_every is not None:
         config = dataclasses.replace(config, checkpoint_every=checkpoint_every)
 
-    _require_log_dir(log_dir)
+    require_log_dir(log_dir)
     tokenize(training, saved.card.tokenizer)
 
     from seqgen.training.runtime import import_tensorflow
@@ -134,17 +125,13 @@ def go_on(
     return run
 
 
-def export(path: Path) -> None:
+def export(sources: list[str], output: Path | None) -> None:
     """End an interrupted run: its file keeps the best weights alone."""
     from seqgen import checkpoint
-    from seqgen.training.saving import reload
 
+    path = model_of(sources, output)
     with ExitStack() as held:
-        if path.parent.is_dir():
-            _claim(path, held)
-        saved, _, note = reload(path)
-        if note:
-            say(note)
+        saved, _ = _reload(path, held)
         if saved.card.progress is None:
             say(f"{path} is a finished model already.")
             return
@@ -153,31 +140,16 @@ def export(path: Path) -> None:
     say(f"{path} now holds its best weights alone.")
 
 
-def model_of(sources: list[str], output: Path | None) -> Path:
-    """The model that -o names, or that a corpus has by default, or the newest interrupted run's.
+def _reload(path: Path, held: ExitStack) -> tuple[Checkpoint, dict[str, Any]]:
+    """A run as it was last saved and what it needs to go on, its file locked; says which save."""
+    from seqgen.training.saving import reload
 
-    Raises:
-        CheckpointError: no run in checkpoints/ was interrupted.
-    """
-    from seqgen import checkpoint
-
-    if output is not None:
-        return output if output.is_file() else _with_suffix(output)
-    if sources:
-        return CHECKPOINTS / f"{_survey(sources)[0]}{SUFFIX}"
-    for path in checkpoint.by_age(CHECKPOINTS):
-        try:
-            interrupted = checkpoint.load(path).card.progress is not None
-        except CheckpointError:  # its previous may show a way on
-            if not checkpoint.previous(path).exists():
-                raise
-            interrupted = True
-        if interrupted:
-            return path
-    raise CheckpointError(
-        f"no run in {CHECKPOINTS}/ was interrupted; name a model with -o, and to teach a finished "
-        "one more, a CORPUS"
-    )
+    if path.parent.is_dir():
+        claim(path, held)
+    saved, memory, note = reload(path)
+    if note:
+        say(note)
+    return saved, memory
 
 
 def spell(options: Iterable[str]) -> str:
@@ -226,7 +198,7 @@ def _plan(
     checkpoint_every: int | None,
     log_dir: Path | None,
     timing: Timing,
-    claim: Callable[[], None] = lambda: None,
+    ready: Callable[[], None] = lambda: None,
     *,
     start: Checkpoint | None = None,
 ) -> Run:
@@ -242,7 +214,7 @@ def _plan(
     wishes.check()
     if "vocab_size" in options and options.get("tokens") != "bpe":
         raise UsageError("--vocab-size is for --tokens bpe; other tokens are what the corpus holds")
-    training, held_back = _load(sources, options)
+    training, held_back = load(sources, options)
     if start and training.kind != start.card.kind:
         raise InputError(
             f"{start.path} writes {start.card.kind}, but the corpus holds {training.kind}"
@@ -252,8 +224,8 @@ def _plan(
             f"--augment and --no-augment are for tunes, and the corpus holds {training.kind}"
         )
     require_folder(path)
-    claim()
-    _require_log_dir(log_dir)
+    ready()
+    require_log_dir(log_dir)
     tokenizer = start.card.tokenizer if start else learn(training, options)
     tokenize(training, tokenizer)
 
@@ -262,26 +234,6 @@ def _plan(
     import_tensorflow()
     from seqgen.training.launch import plan_run
 
-    description: dict[str, Any] = {
-        "name": training.name,
-        "digest": training.digest,
-        "documents": len(training.documents),
-        "characters": training.characters,
-        "validation_digest": held_back.digest,
-        "validation_characters": held_back.characters,
-    }
-    if training.kind == "abc":
-        from seqgen.corpus.stripping import with_heading
-        from seqgen.music.compass import compass
-
-        description["compass"] = compass(with_heading(d.text) for d in training.documents)
-    if "strip" in options:
-        description["strip"] = options["strip"]
-    if "validation" not in options:
-        description["division"] = {
-            "val_fraction": options.get("val_fraction", VAL_FRACTION),
-            "seed": options.get("seed", 0),
-        }
     needed = ("validation", "val_fraction", "seed", "encoding", "strip")
     resumable: dict[str, Any] = {name: options[name] for name in needed if name in options}
     resumable["sources"] = sources
@@ -291,7 +243,7 @@ def _plan(
         tokenizer,
         wishes,
         path,
-        description=description,
+        description=describe(training, held_back, options),
         resumable=resumable,
         start=start,
         index=_index(training, start),
@@ -310,79 +262,3 @@ def _index(training: Corpus, start: Checkpoint | None) -> tuple[RunIndex, ...]:
     if start is None:
         return () if own is None else (own,)
     return joined(start.index, own)
-
-
-def _claim(path: Path, held: ExitStack) -> None:
-    from seqgen.files import remove_leftovers
-    from seqgen.lock import lock
-    from seqgen.training.metrics import metrics_path
-
-    held.enter_context(lock(path))
-    for file in (path, metrics_path(path)):
-        remove_leftovers(file)
-
-
-def _require_log_dir(log_dir: Path | None) -> None:
-    from seqgen.files import require_folder
-
-    if log_dir is not None:
-        require_folder(log_dir / "events")
-
-
-def _load(sources: list[str], options: dict[str, Any]) -> tuple[Corpus, Corpus]:
-    """The training part and the validation part."""
-    from seqgen.corpus.documents import LARGE
-    from seqgen.corpus.split import split
-
-    corpus = _read(sources, options)
-    validation = options.get("validation")
-    if validation is None:
-        fraction = options.get("val_fraction", VAL_FRACTION)
-        return split(corpus, fraction=fraction, seed=options.get("seed", 0))
-    held_back = _read([validation], options)
-    if held_back.kind != corpus.kind:
-        raise InputError(
-            f"holds {held_back.kind}, but the corpus holds {corpus.kind}; measure with more of the "
-            "same",
-            path=validation,
-        )
-    if held_back.characters > LARGE:
-        raise InputError(
-            f"holds {held_back.characters:,} characters, and every evaluation would read them all; "
-            f"measure with {LARGE:,} or fewer",
-            path=validation,
-        )
-    return corpus, held_back
-
-
-def _read(sources: list[str], options: dict[str, Any]) -> Corpus:
-    from seqgen.corpus import readers
-    from seqgen.corpus.stripping import strip_corpus, stripped_by
-
-    corpus = readers.load(sources, encoding=options.get("encoding", "utf-8"))
-    stripped = stripped_by(options)
-    return corpus if stripped is None else strip_corpus(corpus, stripped)
-
-
-def _survey(sources: list[str]) -> tuple[str, list[Path]]:
-    from seqgen.corpus import readers
-
-    return readers.survey(sources)
-
-
-def _with_suffix(path: Path) -> Path:
-    if not path.name:
-        raise UsageError(f"-o {path}: is no name of a file")
-    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
-
-
-def _refuse_to_overwrite(path: Path, sources: list[str], *, force: bool) -> None:
-    from seqgen.training.metrics import metrics_path
-
-    for written in (path, metrics_path(path)):
-        if any(written.exists() and written.samefile(file) for file in _survey(sources)[1]):
-            raise UsageError(f"{written} is the corpus; name another model with -o")
-    if path.exists() and not force:
-        raise UsageError(
-            f"{path} exists: --resume goes on with it, --force replaces it, -o names another file"
-        )

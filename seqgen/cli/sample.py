@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Annotated
+from functools import cache, partial
+from typing import Annotated, Any
 
 import typer
 
@@ -22,7 +23,6 @@ from seqgen.cli.controls import (
     TuneForm,
     Unconstrained,
     UnitLength,
-    require_together,
 )
 from seqgen.cli.drawing import (
     FrequencyPenalty,
@@ -37,20 +37,16 @@ from seqgen.cli.drawing import (
     TopP,
     TypicalP,
     biases,
-    temperatures,
 )
 from seqgen.cli.models import Model, find
-from seqgen.cli.novel import Against, MaxShared, Novel, copying
+from seqgen.cli.novel import Against, MaxShared, Novel
 from seqgen.cli.prompts import Json, Jsonl, Lines, Logprobs
 from seqgen.errors import UsageError
-
-if TYPE_CHECKING:
-    from seqgen.library import Options
 
 __all__ = ["sample"]
 
 MAX_PROMPT_BYTES = 16 << 20
-KEEP = "; a terminal can't show MIDI: add --seed {} -o song.mid to keep this piece"
+KEEP = "; a terminal can't show MIDI: add --seed {0} -o song.mid to keep this piece"
 
 
 class Form(enum.StrEnum):
@@ -167,7 +163,7 @@ def sample(
     temperature: Temperature = "1",
     top_k: TopK = 0,
     top_p: TopP = 1.0,
-    min_p: MinP = 0.0,
+    min_p: MinP = None,
     typical_p: TypicalP = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
     _quiet: Quiet = False,
@@ -190,11 +186,11 @@ def sample(
     from seqgen.files import read_text
     from seqgen.library import load, new_seed
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
+    from seqgen.sampling.asked import refuse_copies, require_together, temperatures
     from seqgen.sampling.explanation import Explanation
     from seqgen.sampling.recipe import Recipe
 
-    told = jsonl or as_json
-    many = lines or jsonl
+    told, many = jsonl or as_json, lines or jsonl
     require_plain(
         lines=lines,
         told=told,
@@ -219,7 +215,7 @@ def sample(
     )
     gaps = None if infill is None else (read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill)
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
-    options: Options = {
+    options: dict[str, Any] = {
         "logit_bias": biases(logit_bias),
         "repetition_penalty": repetition_penalty,
         "repeat_last_n": repeat_last_n,
@@ -254,7 +250,6 @@ def sample(
     )
     seed = new_seed() if seed is None else seed
     detail(f"model {opened.saved.path}")
-    remark(f"seed {seed}" + (KEEP.format(seed) if target.form == destination.SUMMARY else ""))
     explanation = Explanation() if explain else None
     recipe = Recipe(
         sampling(kind, **options),
@@ -266,8 +261,10 @@ def sample(
         echo,
     )
     sampler = recipe.sampler(opened.saved, seed, explanation.add if explanation else None)
-    sampler.copies = copying(novel, max_shared, against, opened.saved)
+    refuse_copies(sampler, novel, max_shared, against)
     name_unknown(opened.saved, text)
+    line = "seed {0}" + KEEP * (target.form == destination.SUMMARY)
+    sampler.begun = cache(partial(remark, line.format(seed)))
     numbers = range(first, first + num_samples)
     if lines:
         draw_lines(sampler, first)

@@ -72,7 +72,7 @@ def score(
     by: Annotated[
         Unit | None,
         typer.Option(
-            help="What is scored by itself.  [default: tune for models of ABC, else file]"
+            help="What is scored by itself.", show_default="tune for models of ABC, else file"
         ),
     ] = None,
     tokens: Annotated[

@@ -138,11 +138,11 @@ def config(
     ] = False,
     _debug: Debug = False,
 ) -> None:
-    """Print where the configuration file is, and what it and the environment set.
+    r"""Print where the configuration file is, and what it and the environment set.
 
     The file holds defaults for options, in a table for each command:
 
-        [sample]
+        \[sample]
         temperature = 0.8
 
     It is config.toml in the platform's place, or what SEQGEN_CONFIG names; empty, none is read. The

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import enum
-import shlex
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -22,23 +19,22 @@ from seqgen.cli.console import (
     When,
     quiet,
     remark,
-    say,
+)
+from seqgen.cli.network import (
+    Architecture,
+    Convolution,
+    Dropout,
+    Hidden,
+    Layers,
+    LogitSoftcap,
+    SeqLength,
+    TieEmbeddings,
+    TokenKind,
+    VocabSize,
 )
 from seqgen.errors import UsageError
 
-if TYPE_CHECKING:
-    from seqgen.cli.display import Display
-    from seqgen.training.events import Ended
-    from seqgen.training.run import Run
-
-__all__ = ["EXAMPLES", "train", "train_to_end"]
-
-
-class Arch(enum.StrEnum):
-    rnn = "rnn"
-    gru = "gru"
-    lstm = "lstm"
-    transformer = "transformer"
+__all__ = ["EXAMPLES", "train"]
 
 
 class Strip(enum.StrEnum):
@@ -46,23 +42,11 @@ class Strip(enum.StrEnum):
     titles = "titles"
 
 
-class Tokens(enum.StrEnum):
-    auto = "auto"
-    char = "char"
-    abc = "abc"
-    bpe = "bpe"
-
-
 class Compute(enum.StrEnum):
     auto = "auto"
     plain = "plain"
     xla = "xla"
 
-
-Layers = Annotated[
-    int | None,
-    typer.Option(min=1, help="Layers, or Transformer blocks.", show_default="by the corpus"),
-]
 
 EXAMPLES = """
 Examples:
@@ -90,26 +74,9 @@ def train(
             show_default="the embedded tunes",
         ),
     ] = None,
-    arch: Annotated[
-        Arch | None,
-        typer.Option(
-            help="The network: recurrent (simple, GRU or LSTM), or a Transformer.",
-            show_default="transformer",
-        ),
-    ] = None,
-    tokens: Annotated[
-        Tokens | None,
-        typer.Option(
-            help="What the network reads and writes one at a time: characters (char), ABC "
-            "notation's notes, lengths and bar lines (abc), or frequent parts of words, learnt by "
-            "byte-pair encoding (bpe).",
-            show_default="auto: abc for tunes, events for MIDI, else char",
-        ),
-    ] = None,
-    vocab_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Tokens of bpe, at most.", show_default="by the corpus"),
-    ] = None,
+    arch: Architecture = None,
+    tokens: TokenKind = None,
+    vocab_size: VocabSize = None,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -125,12 +92,7 @@ def train(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Sequences a batch.", show_default="by the corpus")
     ] = None,
-    seq_length: Annotated[
-        int | None,
-        typer.Option(
-            min=2, help="Tokens a sequence, the reach of attention.", show_default="by the corpus"
-        ),
-    ] = None,
+    seq_length: SeqLength = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
@@ -160,12 +122,7 @@ def train(
             show_default="1",
         ),
     ] = None,
-    dropout: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of activations dropped between layers.", show_default="by the corpus"
-        ),
-    ] = None,
+    dropout: Dropout = None,
     augment: Annotated[
         bool | None,
         typer.Option(
@@ -182,29 +139,10 @@ def train(
         ),
     ] = None,
     layers: Layers = None,
-    hidden: Annotated[
-        int | None, typer.Option(min=1, help="Width of the network.", show_default="by the corpus")
-    ] = None,
-    tie_embeddings: Annotated[
-        bool,
-        typer.Option(
-            "--tie-embeddings", help="Let a Transformer's output share its embedding's numbers."
-        ),
-    ] = False,
-    logit_softcap: Annotated[
-        float | None,
-        typer.Option(
-            metavar="CAP", help="Keep a Transformer's logits below this, smoothly, such as 15."
-        ),
-    ] = None,
-    convolution: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Mix N positions before a Transformer attends, itself and those before; 0: none.",
-            show_default="2",
-        ),
-    ] = None,
+    hidden: Hidden = None,
+    tie_embeddings: TieEmbeddings = False,
+    logit_softcap: LogitSoftcap = None,
+    convolution: Convolution = None,
     compute: Annotated[
         Compute | None,
         typer.Option(
@@ -306,13 +244,14 @@ def train(
 
     from seqgen.cli import runs
     from seqgen.cli.display import Display
+    from seqgen.cli.running import train_to_end
 
     named = sources or []
     if export:
         useless = {*options} | ({"log_dir"} if log_dir else set())
         if useless:
             raise UsageError(f"--export only ends a run: drop {runs.spell(useless)}")
-        runs.export(runs.model_of(named, output))
+        runs.export(named, output)
         return
     display = Display.choose(quiet=quiet())
     timing = runs.Timing(began, display.show_seconds)
@@ -332,66 +271,3 @@ def train(
                 "tokens that occur often enough to be learnt"
             )
         train_to_end(run, display)
-
-
-def train_to_end(run: Run, display: Display) -> None:
-    """Run with a display, saving and ending after the update at hand on a signal.
-
-    Raises:
-        typer.Exit: after a run that was interrupted, with 128 + the signal.
-    """
-    from seqgen.cli.display import Display
-    from seqgen.corpus.stripping import LEFT_OUT, stripped_by
-    from seqgen.training.events import Ended
-
-    ended: Ended | None = None
-    with _signals() as caught, display:
-        watching = display
-        for event in run.events(stop=lambda: bool(caught)):
-            try:
-                watching.show(event)
-            except OSError:  # nobody looks any more (`| head`); the model is still wanted
-                watching = Display()
-            if isinstance(event, Ended):
-                ended = event
-    model = shlex.quote(str(run.output))
-    if caught and ended is not None and ended.interrupted:
-        if not display.silent and ended.step == 0:
-            say(f"Stopped before the first update; {model} is as it was")
-        elif not display.silent:
-            say(f"Stopped at step {ended.step}; go on with: seqgen train --resume -o {model}")
-        raise typer.Exit(128 + caught[0])
-    if not display.silent:
-        if stripped := stripped_by(run.description):
-            say(
-                f"In these figures {LEFT_OUT[stripped]} count neither as loss nor as characters: "
-                "compare them with no model of whole tunes"
-            )
-        say(f"The model is {model}; next: seqgen sample -m {model}")
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """The signals that asked for an end; a second one ends at once."""
-    caught: list[int] = []
-
-    def note(number: int, _frame: Any) -> None:
-        caught.append(number)
-        restore()
-
-    def restore() -> None:
-        for sign, handler in before.items():
-            signal.signal(sign, handler)
-
-    names = ("SIGINT", "SIGTERM", "SIGHUP")  # SIGHUP: the terminal went away
-    signs = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {sign: signal.getsignal(sign) for sign in signs}
-    before = {sign: handler for sign, handler in before.items() if handler != signal.SIG_IGN}
-    for sign in before:
-        signal.signal(sign, note)
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a reader that leaves ends the display only
-    try:
-        yield caught
-    finally:
-        restore()

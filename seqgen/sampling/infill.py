@@ -8,6 +8,8 @@ though it was trained from left to right.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from seqgen.config import SamplingConfig
@@ -66,11 +68,13 @@ class Gaps:
         seed: int,
         number: int,
         strip: Strip | None = None,
+        begun: Callable[[], None] = lambda: None,
     ) -> str:
         """The whole tune, every open bar filled.
 
         Args:
             strip: what the model has not learnt of a tune's first lines.
+            begun: called when what stands before a bar is known to be valid.
         Raises:
             InputError: what the tune holds already is not valid: the place and the reason.
             SeqgenError: no bar was found that fits.
@@ -81,6 +85,7 @@ class Gaps:
         filled: list[str] = []
         for index, following in enumerate(self._pieces[1:], 1):
             state = self._read(constraint, text, filled)
+            begun()
             last = index == len(self._pieces) - 1
             gap = _Gap(decoder, tokenizer, constraint, config, state, following, last)
             bar = gap.draw(text[unread:], rng)

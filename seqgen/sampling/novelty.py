@@ -7,14 +7,15 @@ many successive characters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from seqgen.checkpoint import Checkpoint
 from seqgen.corpus.runs import LENGTHS, RunIndex, runs
 from seqgen.errors import UsageError
 
-__all__ = ["USUAL", "Indexed", "Novelty"]
+__all__ = ["USUAL", "Indexed", "Novelty", "copying"]
 
 USUAL = {"abc": 32, "text": 30}
 """Notes or characters that may be shared where nothing else is said; docs/sampling.md says why."""
@@ -98,6 +99,33 @@ class Indexed:
             return False
         following = (known[at * index.stride :][:ends] for at in range(count))
         return bool(np.logical_and.reduce(list(following)).any())
+
+
+def copying(
+    longest: int | None, corpus: Sequence[str] | None, saved: Checkpoint
+) -> Callable[[str], bool]:
+    """What tells copies of what a model has learnt from, or of another corpus.
+
+    Args:
+        longest: notes or characters that may be shared; None is as many as is usual.
+        corpus: names of files or collections, instead of what the model has learnt from.
+    Raises:
+        UsageError: ``longest`` is too short, the corpus is of another kind, or the model file has
+            no index that tells this.
+        InputError: the corpus can't be read.
+    """
+    if longest is not None and longest < 1:
+        raise UsageError("--max-shared must be 1 or more")
+    kind = saved.card.kind
+    if not corpus:
+        return Indexed(saved.index, kind, longest).copies
+    from seqgen.corpus import readers
+
+    found = readers.load(list(corpus))
+    if found.kind != kind:
+        raise UsageError(f"--corpus holds {found.kind}, and the model writes {kind}")
+    texts = ("".join(document.blocks()) for document in found.documents)
+    return Novelty(texts, kind, longest or USUAL.get(kind, 1)).copies
 
 
 def _require_comparable(kind: str) -> None:

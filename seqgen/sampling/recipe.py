@@ -170,7 +170,7 @@ def fingerprint(saved: Checkpoint) -> str:
 
 
 def changed(config: SamplingConfig, values: Mapping[str, Any]) -> SamplingConfig:
-    """A configuration with other values, as JSON has them.
+    """A configuration with other values, as JSON or a program has them.
 
     Args:
         values: ``stop`` may be one text or a list; ``logit_bias`` is an object of numbers, or
@@ -184,7 +184,7 @@ def changed(config: SamplingConfig, values: Mapping[str, Any]) -> SamplingConfig
         raise UsageError(f"there is no option {unknown[0]!r}; there are {', '.join(names)}")
     if "stop" in given:
         stop = [given["stop"]] if isinstance(given["stop"], str) else given["stop"]
-        if not isinstance(stop, list) or not all(isinstance(each, str) for each in stop):
+        if not isinstance(stop, list | tuple) or not all(isinstance(each, str) for each in stop):
             raise UsageError("stop must be a text or a list of texts")
         given["stop"] = tuple(stop)
     if "logit_bias" in given:

@@ -78,6 +78,7 @@ class Sampler:
         like: another of the same model, whose parts serve again; ``attempts`` is one for both.
     Attributes:
         attempts: of the numbers that were drawn again, which draw was the first that is no copy.
+        begun: called whenever something has been drawn: what was asked for can be.
     Raises:
         UsageError: the model writes text or MIDI, and more than a valid tune is asked of it, or
             tunes or MIDI, and there is a grammar; or its vocabulary can't spell such a tune, or
@@ -102,6 +103,7 @@ class Sampler:
     ) -> None:
         self.copies = copies
         self.attempts: dict[int, int] = {} if like is None else like.attempts
+        self.begun: Callable[[], None] = (lambda: None) if like is None else like.begun
         self.saved, self.config, self.seed, self._echo = saved, config, seed, echo
         self._gaps, self.observe, self._best_of = gaps, observe, best_of
         self._opened: Opened = Opened(saved) if like is None else like._opened
@@ -172,7 +174,7 @@ class Sampler:
             for number in numbers:
                 yield number, self._gaps.fill(
                     self._decoder, self.saved.card.tokenizer, self._constraint, self.config,
-                    seed=self.seed, number=number, strip=self._strip,
+                    seed=self.seed, number=number, strip=self._strip, begun=self.begun,
                 )  # fmt: skip
             return
         if self._best_of > 1 or self.copies is not None:
@@ -278,6 +280,7 @@ class Sampler:
         ahead: dict[int, list[str]] = {}
         try:
             for place, text in drawn:
+                self.begun()
                 if place != current:
                     ahead.setdefault(place, []).append(text)
                     continue

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -52,6 +53,19 @@ def test_text_that_roff_would_act_on_is_escaped() -> None:
     assert not [line for line in page.splitlines() if line.startswith("'")]
     assert "folder\\-of\\-midi/" in page
     assert "\\(aq" in page or "'" not in page
+
+
+def test_no_word_in_brackets_is_taken_for_a_style() -> None:
+    shown = CliRunner().invoke(app, ["config", "--help"]).stdout
+    assert "[sample]" in shown
+    assert "\n[sample]\n" in run("config")
+    pending = [get_command(app)]
+    while pending:
+        command = pending.pop()
+        pending += getattr(command, "commands", {}).values()
+        helps = [command.help, command.epilog, *(getattr(e, "help", "") for e in command.params)]
+        for text in filter(None, helps):
+            assert Text.from_markup(text).plain == text.replace("\\[", "[")
 
 
 def test_no_such_command() -> None:

@@ -116,7 +116,7 @@ def test_objects_are_answered_in_order(folder: Path) -> None:
             each["tokens"] == each["options"]["max_tokens"]
         )
     alone = model.sampler(
-        prompt="x", seed=5, max_tokens=30, temperature=0.5, logit_bias=(("e", -math.inf),)
+        prompt="x", seed=5, max_tokens=30, temperature=0.5, logit_bias={"e": -math.inf}
     )
     assert [each["text"] for each in drawn[4:6]] == [
         text.removesuffix("\n") for text in alone.texts(range(2))
@@ -381,10 +381,36 @@ def test_characters_that_the_model_has_not_learnt_are_named(folder: Path) -> Non
     assert done.returncode == 0
     assert done.stdout.decode("utf-8", "replace").startswith("d\u00e9j\u00e0 2 d\u00e9")
     first, second = done.stderr.decode().splitlines()
-    assert first == "seed 1"
-    assert second.startswith("5 characters that prose has not learnt")
-    assert "\u00e9 (2), j (1), \u00e0 (1)" in second
-    assert "U+200B (1)" in second
+    assert first.startswith("5 characters that prose has not learnt")
+    assert "\u00e9 (2), j (1), \u00e0 (1)" in first
+    assert "U+200B (1)" in first
+    assert second == "seed 1"
     done = sample("-m", "prose", "-p", "\u00e9", "--seed", "1", cwd=folder)
     singular = "1 character that prose has not learnt counts as the half bytes it is spelled in"
     assert f"{singular}: \u00e9 (1)" in done.stderr.decode()
+
+
+def test_the_seed_is_said_when_drawing_begins(folder: Path) -> None:
+    asked = ["-m", "prose", "--max-tokens", "5", "--seed", "7"]
+    for wrong in ('{"n": 1', '{"nix": 1}', '{"regex": "a&&b["}'):
+        done = sample("--jsonl", *asked, cwd=folder, stdin=wrong)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert done.stderr.startswith(b"seqgen: <stdin>:1: ")
+    done = sample("--jsonl", *asked, cwd=folder, stdin='{"prompt": "So"}\n{"n": 2}\n{"nix": 1}')
+    assert done.stdout.count(b"\n") == 3
+    assert done.stderr.startswith(b"seed 7\nseqgen: <stdin>:3: ")
+    assert sample("--lines", *asked, cwd=folder, stdin="So\nto\n").stderr == b"seed 7\n"
+    assert sample("--lines", *asked, cwd=folder).stderr == b""
+
+
+def test_the_seed_is_said_when_filling_begins(folder: Path) -> None:
+    head = "X:1\nT:x\nM:2/4\nL:1/8\nK:G\n"
+    for name, music in {"wrong": "G9|?|G4|]", "right": "G4|?|G4|]"}.items():
+        (folder / f"{name}.abc").write_text(f"{head}{music}\n")
+    asked = ["-m", "tunes", "--seed", "7", "--infill"]
+    done = sample(*asked, "wrong.abc", cwd=folder)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"seqgen: wrong.abc:6:")
+    done = sample(*asked, "right.abc", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b"seed 7\n"

@@ -16,6 +16,7 @@ import pytest
 
 from seqgen import checkpoint
 from seqgen.corpus.documents import LARGE
+from tests.durability.trainers import write_tunes
 
 SMALL = ["--hidden", "16", "--seq-length", "16", "--batch-size", "4"]
 OTHERWISE = ["--augment", "--strip", "numbers"]
@@ -39,12 +40,7 @@ def seqgen(
 @pytest.fixture
 def tunes(tmp_path: Path) -> Path:
     """A corpus of forty tunes, no two alike."""
-    rng = np.random.default_rng(0)
-    blocks = []
-    for number in range(40):
-        notes = ["".join(rng.choice(list("GABcdefg"), 4)) for _ in range(8)]
-        blocks.append(f"X:{number}\nT:Tune {number}\nM:2/4\nL:1/8\nK:G\n{'|'.join(notes)}|]\n")
-    (tmp_path / "tunes.abc").write_text("\n".join(blocks))
+    write_tunes(tmp_path)
     return tmp_path
 
 

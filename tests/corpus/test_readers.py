@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from seqgen.corpus.documents import Corpus, Document
 from seqgen.corpus.readers import load
 from seqgen.errors import InputError
+from tests.support import write
 
 TUNE = "X:1\nT:One\nK:D\nDEFG ABcd|\n"
 OTHER = "X:2\nT:Two\nK:Am\nABcd|\n"
@@ -22,13 +23,6 @@ OTHER = "X:2\nT:Two\nK:Am\nABcd|\n"
 @pytest.fixture(autouse=True)
 def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def write(name: str, text: str | bytes) -> str:
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return name
 
 
 def test_a_file_of_tunes() -> None:

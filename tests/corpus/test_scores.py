@@ -16,6 +16,7 @@ from seqgen.music.forms import abc_to_midi
 from seqgen.music.musicxml.writer import write_musicxml, write_mxl
 from seqgen.music.performance import perform as play
 from seqgen.music.remi.writer import perform
+from tests.support import write
 
 ABC = "X:1\nT:One\nM:3/4\nL:1/8\nK:G\nG2 A2 B2|c2 {} d2|G6|]\n"
 KERN = "**kern\n*M4/4\n*k[]\n=1\n4c\n4d\n4e\n4f\n=2\n1g\n==\n*-\n"
@@ -24,13 +25,6 @@ KERN = "**kern\n*M4/4\n*k[]\n=1\n4c\n4d\n4e\n4f\n=2\n1g\n==\n*-\n"
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def write(name: str, data: bytes | str) -> str:
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return name
 
 
 def midi(note: str = "A2") -> bytes:

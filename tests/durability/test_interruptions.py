@@ -54,7 +54,7 @@ def judge(those: Trainers, status: int, before: int, every: int = EVERY) -> str:
     assert status in (-signal.SIGKILL, 0), those.said.read_text()
     inside = bool(those.temporaries)
     if status == 0 or those.finished:
-        those.model.unlink()  # it had ended, if not its process; the next begins anew
+        those.forget()  # it had ended, if not its process; the next begins anew
         return "ended"
     at = those.step  # raises where the file can't be read
     last = those.last_written
@@ -100,7 +100,7 @@ def test_killed_200_times(those: Trainers, tell: Callable[[str], None]) -> None:
         for number in range(kills):
             if number % 4 == 0:
                 if not 0 < (those.step or 0) < STEPS - 10 * EVERY:
-                    those.model.unlink(missing_ok=True)
+                    those.forget()
                     kill_inside(those, 3, 1)
                 kill_inside(those, int(rng.integers(1, 4)), 1 + number // 4 % 8)
                 found["inside a chosen save"] += 1
@@ -133,7 +133,7 @@ def stop_at_random(those: Trainers, rng: np.random.Generator, sign: signal.Signa
     those.slowest_end = max(those.slowest_end, time.monotonic() - began)
     assert "Traceback" not in said, said
     if status == 0 or those.finished:
-        those.model.unlink()
+        those.forget()
         return "ended"
     # What has no time for an orderly end is ended by the signal itself: a shell says the same.
     assert status in (128 + sign, -sign), said

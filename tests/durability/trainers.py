@@ -90,6 +90,11 @@ class Trainers:
         steps_and_saves = ["--steps", str(steps), "--checkpoint-every", str(every)]
         return self.start("tunes.abc", *steps_and_saves, *TINY, **task)
 
+    def forget(self) -> None:
+        """Let the next run begin anew: what the last one has left would tell of its updates."""
+        self.model.unlink(missing_ok=True)
+        self.metrics.unlink(missing_ok=True)
+
     @property
     def step(self) -> int | None:
         """Where the model file stands; None where there is none. It must be whole."""

@@ -224,6 +224,61 @@ def test_a_rhythm_comes_before_the_lines_that_the_music_follows() -> None:
     assert Grammar(conditions).fault(begun) is None
 
 
+@pytest.mark.parametrize("field", ["X:1 ", "M:2/4 ", "L:1/8 ", "Q:1/4=99 ", "K:C ", "K:C major "])
+def test_no_value_of_a_drawn_header_is_followed_by_a_space(field: str) -> None:
+    lines = {"X": "X:1", "T": "T:a", "M": "M:2/4", "L": "L:1/8", "Q": "Q:1/4=99", "K": "K:C"}
+    text = "\n".join((lines | {field[0]: field}).values()) + "\nC4|]\n"
+    assert Grammar().fault(text) is None
+    assert Grammar(plain=True).fault(text) is not None
+    for key in ("K:C major\n", "K:C\n", "K:C Major\n"):
+        assert Grammar(plain=True).fault(f"X:1\nT:a\nM:2/4\nL:1/8\n{key}C4|]\n") is None
+    forced = Grammar(Conditions(key="Amin"), plain=True)
+    for key, fits in {"Amin": True, "A minor": True, "Amin ": False, "A minor ": False}.items():
+        head = f"X:1\nT:a\nM:2/4\nL:1/8\nK:{key}\n"
+        assert (forced.fault(head, whole=False) is None) is fits, key
+
+
+def test_a_space_in_a_key_is_drawn_only_where_a_mode_can_follow() -> None:
+    head = "X:1\nT:a\nM:2/4\nL:1/8\nK:"
+    grammar = Grammar(alphabet=frozenset("XTMLK:a\n12/48| Cdor"), plain=True)
+    assert grammar.fault(f"{head}C", whole=False) is None
+    state = grammar.read(grammar.start(), f"{head}C ")
+    assert state is not None
+    assert (Finisher(grammar).text(state) or "").startswith("dor\n")
+    poor = Grammar(alphabet=frozenset("XTMLK:a\n12/48| Cd"), plain=True)
+    assert poor.fault(f"{head}C", whole=False) is None
+    assert poor.read(poor.start(), f"{head}C ") is None
+
+
+def test_no_field_of_drawn_music_has_a_space_at_its_end() -> None:
+    head = "X:1\nT:a\nM:2/4\nL:1/8\nK:C\nC4|"
+    for field, fits in {
+        "[K:G ]": 0,
+        "[K:G]": 1,
+        "[K:G major]": 1,
+        "\nP:A \n": 0,
+        "\nP:A\n": 1,
+    }.items():
+        text = f"{head}{field}C4|]\n"
+        assert Grammar().fault(text) is None
+        assert (Grammar(plain=True).fault(text) is None) is bool(fits), field
+
+
+@pytest.mark.parametrize(
+    "begun",
+    ["M:2/4 ", "K:Amin ", "K:A ", "K:A  ", "Q:1/4=99 ", "K:C\nC4|[K:D ", "K:C\nC4|\nP:A "],
+)
+def test_a_prompt_that_ends_in_a_space_can_be_finished(begun: str) -> None:
+    grammar = Grammar(alphabet=ALPHABET, plain=True)
+    text = f"X:1\nT:a\n{begun}"
+    state = Grammar(alphabet=ALPHABET).read(grammar.start(), text)
+    assert state is not None
+    assert grammar.advance(state, " ") is None
+    rest = Finisher(grammar).text(state)
+    assert rest is not None
+    assert Grammar().fault(text + rest) is None
+
+
 def test_a_range() -> None:
     assert parse_range("G,-b'") == (55, 95)
     for wrong in ("", "G", "b-G", "G-?", "G-A-B"):

@@ -11,7 +11,6 @@ import pytest
 from seqgen import checkpoint
 from seqgen.config import SamplingConfig
 from seqgen.errors import InputError, UsageError
-from seqgen.models.decoders.decoder import FloatArray, IntArray
 from seqgen.music.midi import write
 from seqgen.music.remi.reader import read
 from seqgen.music.remi.writer import perform
@@ -20,35 +19,23 @@ from seqgen.sampling.generate import continuation
 from seqgen.sampling.sampler import Sampler
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
+from tests.support import BiasedNoise
 
 tokenizer = Tokenizer.learn("remi", [])
 constraint = EventConstraint(tokenizer)
 OPENING = "Bar_None\nTimeSig_6/8\nPosition_0\nTempo_90.0\nProgram_-1\nPitchDrum_38\n"
 
 
-class Noise:
-    """A decoder whose logits are noise, but for what it would rather or never draw."""
-
-    def __init__(self, seed: int, bias: dict[int, float]) -> None:
-        self.random, self.bias = np.random.default_rng(seed), bias
-
-    def start(self, _batch: int) -> None:
-        return None
-
-    def step(self, _ids: IntArray, _state: None) -> tuple[FloatArray, None]:
-        logits = self.random.normal(0, 3, (1, tokenizer.size)).astype(np.float32)
-        for token, added in self.bias.items():
-            logits[0, token] += added
-        return logits, None
-
-    def prefill(self, ids: IntArray, state: None) -> tuple[FloatArray, None]:
-        return self.step(ids, state)
-
-
 def draw(seed: int, max_tokens: int, bias: dict[int, float], prompt: str = "") -> str:
     config = SamplingConfig(max_tokens=max_tokens)
     pieces = continuation(
-        Noise(seed, bias), tokenizer, prompt, config, seed=seed, number=0, constraint=constraint
+        BiasedNoise(tokenizer.size, seed, bias),
+        tokenizer,
+        prompt,
+        config,
+        seed=seed,
+        number=0,
+        constraint=constraint,
     )
     return "".join(pieces)
 

@@ -8,19 +8,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from seqgen import checkpoint
 from seqgen.config import SamplingConfig
 from seqgen.errors import InputError, SeqgenError, UsageError
-from seqgen.models.decoders.decoder import FloatArray, IntArray
 from seqgen.sampling.generate import continuation
 from seqgen.sampling.sampler import Sampler
 from seqgen.sampling.text_constraint import TextConstraint
 from seqgen.sampling.text_grammar import TextGrammar
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
+from tests.support import BiasedNoise
 
 TEXT = "the quick brown fox jumps over the lazy dog. THE DOG, THE FOX: then they sleep!\n" * 8
 TOKENIZERS = {scheme: Tokenizer.learn(scheme, [TEXT]) for scheme in ("char", "bpe")}
@@ -42,32 +41,12 @@ TRAP = r"(a[a-z]*|b[a-z]{500})\."
 REGEX = r"[A-Z]{3,8}: [a-zé ,]{10,30}\."
 
 
-class Noise:
-    """A decoder whose logits are noise, but for what it would rather or never draw."""
-
-    def __init__(self, tokenizer: Tokenizer, seed: int, bias: dict[int, float]) -> None:
-        self.size = tokenizer.size
-        self.random, self.bias = np.random.default_rng(seed), bias
-
-    def start(self, _batch: int) -> None:
-        return None
-
-    def step(self, _ids: IntArray, _state: None) -> tuple[FloatArray, None]:
-        logits = self.random.normal(0, 3, (1, self.size)).astype(np.float32)
-        for token, added in self.bias.items():
-            logits[0, token] += added
-        return logits, None
-
-    def prefill(self, ids: IntArray, state: None) -> tuple[FloatArray, None]:
-        return self.step(ids, state)
-
-
 def draw(
     grammar: TextGrammar, scheme: str, max_tokens: int, *, seed: int = 0, bias: dict[int, float]
 ) -> str:
     tokenizer = TOKENIZERS[scheme]
     pieces = continuation(
-        Noise(tokenizer, seed, bias),
+        BiasedNoise(tokenizer.size, seed, bias),
         tokenizer,
         "any prompt: ",
         SamplingConfig(max_tokens=max_tokens),

@@ -140,6 +140,14 @@ class BarBuilder:
             tail = (bar.overlays or (bar.items,))[-1][-_NEAR:]
         return next((item for item in reversed(tail) if isinstance(item, EVENTS)), None)
 
+    def last_of_layer(self) -> tuple[int, Event] | None:
+        """The layer's last event and its index, if only items that take no time follow it."""
+        for index in range(len(self.items) - 1, max(-1, len(self.items) - _NEAR - 1), -1):
+            item = self.items[index]
+            if isinstance(item, EVENTS):
+                return index, item
+        return None
+
     def count(self) -> tuple[int, int]:
         """How many events it has, and how many grace notes and further notes of chords."""
         layers: list[Iterable[Item]] = [items for items, _ in self._layers]

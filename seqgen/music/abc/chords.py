@@ -63,7 +63,7 @@ def read_chord(
         elif kind in (Kind.BAR, Kind.CHORD_OPEN, Kind.GRACE_OPEN):
             break
         elif kind is Kind.CHORD_SYMBOL:
-            voice.wait().chord_symbols.append(text[1:-1])
+            voice.open.wait().chord_symbols.append(text[1:-1])
         elif kind is Kind.UNKNOWN and (after := after_microtone(lexemes, index - 1, report)):
             index = after
         elif kind not in _SILENT_IN_CHORD:

@@ -66,7 +66,7 @@ def _graces(voice: VoiceBuilder, lexemes: list[Lexeme], index: int) -> int:
         return index + 1
     events, after = graces
     if events:
-        voice.wait().graces = Graces(events, len(text) > 1)
+        voice.open.wait().graces = Graces(events, len(text) > 1)
     return after
 
 

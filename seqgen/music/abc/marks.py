@@ -33,15 +33,15 @@ def _tuplet(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -> No
     except ValueError as error:
         voice.report("tuplet", Severity.ERROR, f"{error}", offset, len(text))
     else:
-        voice.tuplet(*group, offset)
+        voice.open.begin_tuplet(*group, offset)
 
 
 def _chord_symbol(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -> None:
-    voice.wait().chord_symbols.append(accents(text[1:-1]))
+    voice.open.wait().chord_symbols.append(accents(text[1:-1]))
 
 
 def _annotation(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -> None:
-    voice.wait().annotations.append(accents(text[1:-1]))
+    voice.open.wait().annotations.append(accents(text[1:-1]))
 
 
 def _decoration(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -> None:
@@ -49,7 +49,7 @@ def _decoration(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -
     if name not in DECORATIONS:
         message = f"{text} is no decoration of the standard, and has no effect"
         voice.report("decoration", Severity.WARNING, message, offset, len(text))
-    voice.wait().decorations.append(name)
+    voice.open.wait().decorations.append(name)
 
 
 def _shorthand(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -> None:
@@ -58,7 +58,7 @@ def _shorthand(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) ->
         message = f"{text} has no meaning here, unless a U: field gives it one"
         voice.report("symbol", Severity.WARNING, message, offset, 1)
     elif not meaning.startswith('"'):
-        voice.wait().decorations.append(meaning)
+        voice.open.wait().decorations.append(meaning)
     elif meaning[1:2] in tuple("^_<>@"):
         _annotation(voice, symbols, meaning, offset)
     else:
@@ -66,7 +66,7 @@ def _shorthand(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) ->
 
 
 def _slur_open(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -> None:
-    voice.wait().slurs += 1
+    voice.open.wait().slurs += 1
 
 
 def _slur_close(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -> None:
@@ -80,7 +80,7 @@ def _tie(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -> None:
 
 
 def _broken(voice: VoiceBuilder, symbols: Symbols, text: str, offset: int) -> None:
-    if len(text) > 3 or not voice.broken(text, offset):
+    if len(text) > 3 or not voice.open.begin_broken(text, offset):
         message = f"{text[:9]} must stand between two notes of one bar"
         voice.report("broken-rhythm", Severity.WARNING, message, offset, len(text))
 

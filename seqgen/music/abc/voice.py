@@ -1,7 +1,7 @@
 """Builds one voice from notes, marks and bar lines as the parser meets them.
 
-What its notes stand for is a :class:`NoteReader`'s to say, its bars a :class:`BarBuilder`'s. Here
-they come together with what waits for a note, and what is written after one.
+What its notes stand for is a :class:`NoteReader`'s to say, its bars a :class:`BarBuilder`'s, what
+waits for a note is held by :class:`OpenMarks`. Here they come together.
 """
 
 from __future__ import annotations
@@ -11,28 +11,16 @@ from fractions import Fraction
 from seqgen.music.abc.bar_builder import BarBuilder
 from seqgen.music.abc.bars import Report
 from seqgen.music.abc.lexer import Kind
-from seqgen.music.abc.marked_notes import read_note, read_notes, report_tie, report_unequal
-from seqgen.music.abc.music_line import (
-    READINGS,
-    MusicLine,
-    NotePart,
-)
+from seqgen.music.abc.marked_notes import read_note, read_notes, report_tie
+from seqgen.music.abc.music_line import READINGS, MusicLine, NotePart
 from seqgen.music.abc.note_reader import NoteReader
+from seqgen.music.abc.open_marks import OpenMarks
 from seqgen.music.abc.runs import Made
-from seqgen.music.abc.values import Steps, in_steps, shortened
-from seqgen.music.abc.waiting import (
-    Broken,
-    Pending,
-    shares,
-    together,
-    with_attached,
-    with_duration,
-    with_slur_closed,
-)
+from seqgen.music.abc.values import in_steps, shortened
+from seqgen.music.abc.waiting import together, with_attached, with_duration, with_slur_closed
 from seqgen.music.diagnostics import Severity
 from seqgen.music.score import (
     EVENTS,
-    PLAIN,
     Attached,
     BarLine,
     Chord,
@@ -67,20 +55,10 @@ class VoiceBuilder:
         notes: how many notes, chords and rests it has.
         reader: says what its notes stand for, by what the fields have set.
         bars: its music.
+        open: what waits for its next notes.
     """
 
-    __slots__ = (
-        "_broken",
-        "_group_offset",
-        "_pending",
-        "bars",
-        "clef",
-        "id",
-        "name",
-        "notes",
-        "reader",
-        "report",
-    )
+    __slots__ = ("bars", "clef", "id", "name", "notes", "open", "reader", "report")
 
     def __init__(
         self, voice_id: str, clef: Clef, key: Key, meter: Meter, unit: Fraction, report: Report
@@ -91,10 +69,8 @@ class VoiceBuilder:
         self.notes = 0
         self.reader = NoteReader(key, unit, clef, report)
         self.bars = BarBuilder(meter)
+        self.open = OpenMarks(self.reader, self.bars)
         self.report = report
-        self._pending: Pending | None = None
-        self._broken: Broken | None = None
-        self._group_offset = 0  # of the tuplet
 
     def set_key(self, key: Key) -> None:
         """Change the key signature from here on."""
@@ -121,10 +97,10 @@ class VoiceBuilder:
 
         Here nearly all time goes: what every note or bar needs is written out in one place.
         """
-        bars, reader = self.bars, self.reader
+        bars, reader, waiting = self.bars, self.reader, self.open
         texts, offsets, end = line.texts, line.offsets, line.end
         while index < end:
-            if self._pending is None and self._broken is None:
+            if waiting.pending is None and waiting.broken is None:
                 items, steps, table = bars.items, bars.steps, reader.table
                 first, start = len(items), index
                 # Nearly every note was met before. What is no note is in no table.
@@ -146,15 +122,15 @@ class VoiceBuilder:
             text = texts[index]
             kind, parts, bar = READINGS[text]
             if bar is not None:
-                if self._broken or self._pending:
-                    self._settle()
+                if waiting.broken or waiting.pending:
+                    waiting.settle()
                 bar_line, passes, blanks = bar
                 bars.end(bar_line, offsets[index] + blanks, passes, "")
                 reader.begin_bar()
             elif kind is _NOTES:
                 if bars.offset < 0:
                     bars.offset = offsets[index] + parts[0][4]
-                if self._pending is None and self._broken is None:
+                if waiting.pending is None and waiting.broken is None:
                     self._add_made(read_notes(reader, text, parts, offsets[index]))
                 else:
                     self._read_waited(text, offsets[index], parts)
@@ -169,8 +145,9 @@ class VoiceBuilder:
         """Read NOTES for which a mark or a broken rhythm waits."""
         items = self.bars.items
         first = len(items)
-        pending, self._pending = self._pending, None
-        if self._broken is not None:
+        waiting = self.open
+        pending, waiting.pending = waiting.pending, None
+        if waiting.broken is not None:
             self._read_broken(parts, offset)
         else:
             made = self.reader.table.get(text)
@@ -183,10 +160,10 @@ class VoiceBuilder:
         """Read NOTES for which a broken rhythm waits."""
         for part in parts:
             if part[1] is None:
-                self.broken(part[2], offset + part[4])
+                self.open.begin_broken(part[2], offset + part[4])
                 continue
             event, steps = read_note(self.reader, part, offset)
-            shorter, lost = self._break(event.duration)
+            shorter, lost = self.open.share(event.duration)
             self._add_made(((with_duration(event, shorter),), steps - lost, self.reader.table))
 
     def _add_made(self, made: Made) -> None:
@@ -219,7 +196,7 @@ class VoiceBuilder:
         """Add ``bars`` bars of rest, ``Z`` or ``X`` (4.5)."""
         duration = (self.bars.meter.duration or _ONE) * bars
         group = self.reader.table.group
-        self._add(Rest(duration, visible, bars, None, self._attached()), offset)
+        self._add(Rest(duration, visible, bars, None, self.open.take()), offset)
         self.reader.begin_group(group)  # which it does not belong to
 
     def _add(self, event: Event, offset: int) -> None:
@@ -237,13 +214,8 @@ class VoiceBuilder:
         tuplet = self.reader.table.group
         if tuplet is not None:
             duration, _ = shortened(duration, tuplet)
-        if self._broken is not None:
-            duration, _ = self._break(duration)
-        return duration, tuplet, self._attached()
-
-    def _attached(self) -> Attached:
-        pending, self._pending = self._pending, None
-        return PLAIN if pending is None else pending.attached()
+        duration, _ = self.open.share(duration)
+        return duration, tuplet, self.open.take()
 
     def change(self, item: Item, offset: int) -> None:
         """Add something that takes no time."""
@@ -251,48 +223,13 @@ class VoiceBuilder:
 
     def spacer(self, offset: int) -> None:
         """Add a ``y``, which carries what stands before it."""
-        self.bars.add(Spacer(self._attached()), offset)
-
-    # -- marks before a note
-
-    def wait(self) -> Pending:
-        """Where to put what the next event will carry."""
-        if self._pending is None:
-            self._pending = Pending([], [], [])
-        return self._pending
-
-    def tuplet(self, actual: int, normal: int, notes: int, offset: int) -> None:
-        """Begin a tuplet (4.13)."""
-        self._check_group()
-        self._group_offset = offset
-        self.reader.begin_group(Tuplet(actual, normal, notes, 0))
-
-    def _check_group(self) -> None:
-        group = self.reader.table.group
-        if group is not None:
-            self.report(
-                "tuplet",
-                Severity.WARNING,
-                f"this tuplet has {group.position} of its {group.notes} notes",
-                self._group_offset,
-                2,
-            )
-            self.reader.begin_group(None)
+        self.bars.add(Spacer(self.open.take()), offset)
 
     # -- marks after a note
 
-    def _last(self) -> tuple[int, Event] | None:
-        """The bar's last event and its index, if only marks that take no time follow it."""
-        items = self.bars.items
-        for index in range(len(items) - 1, max(-1, len(items) - 9), -1):
-            item = items[index]
-            if isinstance(item, EVENTS):
-                return index, item
-        return None
-
     def tie(self, offset: int) -> None:
         """Tie the last note or chord to the next."""
-        index, event = self._last() or (0, None)
+        index, event = self.bars.last_of_layer() or (0, None)
         if isinstance(event, Note):
             self.reader.tie((event,))
             self.bars.items[index] = event._replace(tie=True)
@@ -305,48 +242,18 @@ class VoiceBuilder:
 
     def close_slur(self) -> bool:
         """End a slur on the last event; False if none is there."""
-        last = self._last()
+        last = self.bars.last_of_layer()
         if last is None:
             return False
         index, event = last
         self.bars.items[index] = with_attached(event, with_slur_closed(event.attached))
         return True
 
-    def broken(self, marks: str, offset: int) -> bool:
-        """Put ``>`` or ``<`` between the last event and the next (4.4); False if none is last."""
-        last = self._last()
-        if last is None or self._broken is not None:
-            return False
-        self._broken = Broken(last[0], marks, offset)
-        return True
-
-    def _break(self, duration: Fraction) -> tuple[Fraction, Steps]:
-        """Share time between the event before ``>`` or ``<`` and one of this duration after it.
-
-        Returns:
-            The duration that the latter gets, and what it has lost.
-        """
-        broken, self._broken = self._broken, None
-        if broken is None:
-            return duration, 0
-        items = self.bars.items
-        event = items[broken.index]
-        # Both are often one object, and fractions take long to compare.
-        if not isinstance(event, EVENTS) or (
-            event.duration is not duration and event.duration != duration
-        ):
-            report_unequal(self.reader, broken.marks, broken.offset)
-            return duration, 0
-        longer, shorter, gained = shares(duration, broken.marks)
-        items[broken.index] = with_duration(event, longer)
-        self.bars.steps += gained
-        return shorter, gained
-
     # -- bars
 
     def overlay(self) -> bool:
         """Begin another layer of this bar (7.4); False if there is nothing to lay it over."""
-        self._settle()
+        self.open.settle()
         if not self.bars.overlay():
             return False
         self.reader.begin_layer()
@@ -356,8 +263,7 @@ class VoiceBuilder:
         self, line: BarLine, offset: int, ending: tuple[int, ...] = (), ending_text: str = ""
     ) -> None:
         """End the bar with ``line``; ``ending`` is that of the music after it."""
-        if self._broken or self._pending:
-            self._settle()
+        self.open.settle()
         self.bars.end(line, offset, ending, ending_text)
         self.reader.begin_bar()
 
@@ -368,24 +274,9 @@ class VoiceBuilder:
         self.bar(BarLine("thin", 0, 2), offset)
         return True
 
-    def _settle(self) -> None:
-        """Nothing waits for a note across a bar line, but what is meant for the line itself."""
-        broken, pending = self._broken, self._pending
-        if broken is not None:
-            self.report(
-                "broken-rhythm",
-                Severity.WARNING,
-                "broken rhythm joins two notes of one bar; no note follows in this one",
-                broken.offset,
-                len(broken.marks),
-            )
-            self._broken = None
-        if pending is not None and pending.graces is None and not pending.slurs:
-            self.bars.items.append(Spacer(self._attached()))
-
     def finish(self, offset: int) -> Voice:
         """End the voice; reports what is wrong with its bars."""
-        self._check_group()
-        self._settle()
+        self.open.end_tuplet()
+        self.open.settle()
         bars = self.bars.finish(offset, self.report)
         return Voice(self.id, self.name, self.clef, bars)

@@ -18,6 +18,7 @@ __all__ = [
     "Value",
     "advance",
     "completion",
+    "goes_on",
     "is_plain",
     "is_text",
     "read_setting",
@@ -63,11 +64,14 @@ class Value:
         return bool(self.completes(text.rstrip(" ")))
 
     def ending(self, text: str, alphabet: frozenset[str] | None) -> str | None:
-        """The shortest text that makes ``text`` a value, from the alphabet (None: any)."""
+        """The shortest text that makes ``text`` a value, from the alphabet (None: any).
+
+        None that leaves a space at the end, where another does.
+        """
         for ending in self.endings:
-            if self.is_whole(text + ending) and (alphabet is None or alphabet.issuperset(ending)):
+            if self.completes(text + ending) and (alphabet is None or alphabet.issuperset(ending)):
                 return ending
-        return None
+        return "" if self.is_whole(text) else None
 
 
 def _by_length(texts: Iterable[str]) -> tuple[str, ...]:
@@ -171,6 +175,13 @@ def completion(field: str, forced: str, text: str, alphabet: frozenset[str] | No
     return value_of(field, forced).ending(text, alphabet)
 
 
+def goes_on(field: str, forced: str, text: str, alphabet: frozenset[str] | None) -> bool:
+    """Whether a space after ``text`` is within a value, as in ``A Dorian``, and not after one."""
+    return not value_of(field, forced).is_whole(text) or bool(
+        completion(field, forced, f"{text} ", alphabet)
+    )
+
+
 @lru_cache(maxsize=1024)
 def read_setting(meter: str, unit: str, key: str) -> Setting:
     """What the values of M:, L: and K: mean for the music; without M: the metre is free."""
@@ -219,6 +230,13 @@ def advance(
             return header._replace(place="line")
         return header if is_text(character) else None
     if character == "\n":
+        # But what a prompt has left behind a value may end its line.
+        if (
+            plain
+            and text.endswith(" ")
+            and completion(field, forced.get(field, ""), text, alphabet)
+        ):
+            return None
         return _end_line(header, forced)
     if character == "%" and text != "\\" and not plain:
         # A comment; what stands before it must be a value.
@@ -235,7 +253,7 @@ def advance(
     if character == " ":
         if not text and not (plain and (field in forced or header.spaced)):
             return header._replace(spaced=True)
-        if plain and value_of(field, forced.get(field, "")).is_whole(text) and field != "K":
+        if plain and not goes_on(field, forced.get(field, ""), text, alphabet):
             return None
     text += character
     value = forced.get(field, "")

@@ -141,6 +141,9 @@ class TextRules(Lexemes):
     def _value(self, music: Music, character: str) -> Music | None:
         field, text = music.field, music.text
         if character == ("]" if music.inside else "\n"):
+            within = self._plain and text.endswith(" ") and field != "P"
+            if within and header.completion(field, "", text, self._alphabet):
+                return None
             done = self._set(music, text.rstrip(" "))
             if done is None:
                 return None
@@ -149,6 +152,8 @@ class TextRules(Lexemes):
             )
         if character == " " and not text:
             return music
+        if character == " " and self._plain and not self._goes_on(field, text):
+            return None
         text += character
         if field == "P":
             return music._replace(text=text) if re.fullmatch(r"[A-Z] *", text) else None
@@ -156,6 +161,9 @@ class TextRules(Lexemes):
         if not value.accepts(text) or header.completion(field, "", text, self._alphabet) is None:
             return None
         return music._replace(text=text)
+
+    def _goes_on(self, field: str, text: str) -> bool:
+        return field != "P" and header.goes_on(field, "", text, self._alphabet)
 
     def _set(self, music: Music, value: str) -> Music | None:
         """Apply a field whose value is complete."""

@@ -1,23 +1,24 @@
-"""What a JSON object asks for: the options of ``seqgen sample``, by their names."""
+"""What a caller asks for: the options of ``seqgen sample``, by their names."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from seqgen.cli.drawing import temperatures
 from seqgen.config import SamplingConfig
 from seqgen.errors import UsageError
 from seqgen.music.abc.grammar.conditions import Conditions, parse_range
 from seqgen.sampling.recipe import Recipe, changed
-from seqgen.sampling.sampler import VALID
-from seqgen.sampling.text_grammar import TextGrammar
+from seqgen.sampling.sampler import VALID, Sampler
 
-__all__ = ["asked"]
+if TYPE_CHECKING:
+    from seqgen.sampling.text_grammar import TextGrammar
 
-# What JSON may ask for beside the fields of SamplingConfig, and of which type.
+__all__ = ["asked", "refuse_copies", "require_together", "temperatures"]
+
+# What may be asked for beside the fields of SamplingConfig, and of which type.
 _ASKED: dict[str, type] = {"prompt": str, "best_of": int, "echo": bool, "unconstrained": bool}
 _CONDITIONS: dict[str, type] = {
     "meter": str, "key": str, "unit_length": str, "rhythm": str, "title": str, "bars": int,
@@ -32,8 +33,71 @@ _GRAMMARS: tuple[Literal["regex", "grammar", "json_schema"], ...] = (
 _CALLED = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
+def require_together(
+    conditions: Conditions,
+    *,
+    infill: bool,
+    unconstrained: bool,
+    explain: bool,
+    novel: bool,
+    best_of: int,
+    prompted: bool,
+    limited: bool,
+) -> None:
+    """Refuse options that contradict each other.
+
+    Args:
+        prompted: whether there is a prompt, or it is not to be repeated.
+        limited: whether the temperature moves, or tokens are limited or a text ends it.
+    Raises:
+        UsageError: some do.
+    """
+    conditioned = conditions != type(conditions)()
+    if unconstrained and (conditioned or infill or explain):
+        raise UsageError("--unconstrained leaves no condition that could hold; drop one of them")
+    if best_of > 1 and (infill or explain):
+        raise UsageError("--best-of compares whole draws: no --infill and no --explain")
+    if infill and (prompted or conditioned or explain):
+        raise UsageError("--infill takes the tune as it stands: no prompt and no other condition")
+    if novel and (infill or explain or unconstrained):
+        raise UsageError("--novel draws again: no --infill, --explain or --unconstrained")
+    if infill and limited:
+        raise UsageError("--infill fills bars: one temperature, and no --max-tokens or --stop")
+
+
+def refuse_copies(
+    sampler: Sampler, novel: bool, longest: int | None, corpus: Sequence[str] | None
+) -> None:
+    """Let a sampler draw again what copies, where that is asked for; see ``novelty.copying``.
+
+    Raises:
+        UsageError: it is not, but what a copy is.
+    """
+    if novel:
+        from seqgen.sampling.novelty import copying
+
+        sampler.copies = copying(longest, corpus, sampler.saved)
+    elif corpus or longest is not None:
+        raise UsageError("--max-shared and --corpus say what a copy is: add --novel")
+
+
+def temperatures(text: str) -> tuple[float, float | None]:
+    """The first temperature and the last of ``0.7..1.1``; None for the latter of ``0.7``.
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    first, dots, last = text.partition("..")
+    try:
+        return float(first), float(last) if dots else None
+    except ValueError:
+        raise UsageError(
+            f"temperature must be a number, or two as in 0.7..1.1, not '{text}'"
+        ) from None
+
+
 def asked(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """A recipe with other values, as a JSON object has them.
+    """A recipe with other values, as a JSON object or a program has them.
 
     Args:
         values: of the fields of SamplingConfig, see changed, but that ``temperature`` may be as
@@ -89,6 +153,8 @@ def _conditioned(conditions: Conditions | None, given: dict[str, Any]) -> Condit
 
 
 def _grammar(kind: Literal["regex", "grammar", "json_schema"], source: object) -> TextGrammar:
+    from seqgen.sampling.text_grammar import TextGrammar
+
     if kind == "json_schema" and isinstance(source, dict):
         source = json.dumps(source)
     if not isinstance(source, str):
