@@ -38,5 +38,10 @@ class Subcommands(TyperGroup):
 
 
 def _flowing(text: str | None) -> str | None:
-    """A text without the line breaks of its source, but for those between paragraphs."""
-    return text and "\n\n".join(" ".join(each.split()) for each in text.split("\n\n"))
+    """A text without the line breaks of its source; paragraphs that are indented stay."""
+    if not text:
+        return text
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        each if each.startswith(" ") else " ".join(each.split()) for each in paragraphs
+    )
