@@ -158,6 +158,21 @@ def test_stdin_is_a_prompt_when_asked_for_and_a_pipe_where_nothing_else_is(folde
     assert not without.stdout.startswith(opening)
 
 
+def test_what_it_wrote_with_its_stamp_is_a_prompt_and_a_tune_to_fill(folder: Path) -> None:
+    stamp = b'%%seqgen 0123456789abcdef 1 0 {"max_tokens":60}\n'
+    (folder / "drawn.abc").write_bytes(stamp + TUNE.encode())
+    from_file = sample("-f", "drawn.abc", *SMALL, cwd=folder)
+    assert from_file.returncode == 0, from_file.stderr
+    assert from_file.stdout == sample("-p", TUNE, *SMALL, cwd=folder).stdout
+    assert sample("-", *SMALL, cwd=folder, stdin=stamp + TUNE.encode()).stdout == from_file.stdout
+    (folder / "open.abc").write_bytes(stamp + b"X:1\nT:x\nM:2/4\nL:1/8\nK:G\nG4|?|G4|]\n")
+    filled = sample("--infill", "open.abc", "--no-stamp", cwd=folder)
+    assert filled.returncode == 0, filled.stderr
+    assert filled.stdout.startswith(b"X:1\nT:x\n")
+    refused = sample("-p", "X:1\nK:G\n", cwd=folder)
+    assert refused.stderr.startswith(b"seqgen: line 2:1: the prompt is no valid tune")
+
+
 def test_several_samples_are_apart_and_each_its_own(folder: Path) -> None:
     done = sample("-n", "3", "-p", "X:1\n", *SMALL, cwd=folder)
     parts = done.stdout.decode().split("X:1\n")[1:]
