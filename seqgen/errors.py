@@ -63,11 +63,10 @@ class InputError(SeqgenError):
         place = ""
         if path is not None:
             place = "<stdin>" if str(path) == "-" else str(path)
-        elif line is not None:
-            place = "line"
-        for number in (line, column if line is not None else None):
-            if number is not None:
-                place += f":{number}"
+        if line is not None:
+            place = f"{place}:{line}" if place else f"line {line}"
+            if column is not None:
+                place += f":{column}"
         super().__init__(f"{place}: {message}" if place else message)
 
 

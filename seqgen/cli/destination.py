@@ -55,7 +55,7 @@ def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> D
     # A trailing slash means a folder, which may be still to be made; Path forgets it.
     folder = path is not None and ((output or "").endswith(os.sep) or path.is_dir())
     if form is None and not folder:
-        form = _form_by_name(path) if path else _form_of_stdout(possible)
+        form = _form_by_name(path, possible) if path else _form_of_stdout(possible)
     if form is None and kind == "midi" and path is None and sys.stdout.isatty():
         return Destination(None, SUMMARY)
     form = form or possible[0]
@@ -75,13 +75,16 @@ def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> D
     return Destination(path, form, folder, streams=path is None and native)
 
 
-def _form_by_name(path: Path) -> str:
-    if path.suffix.lower() not in FORMS:
+def _form_by_name(path: Path, possible: tuple[str, ...]) -> str:
+    form = FORMS.get(path.suffix.lower())
+    if form is None and len(possible) == 1:
+        return possible[0]  # the name need not tell: poem.md
+    if form is None:
         raise UsageError(
             f"{path}: can't tell the form from '{path.suffix}'; use one of "
             f"{', '.join(FORMS)}, or --format"
         )
-    return FORMS[path.suffix.lower()]
+    return form
 
 
 def _form_of_stdout(possible: tuple[str, ...]) -> str | None:
@@ -89,9 +92,7 @@ def _form_of_stdout(possible: tuple[str, ...]) -> str | None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return None
     by_name = FORMS.get(Path(_name_of(descriptor)).suffix.lower())
-    if by_name in possible:
-        return by_name
-    return "mid" if "mid" in possible else None
+    return by_name or ("mid" if "mid" in possible else None)
 
 
 def _name_of(descriptor: int) -> str:

@@ -183,7 +183,7 @@ def duration(seconds: float) -> str:
 
 def _introduce(event: Started, finish: float) -> str:
     model, config = event.model, event.config
-    heads = f"{model.heads} heads, " if model.heads else ""
+    heads = f"{model.heads} head{'s' * (model.heads != 1)}, " if model.heads else ""
     batches = f"{config.accumulate} batches of " if config.accumulate > 1 else ""
     how = "compiled by XLA" if config.compute == "xla" else "in plain operations"
     go_on = f", going on after step {event.step}" if event.step else ""

@@ -13,7 +13,10 @@ __all__ = ["Command", "Subcommands"]
 
 
 class Command(TyperCommand):
-    """One command."""
+    """One command; the lines of its help are as long as the terminal is wide."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options | {"help": _flowing(options.get("help"))})
 
     def get_params(self, ctx: Any) -> list[Any]:
         return [read_plainly(each) for each in super().get_params(ctx)]
@@ -32,3 +35,13 @@ class Subcommands(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         load_pages()
         super().format_help(ctx, formatter)
+
+
+def _flowing(text: str | None) -> str | None:
+    """A text without the line breaks of its source; paragraphs that are indented stay."""
+    if not text:
+        return text
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        each if each.startswith(" ") else " ".join(each.split()) for each in paragraphs
+    )

@@ -7,6 +7,7 @@ which takes as long as all the rest of ``seqgen --help``.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -27,10 +28,26 @@ def load_pages() -> Any:
         for name, kind in absent.items():
             sys.modules[name] = ModuleType(name)
             setattr(sys.modules[name], kind, _deferred(name, kind))
-        return import_module("typer.rich_utils")
+        pages = import_module("typer.rich_utils")
     finally:
         for name in absent:
             del sys.modules[name]
+    for name in ("highlighter", "negative_highlighter"):
+        if not isinstance(getattr(pages, name), _Folding):
+            setattr(pages, name, _Folding(getattr(pages, name)))
+    return pages
+
+
+class _Folding:
+    """Colours the name of an option, which a narrow terminal is not to cut short."""
+
+    def __init__(self, highlighter: Callable[[Any], Any]) -> None:
+        self._highlighter = highlighter
+
+    def __call__(self, name: Any) -> Any:
+        text = self._highlighter(name)
+        text.overflow = "fold"
+        return text
 
 
 class _Deferred(type):

@@ -188,7 +188,7 @@ def sample(
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.asked import refuse_copies, require_together, temperatures
     from seqgen.sampling.explanation import Explanation
-    from seqgen.sampling.recipe import Recipe
+    from seqgen.sampling.recipe import Recipe, unstamped
 
     told, many = jsonl or as_json, lines or jsonl
     require_plain(
@@ -213,7 +213,11 @@ def sample(
         prompted=bool(text) or not echo,
         limited=limited,
     )
-    gaps = None if infill is None else (read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill)
+    gaps = (
+        None
+        if infill is None
+        else (unstamped(read_text(infill, max_bytes=MAX_PROMPT_BYTES)), infill)
+    )
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
     options: dict[str, Any] = {
         "logit_bias": biases(logit_bias),
@@ -253,7 +257,7 @@ def sample(
     explanation = Explanation() if explain else None
     recipe = Recipe(
         sampling(kind, **options),
-        text,
+        unstamped(text) if kind == "abc" else text,
         None if unconstrained else conditions,
         gaps,
         text_grammar(regex, grammar, json_schema),
@@ -262,7 +266,7 @@ def sample(
     )
     sampler = recipe.sampler(opened.saved, seed, explanation.add if explanation else None)
     refuse_copies(sampler, novel, max_shared, against)
-    name_unknown(opened.saved, text)
+    name_unknown(opened.saved, recipe.prompt)
     line = "seed {0}" + KEEP * (target.form == destination.SUMMARY)
     sampler.begun = cache(partial(remark, line.format(seed)))
     numbers = range(first, first + num_samples)

@@ -90,7 +90,7 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
 
     card = saved.card
     model, recipe, metrics, corpus = card.model, card.recipe, card.metrics, card.corpus
-    heads = f", {model.heads} heads" if model.heads else ""
+    heads = f", {model.heads} head{'s' * (model.heads != 1)}" if model.heads else ""
     shape = f"{model.arch}, {model.layers} x {model.hidden}{heads}, window {model.context}"
     shape += f", convolutions of {model.convolution}" if model.convolution else ""
     shape += ", tied embeddings" if model.tie_embeddings else ""
@@ -111,8 +111,9 @@ def _rows(saved: Checkpoint) -> list[tuple[str, str]]:
     options += f"computed by {recipe.get('compute', 'plain')} {recipe.get('precision')}"
     if recipe.get("augment"):
         options += ", tunes in other keys too"
+    documents = corpus.get("documents")
     learnt = (
-        f"{corpus.get('name')}: {corpus.get('documents')} documents, "
+        f"{corpus.get('name')}: {documents} document{'s' * (documents != 1)}, "
         f"{corpus.get('characters')} {'events' if card.kind == 'midi' else 'characters'}"
     )
     if stripped := stripped_by(corpus):

@@ -24,10 +24,15 @@ def spelled(name: str, characters: Counter[str]) -> str:
     """
     most = characters.most_common(SHOWN)
     each = ", ".join(f"{_visible(character)} ({count:,})" for character, count in most)
-    rest = len(characters) - len(most)
+    total, rest = characters.total(), len(characters) - len(most)
+    others = f" and {rest} other{'s' * (rest != 1)}" if rest else ""
+    if total == 1:
+        does, what = "counts", "it is spelled in"
+    else:
+        does, what = "count", "they are spelled in"
     return (
-        f"{characters.total():,} characters that {name} has not learnt count as the half bytes "
-        f"they are spelled in: {each}" + (f" and {rest} others" if rest else "")
+        f"{total:,} character{'s' * (total != 1)} that {name} has not learnt {does} as the half "
+        f"bytes {what}: {each}{others}"
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seqgen.sampling.infill import Gaps
     from seqgen.sampling.text_grammar import TextGrammar
 
-__all__ = ["Recipe", "Stamp", "changed", "fingerprint", "stamps"]
+__all__ = ["Recipe", "Stamp", "changed", "fingerprint", "stamps", "unstamped"]
 
 _MARK = "%%seqgen"
 _DIGITS = 16  # of a model's digest
@@ -151,6 +151,11 @@ class Stamp:
         # Printable ASCII on one line, whatever a prompt holds.
         options = json.dumps(self.options, separators=(",", ":"))
         return f"{_MARK} {self.model} {self.seed} {self.number} {options}"
+
+
+def unstamped(text: str) -> str:
+    """A tune without the stamp that may stand before it, which is no part of it."""
+    return re.sub(rf"\A(?:{_MARK} [^\n]*\n)+", "", text)
 
 
 def stamps(data: bytes) -> Iterator[Stamp]:

@@ -23,7 +23,7 @@ By = Literal["line", "tune", "file"]
 Observer = Callable[[str, int, Surprise], None]
 
 MAX_LINE = 1 << 22  # characters
-BLOCK = 1 << 16  # characters of a text that are read at once
+BLOCK = 1 << 16  # characters of a text that are looked at together, before an answer comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Judge:
         if self.kind == "midi":
             yield [self._midi(path)]
             return
-        pieces = stream_text(path, encoding=encoding)
+        pieces = _parts(stream_text(path, encoding=encoding))
         if self.by == "line":
             yield from self._lines(path, pieces)
         elif self.kind == "text":
@@ -214,3 +214,10 @@ class Judge:
             tokens = tuple(len(each.ids) for each in under)
             verdicts.append(Verdict(path, line, name, len(text) + closed, nats, tokens))
         return verdicts
+
+
+def _parts(pieces: Iterator[str]) -> Iterator[str]:
+    """The same text; no piece of it is longer than BLOCK, and none waits for another."""
+    for piece in pieces:
+        for start in range(0, len(piece), BLOCK):
+            yield piece[start : start + BLOCK]

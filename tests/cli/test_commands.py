@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,19 @@ def test_pages_in_markdown_are_drawn() -> None:
         """
 
     assert " • a list" in page(get_command(own))
+
+
+def test_help_fills_the_terminal_and_cuts_no_option_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = get_command(app).commands["sample"]  # type: ignore[attr-defined]
+    for columns in (40, 60, 80):
+        monkeypatch.setenv("COLUMNS", f"{columns}")
+        lines = page(sample).splitlines()
+        assert max(map(len, lines)) == columns
+        begun = next(at for at, line in enumerate(lines) if line.startswith(" Redirected"))
+        paragraph = lines[begun : lines.index("".ljust(columns), begun)]
+        for line, following in pairwise(paragraph):
+            # The next word would not have had room, but for a blank on either side.
+            assert len(f"{line.rstrip()} {following.split()[0]}") > columns - 1
+        named = [line.split()[1] for line in lines if line.startswith("│ --")]
+        assert len(named) > 40
+        assert not any("…" in name for name in named)

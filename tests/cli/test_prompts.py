@@ -385,6 +385,9 @@ def test_characters_that_the_model_has_not_learnt_are_named(folder: Path) -> Non
     assert "\u00e9 (2), j (1), \u00e0 (1)" in first
     assert "U+200B (1)" in first
     assert second == "seed 1"
+    done = sample("-m", "prose", "-p", "\u00e9", "--seed", "1", cwd=folder)
+    singular = "1 character that prose has not learnt counts as the half bytes it is spelled in"
+    assert f"{singular}: \u00e9 (1)" in done.stderr.decode()
 
 
 def test_the_seed_is_said_when_drawing_begins(folder: Path) -> None:

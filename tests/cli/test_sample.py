@@ -84,6 +84,23 @@ def test_a_redirection_is_known_by_its_name(folder: Path) -> None:
     assert not redirect(folder, "prose.out", "-m", "prose").startswith(b"MThd")
 
 
+def test_text_goes_to_files_of_any_name_but_those_of_music(folder: Path) -> None:
+    done = sample("-m", "prose", *SMALL, "-o", "poem.md", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "poem.md").read_bytes() == redirect(folder, "poem", "-m", "prose")
+    with (folder / "poem.mid").open("wb") as out:
+        refused = subprocess.run(
+            [*COMMAND, "-m", "prose", *SMALL],
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert refused.returncode == 2
+    assert b"this model writes text, not mid" in refused.stderr
+    assert not (folder / "poem.mid").read_bytes()
+
+
 def test_a_pipe_gets_text(folder: Path) -> None:
     done = sample("-p", TUNE, *SMALL, cwd=folder)
     assert done.stdout.startswith(TUNE.encode())
@@ -139,6 +156,21 @@ def test_stdin_is_a_prompt_when_asked_for_and_a_pipe_where_nothing_else_is(folde
         without = subprocess.run(command, cwd=folder, stdin=file, capture_output=True, check=True)
         assert file.read() == opening
     assert not without.stdout.startswith(opening)
+
+
+def test_what_it_wrote_with_its_stamp_is_a_prompt_and_a_tune_to_fill(folder: Path) -> None:
+    stamp = b'%%seqgen 0123456789abcdef 1 0 {"max_tokens":60}\n'
+    (folder / "drawn.abc").write_bytes(stamp + TUNE.encode())
+    from_file = sample("-f", "drawn.abc", *SMALL, cwd=folder)
+    assert from_file.returncode == 0, from_file.stderr
+    assert from_file.stdout == sample("-p", TUNE, *SMALL, cwd=folder).stdout
+    assert sample("-", *SMALL, cwd=folder, stdin=stamp + TUNE.encode()).stdout == from_file.stdout
+    (folder / "open.abc").write_bytes(stamp + b"X:1\nT:x\nM:2/4\nL:1/8\nK:G\nG4|?|G4|]\n")
+    filled = sample("--infill", "open.abc", "--no-stamp", cwd=folder)
+    assert filled.returncode == 0, filled.stderr
+    assert filled.stdout.startswith(b"X:1\nT:x\n")
+    refused = sample("-p", "X:1\nK:G\n", cwd=folder)
+    assert refused.stderr.startswith(b"seqgen: line 2:1: the prompt is no valid tune")
 
 
 def test_several_samples_are_apart_and_each_its_own(folder: Path) -> None:

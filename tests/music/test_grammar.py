@@ -204,6 +204,26 @@ def test_a_drawn_tune_goes_on_to_notes(idle: str) -> None:
     assert Grammar().fault(begun[:stopped] + rest) is None
 
 
+@pytest.mark.parametrize(
+    "key", ["Ador", "A dorian", "F#m", "Bb", "F# minor", "C# locrian", "HP", "none", "D phr ^f"]
+)
+def test_keys_as_musicians_spell_them(key: str) -> None:
+    grammar = Grammar(Conditions(key=key), plain=True)
+    assert grammar.fault(f"X:1\nT:a\nK:{key}\nG", whole=False) is None
+
+
+def test_a_rhythm_comes_before_the_lines_that_the_music_follows() -> None:
+    conditions = Conditions(rhythm="jig", meter="6/8")
+    grammar = Grammar(conditions, plain=True)
+    title = grammar.read(grammar.start(), "X:1\nT:a\n")
+    assert title is not None
+    assert [each for each in "ABCFHKLMNORSTWZ" if grammar.advance(title, each)] == ["R"]
+    assert grammar.fault("X:1\nT:a\nR:jig\nM:6/8\nL:1/8\nK:G\nG6||") is None
+    # Elsewhere it may stand in a prompt.
+    begun = "X:1\nT:a\nM:6/8\nL:1/8\nR:jig\nK:G\nG6||"
+    assert Grammar(conditions).fault(begun) is None
+
+
 @pytest.mark.parametrize("field", ["X:1 ", "M:2/4 ", "L:1/8 ", "Q:1/4=99 ", "K:C ", "K:C major "])
 def test_no_value_of_a_drawn_header_is_followed_by_a_space(field: str) -> None:
     lines = {"X": "X:1", "T": "T:a", "M": "M:2/4", "L": "L:1/8", "Q": "Q:1/4=99", "K": "K:C"}
@@ -271,10 +291,15 @@ def test_a_range() -> None:
     [
         {"meter": "x"}, {"key": "J"}, {"unit": "0"}, {"form": "ABA"}, {"form": "AAA"},
         {"bars": 9, "form": "AABB"}, {"title": "a\nb"}, {"bars": -1},
+        {"key": "a dorian"}, {"key": "A-minor"}, {"key": "Amaj7"}, {"key": "G clef=bass"},
+        {"key": "bass"}, {"key": "A5"},
+        # A dead end in the middle of the tune, since no length fills what is left of a bar.
+        {"meter": "6/9"}, {"meter": "4/128"}, {"meter": "1024/1"}, {"unit": "3/8"}, {"unit": "1/3"},
+        {"unit": "2"}, {"unit": "1/128"},
     ],
 )  # fmt: skip
 def test_conditions_that_can_not_hold_say_so(wrong: dict[str, object]) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=f"--{next(iter(wrong))}"):
         Conditions(**wrong)  # type: ignore[arg-type]
 
 
@@ -324,6 +349,29 @@ def test_behind_the_last_bar_asked_for_no_blank_waits_for_music() -> None:
     assert state is not None
     assert grammar.is_final(state)
     assert grammar.advance(state, " ") is None
+
+
+@pytest.mark.parametrize(
+    "conditions", [Conditions(bars=2), Conditions(form="A", bars=2), Conditions(form="AA", bars=2)]
+)
+def test_behind_the_last_bar_asked_for_nothing_is_drawn_but_the_end(conditions: Conditions) -> None:
+    grammar = Grammar(conditions, plain=True)
+    end = ":|" if conditions.form == "AA" else "||"
+    begun = f"X:1\nT:a\nM:C\nL:1/8\nK:C\nG8|G8{end}"
+    for text in ("", "!\n"):
+        state = grammar.read(grammar.start(), begun + text)
+        assert state is not None
+        assert grammar.is_final(state)
+        for more in ('"^a"', "!turn!", "\n|", "\n||", "\nG8|]"):
+            assert grammar.read(state, more.lstrip() if text else more) is None
+
+
+@pytest.mark.parametrize("mark", ['"^a"', "!turn!"])
+def test_a_drawn_tune_does_not_end_with_a_mark_of_nothing(mark: str) -> None:
+    text = f"X:1\nT:a\nM:C\nL:1/8\nK:C\nG8|]\n{mark}"
+    assert Grammar().fault(text) is None
+    assert Grammar(plain=True).fault(text) == len(text)
+    assert Grammar(plain=True).fault(f"{text}G8|]") is None
 
 
 def test_a_tune_does_not_end_in_the_middle_of_a_decoration() -> None:

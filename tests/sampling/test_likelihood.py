@@ -118,6 +118,24 @@ def test_lines_tunes_and_files(make_model: MakeModel, tmp_path: Path) -> None:
     assert lines[4].nats[0] == pytest.approx(slowly(saved, "X:1\n", closed=False), abs=1e-4)
 
 
+@pytest.mark.parametrize("by", ["line", "tune"])
+def test_the_first_answers_come_before_all_is_looked_at(
+    by: By, make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = checkpoint.load(make_model())
+    path = tmp_path / "tunes.abc"
+    path.write_text(f"{TUNES}\n" * 20)
+    whole = judged([saved], path, by)
+    monkeypatch.setattr(scoring, "BLOCK", 300)
+    parts = list(Judge([Scorer(saved)], by).judge(str(path)))
+    assert len(parts) > 5
+    found = [each for part in parts for each in part]
+    assert [(each.line, each.text, each.units) for each in found] == [
+        (each.line, each.text, each.units) for each in whole
+    ]
+    assert [each.nats[0] for each in found] == pytest.approx([each.nats[0] for each in whole])
+
+
 def test_the_likelier_model(make_model: MakeModel, tmp_path: Path) -> None:
     saved = [
         checkpoint.load(make_model(name=f"m{seed}", seed=seed, scheme=scheme))

@@ -236,6 +236,8 @@ class BarRules:
         if ends and not opens and music.line == "thin" and text in ("|]", "||"):
             after = music._replace(place="gap", text="", first=True)
             return self._mark(after, True, False, False, 0, False)
+        if self._plain and not self.may_begin(music):
+            return None
         if text in ("|", "||") and music.line in ("thin", "edge", "close"):
             # Where a line begins with the bar line that ended the one before.
             return music._replace(place="gap", text="", line="begun")

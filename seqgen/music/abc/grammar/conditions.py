@@ -21,6 +21,8 @@ WHOLE_RANGE = (0, 127)
 
 _DEFAULT_SECTION = 8
 _MAX_BARS = 1024
+_UNITS = frozenset((1, 2, 4, 8, 16, 32, 64))
+_LONGEST_BAR = 32
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ class Conditions:
 
     def __post_init__(self) -> None:
         for name, value, read in (
-            ("meter", self.meter, parse_meter),
-            ("key", self.key, parse_key),
-            ("unit-length", self.unit, parse_unit),
+            ("meter", self.meter, _require_meter),
+            ("key", self.key, _require_key),
+            ("unit-length", self.unit, _require_unit),
         ):
             try:
                 if value:
@@ -93,6 +95,34 @@ class Conditions:
         if self.form:
             return self.bars // len(self.sections) if self.bars else _DEFAULT_SECTION
         return self.bars or -1
+
+
+def _require_meter(value: str) -> None:
+    meter = parse_meter(value)
+    if meter.unit not in _UNITS or (meter.duration or 0) > _LONGEST_BAR:
+        raise ValueError(
+            f"no tune is drawn in {value}; the lower number is 1, 2, 4, 8, 16, 32 or 64, and a bar "
+            f"{_LONGEST_BAR} whole notes at most"
+        )
+
+
+def _require_unit(value: str) -> None:
+    unit = parse_unit(value)
+    if unit.numerator != 1 or unit.denominator not in _UNITS:
+        raise ValueError(f"no tune is drawn in {value}; it is 1/1, 1/2, 1/4 and so on to 1/64")
+
+
+def _require_key(value: str) -> None:
+    """A key and nothing else: of what stands in a file, the parser passes over what it misses."""
+    try:
+        key, clef, unknown = parse_key(value)
+    except ValueError:
+        key, clef, unknown = None, None, ()
+    if key is None or clef is not None or unknown:
+        raise ValueError(
+            f"'{value}' is no key; expected a capital A to G, # or b, and a mode such as major, "
+            "minor, dor or mix, as in G, Bb, F#m or 'A dorian'"
+        )
 
 
 def parse_range(text: str) -> tuple[int, int]:

@@ -276,6 +276,9 @@ def _begin_line(
         return header._replace(place="percent")
     elif seen == "X":
         allowed = character == "T"
+    elif plain and "R" in forced and "R" not in seen:
+        # Early, so that a model that has not learnt R: has the lines it knows before the music.
+        allowed = character == "R"
     elif character == "K":
         allowed = all(field in seen for field in forced if field != "K")
     elif character in "MLQ" or character in forced:

@@ -140,7 +140,7 @@ class MusicRules(EventRules, TextRules):
             usable = music.due or self.bars.may_begin(music)
             return music._replace(place="indent") if usable else None
         if character == "!":
-            if self._plain and (music.tied or music.due):
+            if self._plain and (music.tied or not self.bars.may_begin(music)):
                 return None
             return music._replace(place="bang", text="", field="!", written=0)
         return self._gap(music, character)
@@ -225,12 +225,13 @@ class MusicRules(EventRules, TextRules):
                 return None
             return music._replace(place="bracket", text="", written=0)
         if character == '"':
-            if self._plain and music.tied:
+            if self._plain and (music.tied or not self.bars.may_begin(music)):
                 return None
             return music._replace(place="quote", text="", written=0)
         if character == "!":
             # A line's end only, where no decoration may come.
-            if self._plain and (music.tied or music.due) and not self._may_end_line(music):
+            usable = not self._plain or (not music.tied and self.bars.may_begin(music))
+            if not usable and not self._may_end_line(music):
                 return None
             return music._replace(place="bang", text="", written=0)
         if character == "y" and not self._plain:

@@ -56,7 +56,7 @@ class TextRules(Lexemes):
         text = music.text
         if character == '"':
             if text[:1] in _PLACINGS and text:
-                return music._replace(place="gap", text="", after=min(music.after, 1))
+                return self._marked(music._replace(place="gap", text=""))
             if not self.quoted.fullmatch(text):
                 # "Treat chord symbols quite liberally" (4.18): words in quotes are common.
                 return None if self._plain else music._replace(place="gap", text="")
@@ -90,12 +90,16 @@ class TextRules(Lexemes):
             return self._line_end(music._replace(place="line end"), character)
         if character == "!":
             if text in self._decorations:
-                return music._replace(place="gap", text="", field="", after=min(music.after, 1))
+                return self._marked(music._replace(place="gap", text="", field=""))
             return None
-        if self._plain and (music.tied or music.due):
+        if self._plain and (music.tied or not self.bars.may_begin(music)):
             return None
         text += character
         return music._replace(text=text) if text in self._decoration_starts else None
+
+    def _marked(self, music: Music) -> Music:
+        """The place after a mark; what is drawn does not end with one, which would mark nothing."""
+        return music._replace(after=min(music.after, 1), closed=music.closed and not self._plain)
 
     # -- ends of lines and comments
 
