@@ -205,7 +205,8 @@ def _undecodable(
         return InputError("is a binary file, not text", path=path)
     return InputError(
         f"byte {at} (0x{bad:02x}) is not {encoding.upper()}; "
-        "if the file is in another encoding, name it with --encoding, such as latin-1",
+        "if it is in another encoding, name that with --encoding, such as latin-1, or convert it, "
+        "as in: iconv -f latin-1 -t utf-8",
         path=path,
         line=line,
     )

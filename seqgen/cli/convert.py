@@ -8,6 +8,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,6 +93,8 @@ def convert(
     sound = Sound(chords, exact_swing, soundfont)
     count = _Count()
     found = _tunes(sources, encoding, tune, count)
+    if transpose:  # a stamp says how to draw the tune as it was
+        found = ((number, _unstamped(each)) for number, each in found)
     chosen = ((number, transposed(each, transpose)) for number, each in found)
     if to_folder:
         for number, each in chosen:
@@ -116,6 +119,11 @@ def convert(
             _write(None if target == STDIN else Path(target), b"\n".join(parts), force)
     if count.failed:
         raise SeqgenError(f"{count.failed} of {count.tunes} tunes could not be converted")
+
+
+def _unstamped(tune: Tune) -> Tune:
+    kept = (each for each in tune.directives if not each.text.startswith("seqgen "))
+    return replace(tune, directives=tuple(kept))
 
 
 def _convert_model(sources: list[str], target: Path, storage: Storage, *, force: bool) -> None:

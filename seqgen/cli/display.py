@@ -154,11 +154,14 @@ class LinesDisplay(Display):
     def evaluated(self, event: Evaluated) -> None:
         """A line for the validation part's score, and one if the end moves away."""
         mark = " *" if event.improved else ""
-        self.line(
-            f"step {event.step:,}  loss {self.loss_bits:.3f}"
-            f"  validation {event.score.bits_per_unit:.3f} bits/{event.score.unit}{mark}"
-            f"  {self.tokens_per_second:,.0f} tokens/s"
-        )
+        score = f"validation {event.score.bits_per_unit:.3f} bits/{event.score.unit}{mark}"
+        if self.updates:
+            self.line(
+                f"step {event.step:,}  loss {self.loss_bits:.3f}  {score}"
+                f"  {self.tokens_per_second:,.0f} tokens/s"
+            )
+        else:  # a finished model, before it learns more
+            self.line(f"step {event.step:,}  {score}")
         late = self.finish - self.promised
         if late > self._allowed:
             self._allowed = 2 * late  # not told again before it is twice as late

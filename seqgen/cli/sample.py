@@ -275,7 +275,7 @@ def sample(
     elif told:
         writing.draw_json(sampler, numbers, recipe, logprobs, jsonl=jsonl, stamped=stamp)
     else:
-        stamped = writing.stamps(sampler, recipe, target) if stamp else writing.unstamped
+        stamped = writing.stamps(sampler, recipe, target) if stamp else writing.without_stamp
         writing.draw(sampler, numbers, target, stamped, port=port, force=force)
     if novel:
         detail(f"{len(sampler.attempts):,} samples were drawn again, since they copied the corpus")

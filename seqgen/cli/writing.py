@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from seqgen.sampling.recipe import Recipe
     from seqgen.sampling.sampler import Sampler
 
-__all__ = ["choose_target", "draw", "draw_json", "form_beside", "payloads", "stamps", "unstamped"]
+__all__ = [
+    "choose_target",
+    "draw",
+    "draw_json",
+    "form_beside",
+    "payloads",
+    "stamps",
+    "without_stamp",
+]
 
 NATIVE = {"abc": "abc", "text": "txt", "midi": "txt"}  # what each kind of model writes by itself
 FEW = 9
@@ -74,7 +82,7 @@ def draw_json(
 def stamps(sampler: Sampler, recipe: Recipe, target: Destination) -> Stamped:
     """What stands in the sample of a number to say where it comes from, if there is room."""
     if target.form not in STAMPED:
-        return unstamped
+        return without_stamp
     from seqgen.sampling.recipe import Stamp, fingerprint
 
     model, options = fingerprint(sampler.saved), recipe.to_json()
@@ -90,7 +98,7 @@ def stamps(sampler: Sampler, recipe: Recipe, target: Destination) -> Stamped:
     return stamped
 
 
-def unstamped(_number: int) -> str:
+def without_stamp(_number: int) -> str:
     """Nothing stands there."""
     return ""
 

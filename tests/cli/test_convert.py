@@ -86,6 +86,15 @@ def test_from_stdin_to_stdout() -> None:
     assert result.exit_code == 0
 
 
+def test_a_stamp_stays_with_the_tune_that_it_draws() -> None:
+    stamp = '%%seqgen 0123456789abcdef 7 0 {"min_p":0.05}'
+    Path("drawn.abc").write_text(f"{stamp}\n{GOOD}")
+    assert stamp in run("convert", "drawn.abc", "-", "--to", "abc").stdout
+    moved = run("convert", "--transpose", "2", "drawn.abc", "-", "--to", "abc").stdout
+    assert "K:E\n" in moved
+    assert "%%seqgen" not in moved
+
+
 def test_accompaniment_and_swing_are_heard() -> None:
     Path("chords.abc").write_text(GOOD.replace("ABcd", '"D"ABcd'))
     assert run("convert", "--chords", "--swing", "2", "chords.abc", "c.mid").exit_code == 0
