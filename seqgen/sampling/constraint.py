@@ -111,12 +111,12 @@ class Constraint:
         longest = max(map(len, tokenizer.pieces), default=1)
         # One token can add at most this much to what is needed to finish.
         self._margin = 64 + 16 * longest
-        self._hurry = MOST_IDLE - longest  # before that, no token can meet that bound
         # No state is farther from an end than this, but for bars and values that were asked for.
         sections = max(1, len(conditions.sections))
         asked = 64 * sections * max(0, conditions.section_bars)
         self._farthest = _FARTHEST + asked + sum(map(len, self.grammar.forced.values()))
-        self._masks: dict[object, tuple[BoolArray, FloatArray]] = {}
+        # With the most idle characters for which each holds.
+        self._masks: dict[object, tuple[int, BoolArray, FloatArray]] = {}
         self._places: dict[State, Place] = {}
         self._generation = 0
         self._most_masks = max(256, _MASK_BYTES // (5 * tokenizer.size))
@@ -184,21 +184,30 @@ class Constraint:
     def _mask(self, state: State) -> tuple[BoolArray, FloatArray]:
         tokens: list[int] = []
         self._walk(self._odd, state, tokens)
-        key = self._key(state), tuple(tokens)
+        idle = state.idle if isinstance(state, Music) else 0
+        busy = state._replace(idle=0) if isinstance(state, Music) and idle else state
+        key: object = (self._key(busy), tuple(tokens))
         found = self._masks.get(key)
+        if found is None or idle > found[0]:
+            found = self._masks.get((key, idle))
         if found is None:
             if len(self._masks) >= self._most_masks:
                 self._forget()
-            self._walk(self._root, state, tokens)
+            most = self._walk(self._root, state, tokens)
             if self.grammar.takes_text(state):
                 tokens += self._plain_tokens
             else:
-                self._walk(self._plain, state, tokens)
+                most = max(most, self._walk(self._plain, state, tokens))
             mask = np.zeros(self._tokenizer.size, np.bool_)
             mask[tokens] = True
             mask[BOUNDARY] = self.grammar.is_final(state)
-            found = self._masks[key] = mask, np.where(mask, np.float32(0), np.float32(-np.inf))
-        return found
+            forbidden = np.where(mask, np.float32(0), np.float32(-np.inf))
+            if most < MOST_IDLE:
+                # It did not count: nor does it while the most that a token meets stays below.
+                found = self._masks[key] = idle + MOST_IDLE - 1 - most, mask, forbidden
+            else:
+                found = self._masks[key, idle] = idle, mask, forbidden
+        return found[1:]
 
     def place(self, state: State) -> Place:
         """The place of a state."""
@@ -225,12 +234,14 @@ class Constraint:
                 place.after[token] = after
         return after
 
-    def _walk(self, node: _Node, state: State, tokens: list[int]) -> None:
-        """Adds the tokens below a node that may come."""
+    def _walk(self, node: _Node, state: State, tokens: list[int]) -> int:
+        """Adds the tokens below a node that may come; the most idle characters met on the way."""
         # No recursion: a stranger's model may have a token of any length.
-        ways = [(node, state)]
+        ways, most = [(node, state)], 0
         while ways:
             node, state = ways.pop()
+            if isinstance(state, Music) and state.idle > most:
+                most = state.idle
             for character, child in node.children.items():
                 after = self.grammar.advance(state, character)
                 if after is not None:
@@ -238,6 +249,7 @@ class Constraint:
                         tokens.append(child.token)
                     if child.children:
                         ways.append((child, after))
+        return most
 
     def advance(self, state: State, token: int) -> State:
         """The state after a token that is allowed."""
@@ -270,7 +282,6 @@ class Constraint:
         kept = state._replace(
             setting=state.setting._replace(key=()), text=text, last=(), alters=(),
             pickup=short + 2 * shifted, symbols=state.symbols and state.first,
-            idle=max(0, state.idle - self._hurry),
         )  # fmt: skip
         if not line:
             # What decides about bar lines only.

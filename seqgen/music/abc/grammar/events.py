@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from seqgen.music.abc.grammar.lexemes import ACCIDENTALS, DIGITS, NOTES, Lexemes
-from seqgen.music.abc.grammar.notes import MAX_CHORD, fill_tuplet, unmet
+from seqgen.music.abc.grammar.bars import BarRules
+from seqgen.music.abc.grammar.lexemes import ACCIDENTALS, DIGITS, NOTES, Latest, Lexemes
+from seqgen.music.abc.grammar.notes import MAX_CHORD, Notes, fill_tuplet, unmet
 from seqgen.music.abc.grammar.state import Music, Spelling, Tuplet
 from seqgen.music.abc.notation import SHORTHANDS
 from seqgen.music.abc.values import parse_note, parse_tuplet
@@ -19,6 +20,17 @@ MOST_GRACES = 8  # of a drawn tune; of 3,700 groups in real ones the longest has
 
 class EventRules(Lexemes):
     """The rules of what sounds (ABC 2.1, sections 4.1 to 4.4, 4.11 to 4.13, 4.17 and 4.20)."""
+
+    def __init__(
+        self,
+        notes: Notes,
+        bars: BarRules,
+        fixed: frozenset[str],
+        alphabet: frozenset[str] | None,
+        plain: bool,
+    ) -> None:
+        super().__init__(notes, bars, fixed, alphabet, plain)
+        self._begun, self._committed = Latest(self._pitched), Latest(self._commit)
 
     # -- pitches and lengths
 
@@ -73,7 +85,7 @@ class EventRules(Lexemes):
                 return None
             marked = music._replace(text=text + character)
             return marked if self._may_become(marked) else None
-        started = self._pitched(music)
+        started = self._begun(music)
         return self._length(started, character) if started else None
 
     def _pitched(self, music: Music) -> Music | None:
@@ -93,7 +105,7 @@ class EventRules(Lexemes):
         if character in DIGITS or character == "/":
             text = music.text + character
             return music._replace(text=text) if self._length_may_become(music, text) else None
-        done = self._commit(music)
+        done = self._committed(music)
         return self.advance(done, character) if done else None
 
     def _length_may_become(self, music: Music, text: str) -> bool:

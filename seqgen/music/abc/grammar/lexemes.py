@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from seqgen.music.abc.grammar.bars import BarRules
 from seqgen.music.abc.grammar.notes import Notes
 from seqgen.music.abc.grammar.state import Music
 
-__all__ = ["ACCIDENTALS", "DIGITS", "NOTES", "Lexemes"]
+__all__ = ["ACCIDENTALS", "DIGITS", "NOTES", "Latest", "Lexemes"]
 
 NOTES = frozenset("ABCDEFGabcdefg")
 ACCIDENTALS = frozenset("^_=")
 DIGITS = frozenset("0123456789")
+
+
+class Latest:
+    """A function of a place that remembers its latest answer.
+
+    A mask asks how a lexeme ends once for every character that may come after it.
+    """
+
+    def __init__(self, rule: Callable[[Music], Music | None]) -> None:
+        self._rule = rule
+        # One value, so that threads may share it.
+        self._known: tuple[Music | None, Music | None] = (None, None)
+
+    def __call__(self, music: Music) -> Music | None:
+        """What the rule says."""
+        asked, answer = self._known
+        if asked is not music:
+            answer = self._rule(music)
+            self._known = music, answer
+        return answer
 
 
 class Lexemes(ABC):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from seqgen.music.abc.grammar.bars import EXTENSIONS, INVISIBLE, BarRules
 from seqgen.music.abc.grammar.events import EventRules
-from seqgen.music.abc.grammar.lexemes import ACCIDENTALS, DIGITS, NOTES
+from seqgen.music.abc.grammar.lexemes import ACCIDENTALS, DIGITS, NOTES, Latest
 from seqgen.music.abc.grammar.notes import Notes
 from seqgen.music.abc.grammar.state import Music
 from seqgen.music.abc.grammar.texts import TextRules
@@ -47,6 +47,7 @@ class MusicRules(EventRules, TextRules):
         plain: bool,
     ) -> None:
         super().__init__(notes, bars, fixed, alphabet, plain)
+        self._ended = Latest(self.settle)
         # What can't be closed may not be opened.
         self._usable = frozenset(
             opening for opening, closing in zip('({[!"', ')}]!"', strict=True) if self._has(closing)
@@ -300,5 +301,5 @@ class MusicRules(EventRules, TextRules):
             return longer
         if (character in _BAR_MARKS and music.text != INVISIBLE) or character in DIGITS:
             return None  # it would be read as one line
-        done = self.settle(music)
+        done = self._ended(music)
         return self._gap(done, character) if done else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 __all__ = ["Header", "Music", "Setting", "Spelling", "State", "Tuplet"]
 
@@ -62,7 +62,45 @@ class Header(NamedTuple):
     spaced: bool = False
 
 
-class Music(NamedTuple):
+class _Music(NamedTuple):
+    """The fields of ``Music``."""
+
+    setting: Setting
+    place: str = "line"
+    text: str = ""
+    field: str = ""
+    inside: str = ""
+    inner: int = 0
+    spent: int = 0
+    first: bool = True
+    owed: int = 0
+    pickup: int = 0
+    own: bool = False
+    line: str = "start"
+    closed: bool = False
+    music: bool = False
+    opened: bool = False
+    ending: int = 0
+    due: bool = False
+    split: int = 0
+    slurs: int = 0
+    waiting: bool = False
+    after: int = 0
+    last: tuple[Spelling, ...] = ()
+    tied: tuple[Spelling, ...] = ()
+    held: tuple[Spelling, ...] = ()
+    written: int = 0
+    broken: int = 0
+    tuplet: Tuplet | None = None
+    alters: tuple[tuple[str, int], ...] = ()
+    sounded: bool = False
+    symbols: bool = False
+    bars: int = -1
+    part: int = 0
+    idle: int = 0
+
+
+class Music(_Music):
     """A place in the music.
 
     Args:
@@ -99,39 +137,20 @@ class Music(NamedTuple):
         idle: in a tune that is drawn, characters since the last that takes time or is a bar line.
     """
 
-    setting: Setting
-    place: str = "line"
-    text: str = ""
-    field: str = ""
-    inside: str = ""
-    inner: int = 0
-    spent: int = 0
-    first: bool = True
-    owed: int = 0
-    pickup: int = 0
-    own: bool = False
-    line: str = "start"
-    closed: bool = False
-    music: bool = False
-    opened: bool = False
-    ending: int = 0
-    due: bool = False
-    split: int = 0
-    slurs: int = 0
-    waiting: bool = False
-    after: int = 0
-    last: tuple[Spelling, ...] = ()
-    tied: tuple[Spelling, ...] = ()
-    held: tuple[Spelling, ...] = ()
-    written: int = 0
-    broken: int = 0
-    tuplet: Tuplet | None = None
-    alters: tuple[tuple[str, int], ...] = ()
-    sounded: bool = False
-    symbols: bool = False
-    bars: int = -1
-    part: int = 0
-    idle: int = 0
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # who checks types is to see the names of the fields
+
+        def _replace(self, **changes: object) -> Music:
+            # A named tuple's own takes three times as long, and this is where a mask's time goes.
+            values = [*self]
+            for name, value in changes.items():
+                values[_INDEX[name]] = value
+            return _NEW(Music, values)
+
+
+_INDEX = {name: index for index, name in enumerate(Music._fields)}
+_NEW = tuple.__new__
 
 
 State: TypeAlias = Header | Music
