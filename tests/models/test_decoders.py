@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from seqgen.config import Architecture, ModelConfig
 from seqgen.models import decoders
-from seqgen.models.decoders import cache, cores
+from seqgen.models.decoders import cache
 from seqgen.models.parameters import Weights
 from tests.support import ARCHITECTURES, make_weights
 
@@ -184,54 +182,3 @@ def test_a_sequence_takes_anothers_place(
     # What it began from is as it was.
     again = decoder.step(after[1, :1], primed)[0][0]
     assert np.abs(again - alone(np.append(prompt[0], after[1, 0]))).max() < 1e-4
-
-
-@pytest.mark.parametrize("threads", [2, 3, 9])
-def test_threads_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documents of many lengths, which come and go, give the same bits whoever multiplies."""
-    config = ModelConfig("transformer", 20, 2, 16, 16, 2, 40, convolution=2)
-    decoder = decoders.build(config, make_weights(config, 1, spread=0.2))
-    ids = np.random.default_rng(0).integers(0, 20, (100, 7)).astype(np.int32)
-    monkeypatch.setattr(cache, "BLOCK", 8)
-
-    def logits() -> np.ndarray:
-        state, found = decoder.start(7), []
-        for column in ids:
-            each, state = decoder.step(column, state)
-            found.append(each)
-        return np.stack(found)
-
-    alone = logits()
-    monkeypatch.setattr(cache, "_WORTH_SHARING", 0)
-    monkeypatch.setattr(cores, "_cores", lambda: threads)
-    cores._pool.cache_clear()
-    calls: list[tuple[int, int]] = []
-    share_out = cores.share_out
-
-    def watched(work: Callable[[int, int], None], count: int) -> None:
-        def each(begin: int, end: int) -> None:
-            calls.append((begin, end))
-            work(begin, end)
-
-        share_out(each, count)
-
-    monkeypatch.setattr(cache, "share_out", watched)
-    assert np.array_equal(logits(), alone)
-    assert len(calls) > 2 * len(ids)
-    cores._pool.cache_clear()
-
-
-def test_all_is_shared_out_once_and_an_error_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cores, "_cores", lambda: 3)
-    cores._pool.cache_clear()
-    for count in (1, 2, 5, 6, 100):
-        done: list[int] = []
-        cores.share_out(lambda begin, end, done=done: done.extend(range(begin, end)), count)
-        assert sorted(done) == [*range(count)]
-
-    def fail(begin: int, end: int) -> None:
-        raise ValueError(f"{begin} {end}")
-
-    with pytest.raises(ValueError, match=r"^\d \d$"):
-        cores.share_out(fail, 3)
-    cores._pool.cache_clear()

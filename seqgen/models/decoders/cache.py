@@ -14,17 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
-from seqgen.models.decoders.cores import share_out
 from seqgen.models.decoders.decoder import FloatArray
 from seqgen.models.decoders.operations import SAFE_WIDTH
 
 __all__ = ["Cache"]
 
 BLOCK = 64  # positions
-
-# Bytes of a layer's keys. Less stays in the processor's cache from step to step, where one thread
-# has read it in the time that another takes to wake.
-_WORTH_SHARING = 6 << 20
 
 IndexArray = NDArray[np.intp]
 Place = tuple[IndexArray, IndexArray] | tuple[slice, int]  # blocks, and the slot in each
@@ -128,22 +123,15 @@ class Cache:
         found = np.empty((used + 1, heads, width), query.dtype)
         sums = np.empty((used + 1, heads), query.dtype)
 
-        def attend(begin: int, end: int) -> None:
-            part = slice(begin, end)
-            own = query[self._owner[part]] if scattered else query[part]
-            here, seen = scores[part], self._seen[part, None, :size]
-            np.matmul(own[:, :, None], keys[part, :, :size].swapaxes(-1, -2), out=here[:, :, None])
-            if width > SAFE_WIDTH:
-                here -= np.where(seen > 0.0, here, -np.inf).max(-1, keepdims=True)
-                np.minimum(here, 0.0, out=here)
-            np.exp(here, out=here)
-            np.vecdot(here, seen, out=sums[part])
-            np.matmul(here[:, :, None], values[part, :, :size], out=found[part, :, None])
-
-        if scores.nbytes * width >= _WORTH_SHARING:
-            share_out(attend, used)
-        else:
-            attend(0, used)
+        own = query[self._owner[:used]] if scattered else query
+        seen = self._seen[:used, None, :size]
+        np.matmul(own[:, :, None], keys[:used, :, :size].swapaxes(-1, -2), out=scores[:, :, None])
+        if width > SAFE_WIDTH:
+            scores -= np.where(seen > 0.0, scores, -np.inf).max(-1, keepdims=True)
+            np.minimum(scores, 0.0, out=scores)
+        np.exp(scores, out=scores)
+        np.vecdot(scores, seen, out=sums[:used])
+        np.matmul(scores[:, :, None], values[:used, :, :size], out=found[:used, :, None])
         found[-1], sums[-1] = 0.0, 0.0  # what a block finds that is not there
         if scattered:
             found, sums = found[self._blocks].sum(1), sums[self._blocks].sum(1)
