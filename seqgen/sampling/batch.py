@@ -58,7 +58,7 @@ class Batch:
     @property
     def logits(self) -> Logits:
         """Of the next token of each document, (documents, vocabulary)."""
-        return np.asarray(self._logits[self.rows])
+        return self._logits if self.rows is ALL else np.asarray(self._logits[self.rows])
 
     def step(self, tokens: Sequence[int]) -> None:
         """Go on by the next token of each document."""

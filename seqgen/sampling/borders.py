@@ -55,14 +55,14 @@ def most_rounding(logits: NDArray[np.floating]) -> FloatArray:
     Neither the mean nor the standard deviation is above the root of the mean square.
     """
     scale = (_ROUNDING + _OFFSET) ** 2 / logits.shape[-1]
-    return np.asarray(np.sqrt(scale * np.vecdot(logits, logits), dtype=np.float64))
+    # Of numbers one by one, arithmetic costs less than of arrays of a few.
+    return np.array([math.sqrt(scale * square) for square in np.vecdot(logits, logits).tolist()])
 
 
 def rounding(logits: NDArray[np.floating]) -> FloatArray:
     """The error to reckon with in logits, (batch, vocabulary) float32: (batch,)."""
     size = logits.shape[-1]
     errors = []
-    # Of numbers one by one, arithmetic costs less than of arrays of a few.
     sums, squares = np.add.reduce(logits, -1).tolist(), np.vecdot(logits, logits).tolist()
     for total, square in zip(sums, squares, strict=True):
         mean = total / size

@@ -203,18 +203,20 @@ def relative_probabilities(
     temperature(left, value)
     if doubts is not None:
         doubts.begin(logits, left, value)
-    cuts: tuple[tuple[Cut, float, float], ...] = (
-        (top_k, config.top_k, 0),
-        (top_p, config.top_p, 1.0),
-        (min_p, config.min_p, 0.0),
-        (typical_p, config.typical_p, 1.0),
-    )
-    for cut, share, off in cuts:
-        if share != off:
-            before = left.copy() if doubts is not None else left
-            cut(left, share)
-            if doubts is not None:
-                doubts.after(cut, share, before, left)
+    cuts: list[tuple[Cut, float]] = []
+    if config.top_k:
+        cuts.append((top_k, config.top_k))
+    if config.top_p < 1.0:
+        cuts.append((top_p, config.top_p))
+    if config.min_p:
+        cuts.append((min_p, config.min_p))
+    if config.typical_p < 1.0:
+        cuts.append((typical_p, config.typical_p))
+    for cut, share in cuts:
+        before = left.copy() if doubts is not None else left
+        cut(left, share)
+        if doubts is not None:
+            doubts.after(cut, share, before, left)
     if config.typical_p < 1.0:  # the others leave the likeliest, which is at 0
         left -= left.max(-1, keepdims=True)
     return np.exp(left, out=left)

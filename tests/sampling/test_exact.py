@@ -94,7 +94,7 @@ def test_states_that_are_off_are_not_believed(arch: Architecture) -> None:
     for drawn, token in enumerate(ids[5:], 1):
         _, state = decoder.step(np.array([token], np.int32), state)
         state.vectors += noise.normal(0.0, 1e-3, state.vectors.shape).astype(np.float32)
-        state.products = None  # and so in what follows from it
+        state.layers = None  # and so in what follows from it
         if drawn % STRIDE == 0:
             marks.append(Mark(drawn, decoder.keep(state, np.zeros(1, np.int32)), 0))
     everything, _ = wide.read(ids[None], wide.start(1))

@@ -16,6 +16,7 @@ next token is kept until then.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -29,19 +30,37 @@ __all__ = ["RecurrentDecoder"]
 WINDOW = 256  # tokens of a prompt that are read at once
 
 
+Vectors: TypeAlias = tuple[FloatArray, ...]  # (batch, hidden) each, the hidden one first
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What a step reads and writes of one layer, at hand as views.
+
+    Attributes:
+        vectors: of the state.
+        product: of the hidden one with the layer's kernels, (batch, own + above).
+        own: of the product, what is for the layer's next step, (batch, gates * hidden).
+        above: what it gives to the layer above it or to the output.
+    """
+
+    vectors: Vectors
+    product: FloatArray
+    own: FloatArray
+    above: FloatArray
+
+
 @dataclass(slots=True)
 class State:
     """What every layer remembers.
 
     Attributes:
         vectors: (layers, vectors, batch, hidden).
-        products: of each layer's hidden vectors with its kernels, (batch, its own gates * hidden,
-            then what it gives to the layer above it or to the output); None until a step needs
-            them.
+        layers: with the products, each with its part of the vectors; None until a step needs them.
     """
 
     vectors: FloatArray
-    products: list[FloatArray] | None = None
+    layers: list[_Layer] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +85,7 @@ class _RNN:
     def __init__(self, x: FloatArray) -> None:
         self.x = x
 
-    def __call__(self, u: FloatArray, state: FloatArray) -> None:
+    def __call__(self, u: FloatArray, state: Vectors) -> None:
         self.x += u
         np.tanh(self.x, out=state[0])
 
@@ -81,7 +100,7 @@ class _GRU:
         self.x, self._both = x, x[:, : 2 * size]
         self._z, self._r, self._n = (x[:, k * size : (k + 1) * size] for k in range(3))
 
-    def __call__(self, u: FloatArray, state: FloatArray) -> None:
+    def __call__(self, u: FloatArray, state: Vectors) -> None:
         (hidden,), n, both = state, self._n, self._both
         size = both.shape[1]
         both += u[:, :size]
@@ -109,7 +128,7 @@ class _LSTM:
         self.x, self._sigmoids = x, x[:, : 3 * size]
         self._i, self._f, self._o, self._g = (x[:, k * size : (k + 1) * size] for k in range(4))
 
-    def __call__(self, u: FloatArray, state: FloatArray) -> None:
+    def __call__(self, u: FloatArray, state: Vectors) -> None:
         x, i, (hidden, cell) = self.x, self._i, state
         x += u
         np.tanh(x, out=x)
@@ -177,22 +196,22 @@ class RecurrentDecoder:
 
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
-        products, gates, cell = self._products(state), self._gates, self._cell_of(len(ids))
+        layers, cell = self._layers(state), self._cell_of(len(ids))
         if 0 in ids.tolist():  # the boundary token forgets
             forget = ids == 0
             state.vectors[:, :, forget] = 0.0
-            for product in products:
-                product[forget] = 0.0
+            for layer in layers:
+                layer.product[forget] = 0.0
         self.table.take(ids, 0, cell.x, "clip")  # "raise" would make a copy
-        for layer, (product, kernel) in enumerate(zip(products, self._kernels, strict=True)):
-            u, vectors = product[:, :gates], state.vectors[layer]
-            if (bias := self._recurrent_biases[layer]) is not None:
-                u += bias
-            cell(u, vectors)
-            np.matmul(vectors[0], kernel, out=product)
-            if layer < len(products) - 1:
-                np.add(product[:, gates:], self._biases[layer], out=cell.x)
-        return product[:, gates:] + self._biases[-1], state
+        for at, layer in enumerate(layers):
+            if at > 0:
+                np.add(layers[at - 1].above, self._biases[at - 1], out=cell.x)
+            own = layer.own
+            if (bias := self._recurrent_biases[at]) is not None:
+                own += bias
+            cell(own, layer.vectors)
+            np.matmul(layer.vectors[0], self._kernels[at], out=layer.product)
+        return layers[-1].above + self._biases[-1], state
 
     def keep(self, state: State, rows: IntArray) -> State:
         """See Decoder.keep; products are made anew, since a copy may never be gone on from."""
@@ -201,9 +220,9 @@ class RecurrentDecoder:
     def put(self, state: State, row: int, primed: State) -> None:
         """See Decoder.put."""
         state.vectors[:, :, row] = primed.vectors[:, :, 0]
-        if state.products is not None:
-            for product, begun in zip(state.products, self._products(primed), strict=True):
-                product[row] = begun[0]
+        if state.layers is not None:
+            for layer, begun in zip(state.layers, self._layers(primed), strict=True):
+                layer.product[row] = begun.product[0]
 
     def row_bytes(self) -> int:
         """See Decoder.row_bytes."""
@@ -236,16 +255,15 @@ class RecurrentDecoder:
             self._cell = type(self._cell)(np.empty((batch, self._gates), self.table.dtype))
         return self._cell
 
-    def _products(self, state: State) -> list[FloatArray]:
-        """Those of a state, of which a step needs the part that is for the next token."""
-        if state.products is None:
-            batch, dtype = state.vectors.shape[2], self.table.dtype
-            state.products = [np.empty((batch, kernel.shape[1]), dtype) for kernel in self._kernels]
-            for product, kernel, (hidden, *_) in zip(
-                state.products, self._kernels, state.vectors, strict=True
-            ):
-                np.matmul(hidden, kernel, out=product)
-        return state.products
+    def _layers(self, state: State) -> list[_Layer]:
+        """Those of a state; a step needs their products."""
+        if state.layers is None:
+            state.layers, gates = [], self._gates
+            for kernel, vectors in zip(self._kernels, state.vectors, strict=True):
+                product = np.matmul(vectors[0], kernel)
+                parts = product[:, :gates], product[:, gates:]
+                state.layers.append(_Layer(tuple(vectors), product, *parts))
+        return state.layers
 
     def _read(self, ids: IntArray, state: State) -> FloatArray:
         """The last layer after every token, (time, batch, hidden); the state is advanced in place.
@@ -255,23 +273,23 @@ class RecurrentDecoder:
         config, gates, (batch, time) = self.config, self._gates, ids.shape
         cell = self._cell_of(batch)
         forgets = [column if column.any() else None for column in (ids == 0).T]
-        state.products = None
+        state.layers = None
         # (time, batch, gates * hidden); NumPy may lay it out as ids.T is, so that a reshaped view
         # would be a copy.
         x = np.ascontiguousarray(self.table[ids.T])
         u = np.empty_like(x[0])
         hidden = np.empty((time, batch, config.hidden), x.dtype)
         for layer, kernel in enumerate(self._kernels):
-            own, bias = state.vectors[layer], self._recurrent_biases[layer]
+            vectors, bias = tuple(state.vectors[layer]), self._recurrent_biases[layer]
             for step in range(time):
                 if (forget := forgets[step]) is not None:
-                    own[:, forget] = 0.0
-                np.matmul(own[0], kernel[:, :gates], out=u)
+                    state.vectors[layer][:, forget] = 0.0
+                np.matmul(vectors[0], kernel[:, :gates], out=u)
                 if bias is not None:
                     u += bias
                 cell.x[:] = x[step]
-                cell(u, own)
-                hidden[step] = own[0]
+                cell(u, vectors)
+                hidden[step] = vectors[0]
             if layer < config.layers - 1:
                 flat = x.reshape(time * batch, -1)
                 np.matmul(hidden.reshape(time * batch, -1), kernel[:, gates:], out=flat)
