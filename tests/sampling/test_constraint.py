@@ -11,6 +11,7 @@ from seqgen.config import SamplingConfig
 from seqgen.errors import InputError, UsageError
 from seqgen.models.decoders.decoder import FloatArray, IntArray
 from seqgen.music.abc.grammar import Conditions, Grammar
+from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.parser import parse, parse_tune
 from seqgen.music.score import Chord, Note
 from seqgen.sampling.constraint import Constraint
@@ -121,6 +122,31 @@ def test_masks_know_what_pieces_of_several_lexemes_ask() -> None:
             met.update(choices)
             state = kept.advance(state, rng.choice(choices))
     assert {tokenizer.pieces[token - FIRST_PIECE] for token in met} >= set(spanning)
+
+
+@pytest.mark.parametrize("longest", [7, 40])
+def test_masks_know_how_long_a_tune_has_been_idle(longest: int) -> None:
+    """Whatever the longest piece, a mask holds as long as what it walked through stays allowed."""
+    long = [" " * longest, "!trill!", "d2 |", "   d"]
+    tokenizer = Tokenizer("char", sorted(set(TUNES + EXTRA)) + long)
+    kept, fresh = (Constraint(tokenizer, Conditions()) for _ in range(2))
+    # Mostly blanks, which no piece that is not busy may follow for ever.
+    weights = {FIRST_PIECE + i: 1 + 40 * p.isspace() for i, p in enumerate(tokenizer.pieces)
+               if p in long or p in ("d", " ", "|")}  # fmt: skip
+    rng, idlest = random.Random(1), 0
+    for _ in range(12):
+        state = kept.begin("X:1\nT:a\nM:6/8\nL:1/8\nK:G\n|:d3 d3|")
+        for _ in range(60):
+            mask = kept.allowed(state)
+            fresh._masks.clear()
+            assert (mask == fresh.allowed(state)).all()
+            choices = [token for token in weights if mask[token]]
+            if not choices:
+                break
+            (token,) = rng.choices(choices, [weights[each] for each in choices])
+            state = kept.advance(state, token)
+            idlest = max(idlest, getattr(state, "idle", 0))
+    assert idlest >= MOST_IDLE
 
 
 def test_drawn_notes_stay_in_the_compass_and_prompts_need_not(tokenizer: Tokenizer) -> None:
