@@ -4,9 +4,9 @@
 
 One process trains a small network with the defaults, evaluates and saves it every 50 updates, and
 draws a tune or text from each file that it saved. After a tenth of the time its address space is
-limited to what it has and MEGABYTES more; at the end, what it held in memory in the last fifth of the
-time is compared with the fifth before: tables of bounded size and the allocator's pools fill at first,
-and have come to rest by then, as a leak has not. Linux only: it reads /proc.
+limited to what it has and MEGABYTES more; at the end, what it held in memory in the last fifth of
+the time is compared with the fifth before: tables of bounded size and the allocator's pools fill at
+first and have come to rest by then, as a leak has not. Linux only: it reads /proc.
 """
 
 from __future__ import annotations
