@@ -94,8 +94,9 @@ class Trainer:
             tf.constant(batch.ids),
             tf.constant(batch.targets),
             tf.constant([config.seed % (1 << 31), step % (1 << 31)], tf.int32),
-            tf.constant(rate, tf.float32),
-            tf.constant(step + 1, tf.float32),
+            # Arrays: of every number TensorFlow would keep a tensor for ever, to have it again.
+            tf.constant(np.array(rate, np.float32)),
+            tf.constant(np.array(step + 1, np.float32)),
         )
         return Update(float(loss), float(norm))
 
