@@ -61,8 +61,9 @@ def convert(
 ) -> None:
     """Convert tunes between ABC, MIDI, MusicXML, pictures and sound; the suffix of OUT decides.
 
-    OUT is a file, a folder (it gets a numbered file for each tune), or - for stdout. A tune with an
-    error is named on stderr and left out; the others are converted, and the exit status is 1.
+    OUT is a file, a folder (it gets a numbered file for each tune), or - for stdout: MIDI, unless
+    --to or the name of the file that it is redirected to says another form. A tune with an error is
+    named on stderr and left out; the others are converted, and the exit status is 1.
 
     Examples: seqgen convert song.abc song.mid; seqgen convert tunes/*.abc midi/;
     seqgen convert --tune 3 book.abc - > third.mid; seqgen convert --transpose -2 a.abc b.abc;
@@ -81,8 +82,12 @@ def convert(
         _convert_model(sources, Path(target), weights.value, force=force)
         return
     to_folder = target != STDIN and (target.endswith(os.sep) or Path(target).is_dir())
-    named = to is None and target != STDIN and not to_folder
-    form = Path(target).suffix.lower() if named else "." + (to or "mid").lstrip(".").lower()
+    if to is not None:
+        form = "." + to.lstrip(".").lower()
+    elif target == STDIN:
+        form = _form_of_stdout()
+    else:
+        form = ".mid" if to_folder else Path(target).suffix.lower()
     writer = WRITERS.get(form)
     if writer is None:
         known = ", ".join(sorted(name[1:] for name in WRITERS))
@@ -142,6 +147,14 @@ def _convert_model(sources: list[str], target: Path, storage: Storage, *, force:
         )
     require_folder(target)
     checkpoint.save(target, saved.card, saved.weights, storage=storage, index=saved.index)
+
+
+def _form_of_stdout() -> str:
+    from seqgen.cli.destination import suffix_of_stdout
+    from seqgen.music.forms import READERS, WRITERS
+
+    suffix = suffix_of_stdout()
+    return suffix if suffix in READERS or suffix in WRITERS else ".mid"
 
 
 class _Count:

@@ -2,7 +2,8 @@
 
 In this order: --format; the suffix of -o; for stdout redirected to a regular file that file's name
 where the system tells it, else MIDI for music; a pipe or a terminal gets text as it is made. From a
-model of MIDI a pipe gets MIDI too, and a terminal a summary.
+model of MIDI a pipe gets MIDI too, and a terminal a summary. A name that is of a form of `seqgen
+convert` alone is refused: MIDI in a file called song.musicxml helps nobody.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from seqgen.errors import OutputError, UsageError
 from seqgen.files import require_folder
 
-__all__ = ["BINARY", "SUMMARY", "Destination", "choose", "numbered"]
+__all__ = ["BINARY", "SUMMARY", "Destination", "choose", "numbered", "suffix_of_stdout"]
 
 # Forms by file suffix.
 FORMS = {".abc": "abc", ".txt": "txt", ".mid": "mid", ".midi": "mid"}
@@ -80,6 +81,7 @@ def _form_by_name(path: Path, possible: tuple[str, ...]) -> str:
     if form is None and len(possible) == 1:
         return possible[0]  # the name need not tell: poem.md
     if form is None:
+        _refuse_converted(path.suffix.lower(), possible)
         raise UsageError(
             f"{path}: can't tell the form from '{path.suffix}'; use one of "
             f"{', '.join(FORMS)}, or --format"
@@ -88,11 +90,37 @@ def _form_by_name(path: Path, possible: tuple[str, ...]) -> str:
 
 
 def _form_of_stdout(possible: tuple[str, ...]) -> str | None:
-    descriptor = sys.stdout.fileno()
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    suffix = suffix_of_stdout()
+    if suffix is None:
         return None
-    by_name = FORMS.get(Path(_name_of(descriptor)).suffix.lower())
-    return by_name or ("mid" if "mid" in possible else None)
+    form = FORMS.get(suffix)
+    if form is None and "mid" in possible:
+        _refuse_converted(suffix, possible)
+        return "mid"
+    return form
+
+
+def _refuse_converted(suffix: str, possible: tuple[str, ...]) -> None:
+    from seqgen.music.forms import WRITERS
+
+    if suffix in WRITERS:
+        raise UsageError(
+            f"this model writes {', '.join(possible)}, not {suffix[1:]}; pipe it through `seqgen "
+            f"convert`, as in `seqgen sample | seqgen convert - - > tune{suffix}`"
+        )
+
+
+def suffix_of_stdout() -> str | None:
+    """The suffix of the file that stdout is redirected to, in small letters.
+
+    Empty where it has none or the system does not tell its name; None where it is no regular file.
+    """
+    try:
+        descriptor = sys.stdout.fileno()
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:  # it is a stream of a program that has called us
+        return None
+    return Path(_name_of(descriptor)).suffix.lower() if regular else None
 
 
 def _name_of(descriptor: int) -> str:

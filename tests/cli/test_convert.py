@@ -86,6 +86,17 @@ def test_from_stdin_to_stdout() -> None:
     assert result.exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.abc", b"X:1\n"), ("a.xml", b"<?xml"), ("a.wav", b"RIFF"), ("a.b", b"MThd")],
+)
+def test_a_redirection_is_known_by_its_name(tmp_path: Path, name: str, begins: bytes) -> None:
+    with (tmp_path / name).open("wb") as out:
+        command = [sys.executable, "-m", "seqgen", "convert", "good.abc", "-"]
+        subprocess.run(command, cwd=tmp_path, stdout=out, check=True)
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
 def test_a_stamp_stays_with_the_tune_that_it_draws() -> None:
     stamp = '%%seqgen 0123456789abcdef 7 0 {"min_p":0.05}'
     Path("drawn.abc").write_text(f"{stamp}\n{GOOD}")

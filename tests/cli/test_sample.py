@@ -84,6 +84,21 @@ def test_a_redirection_is_known_by_its_name(folder: Path) -> None:
     assert not redirect(folder, "prose.out", "-m", "prose").startswith(b"MThd")
 
 
+@pytest.mark.parametrize("name", ["song.musicxml", "song.WAV", "song.svg"])
+def test_a_redirection_never_gets_another_form_than_its_name_says(folder: Path, name: str) -> None:
+    with (folder / name).open("wb") as out:
+        refused = subprocess.run(
+            [*COMMAND, "-m", "small", *SMALL],
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (refused.returncode, (folder / name).read_bytes()) == (2, b"")
+    assert b"`seqgen sample | seqgen convert - - > tune" in refused.stderr
+    assert redirect(folder, name, "-m", "small", "--format", "mid").startswith(b"MThd")
+
+
 def test_text_goes_to_files_of_any_name_but_those_of_music(folder: Path) -> None:
     done = sample("-m", "prose", *SMALL, "-o", "poem.md", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -246,6 +261,7 @@ BAD = [
     (["-m", "prose", "--format", "mid"], 2, "writes text, not mid"),
     (["-m", "prose", "-o", "x.mid"], 2, "writes text, not mid"),
     (["-o", "x.doc"], 2, "can't tell the form"),
+    (["-o", "x.svg"], 2, "seqgen convert - - > tune.svg"),
     (["-o", "none/x.abc"], 1, "none/x.abc"),
     (["--format", "mid", "-n", "2"], 2, "one tune"),
     (["extra"], 2, "-p"),
