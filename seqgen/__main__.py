@@ -31,6 +31,8 @@ def _print_version() -> None:
     """
     from seqgen.cli import VERSION
 
+    if sys.stdout is None:  # it is closed
+        return
     try:
         print(VERSION, flush=True)  # noqa: T201 -- this is what was asked for
     except OSError:  # it is full, or nobody reads

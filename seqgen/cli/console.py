@@ -140,9 +140,13 @@ def put(payload: str | bytes) -> None:
     data = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogateescape")
     if sys.stdout.isatty():
         data = printable(data.decode("utf-8", "replace")).encode()
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        error.filename = "stdout"
+        raise
 
 
 def quiet() -> bool:

@@ -80,11 +80,12 @@ def _report(error: Exception) -> int:
         return error.exit_status
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        say(f"seqgen: {where}{reason(error)}")
         try:
             sys.stdout.flush()
         except OSError:  # what it can't take must not be tried again when the interpreter ends
+            where = where or "stdout: "
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say(f"seqgen: {where}{reason(error)}")
         return 1
     if isinstance(error, MemoryError):
         say("seqgen: there is not enough memory for this")
@@ -105,10 +106,11 @@ def _report(error: Exception) -> int:
 
 def _open_standard_streams() -> None:
     # Where the caller closed one (`2>&-`), the next file opened would take its place, and what is
-    # meant for nobody would end up in it.
+    # meant for nobody would end up in it. A result that nobody gets is an error, as it is of cat:
+    # what stands for stdout can't be written to.
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_RDWR)
+            nowhere = os.open(os.devnull, os.O_RDONLY if name == "stdout" else os.O_RDWR)
             if nowhere != descriptor:
                 os.dup2(nowhere, descriptor)
                 os.close(nowhere)

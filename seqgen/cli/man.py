@@ -11,7 +11,7 @@ import typer
 
 from seqgen import __version__
 from seqgen.cli.commands import EXIT_STATUS
-from seqgen.cli.console import Debug
+from seqgen.cli.console import Debug, put
 from seqgen.errors import UsageError
 
 __all__ = ["man"]
@@ -47,7 +47,7 @@ def man(
     wanted = ["seqgen", *(command or ())]
     for path, inner in _all(root):
         if path == wanted:
-            typer.echo(_page(path, inner), nl=False)
+            put(_page(path, inner))
             return
     raise UsageError(f"there is no command {' '.join(wanted)}")
 
