@@ -171,7 +171,7 @@ def train(
             "--output",
             "-o",
             help="The model file.",
-            show_default="checkpoints/<corpus>.safetensors",
+            show_default="in checkpoints/, named after the corpus",
         ),
     ] = None,
     log_dir: Annotated[

@@ -112,3 +112,9 @@ def test_help_fills_the_terminal_and_cuts_no_option_short(monkeypatch: pytest.Mo
         named = [line.split()[1] for line in lines if line.startswith("│ --")]
         assert len(named) > 40
         assert not any("…" in name for name in named)
+
+
+def test_help_cuts_nothing_short_where_terminals_are_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        assert "…" not in page(command), name
