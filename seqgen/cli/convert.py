@@ -78,6 +78,8 @@ def convert(
     if len(files) < 2:
         raise UsageError("needs what to read and where to write, as in: convert song.abc song.mid")
     *sources, target = files
+    if not target:  # as Path would have it, the current folder
+        raise UsageError("OUT is an empty name; name a file or a folder")
     if to is None and Path(target).suffix == ".safetensors":
         _convert_model(sources, Path(target), weights.value, force=force)
         return

@@ -52,6 +52,8 @@ def choose(output: str | None, form: str | None, kind: str, *, force: bool) -> D
         OutputError: the output exists, or its folder does not.
     """
     possible = POSSIBLE[kind]
+    if output == "":  # as Path would have it, the current folder
+        raise UsageError("--output is an empty name; name a file or a folder")
     path = Path(output) if output not in (None, "-") else None
     # A trailing slash means a folder, which may be still to be made; Path forgets it.
     folder = path is not None and ((output or "").endswith(os.sep) or path.is_dir())

@@ -49,6 +49,6 @@ def find(name: str | None) -> Path:
             names = [p.stem for p in CHECKPOINTS.glob(f"*{SUFFIX}")]
             near = difflib.get_close_matches(path.stem, names, n=3)
             hint = f"; there is {', '.join(near)}" if near else "; train one with `seqgen train`"
-            raise CheckpointError(f"{name}: no such model{hint}")
+            raise CheckpointError(f"{name or repr(name)}: no such model{hint}")
         return path
     return named

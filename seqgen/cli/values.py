@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args, get_origin
+
+import typer
 
 __all__ = ["read_plainly"]
 
@@ -17,6 +20,7 @@ def read_plainly(parameter: Any) -> Any:
     """Have one of Typer's parameters read plain values itself, as Typer would; returns it.
 
     All others, and so all errors, stay Typer's; and so does everything if it has no such reader.
+    But a file's empty name is refused, which pathlib would have mean the current folder.
     """
     own = "get_runtime_param"
     if hasattr(parameter, own) and own not in vars(parameter):
@@ -37,6 +41,8 @@ class _Reader:
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """The value of a text, or of several; see Typer's ``RuntimeParam``."""
+        if value == "" and self._kind is Path:
+            raise typer.BadParameter("an empty name; name a file or a folder", ctx, param)
         several = param.multiple or param.nargs == -1
         if value is None:
             return () if several else None

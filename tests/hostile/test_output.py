@@ -88,6 +88,23 @@ def test_a_picture_of_curves_is_not_replaced() -> None:
         assert Path(name).read_bytes() == PRECIOUS
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        *(arguments for arguments, _ in USES.values()),
+        ["man", "--dir", "FILE"],
+        ["train", "tune.abc", "--steps", "1", "--log-dir", "FILE"],
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(folder: Path, use: list[str]) -> None:
+    """As an unset variable gives it: ``-o "$OUT"``."""
+    before = set(folder.rglob("*"))
+    result = run(*["" if each == "FILE" else each for each in use])
+    assert result.exit_code != 0
+    assert "empty name" in f"{result.output} {result.exception}"
+    assert set(folder.rglob("*")) == before
+
+
 def test_a_folder_of_samples_gets_new_names() -> None:
     draw = ["sample", "-m", "small", "--seed", "1", "--max-tokens", "60", "-n", "2", "-o", "out/"]
     for count in (2, 4):
