@@ -170,7 +170,8 @@ class TrainingConfig:
         seq_length: tokens of each sequence (the window of backpropagation through time).
         learning_rate: at its peak, after the warm-up.
         warmup_steps: updates over which the rate rises to its peak; it then falls to zero.
-        weight_decay: AdamW's, on matrices only.
+        weight_decay: share of each matrix, but embeddings and convolutions, that an update takes
+            off per unit of its learning rate (AdamW's and Muon's).
         clip_norm: global norm that gradients are scaled down to; None if clip_value is given.
         dropout: share of activations dropped between layers.
         evaluate_every, checkpoint_every: updates between evaluations and between saves.

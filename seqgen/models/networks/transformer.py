@@ -6,6 +6,7 @@ squared-ReLU MLP (So et al. 2021). Projections onto the residual stream start at
 block attends, each number of a position is mixed with those of the few positions before it (a
 causal depthwise convolution, as in Gu & Dao 2023), so that heads need not be spent on neighbours.
 
+    x  =  norm(embedding of the token)
     x  <- x + W_o attention(convolve(norm(x)))
     x  <- x + W_down relu(W_up norm(x))**2
     logits = W_vocabulary norm(x)
