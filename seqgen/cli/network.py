@@ -58,19 +58,21 @@ VocabSize = Annotated[
 SeqLength = Annotated[
     int | None,
     typer.Option(
-        min=2, help="Tokens a sequence, the reach of attention.", show_default="by the corpus"
+        min=2, help="Tokens a sequence, the reach of attention.", show_default="by corpus and time"
     ),
 ]
 Layers = Annotated[
     int | None,
-    typer.Option(min=1, help="Layers, or Transformer blocks.", show_default="by the corpus"),
+    typer.Option(min=1, help="Layers, or Transformer blocks.", show_default="by corpus and time"),
 ]
 Hidden = Annotated[
-    int | None, typer.Option(min=1, help="Width of the network.", show_default="by the corpus")
+    int | None, typer.Option(min=1, help="Width of the network.", show_default="by corpus and time")
 ]
 Dropout = Annotated[
     float | None,
-    typer.Option(help="Share of activations dropped between layers.", show_default="by the corpus"),
+    typer.Option(
+        help="Share of activations dropped between layers.", show_default="by corpus and time"
+    ),
 ]
 TieEmbeddings = Annotated[
     bool,

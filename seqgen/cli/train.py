@@ -90,13 +90,15 @@ def train(
         int | None, typer.Option(min=0, help="Decides weights, order, dropout.", show_default="0")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Sequences a batch.", show_default="by the corpus")
+        int | None,
+        typer.Option(min=1, help="Sequences a batch.", show_default="by corpus and time"),
     ] = None,
     seq_length: SeqLength = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="At its peak; it rises first, and falls to zero.", show_default="by the corpus"
+            help="At its peak; it rises first, and falls to zero.",
+            show_default="by corpus and time",
         ),
     ] = None,
     clip_norm: Annotated[
