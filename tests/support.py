@@ -14,6 +14,9 @@ import numpy as np
 from seqgen.config import Architecture, ModelConfig
 from seqgen.models import parameters
 from seqgen.models.decoders.decoder import FloatArray, IntArray
+from seqgen.music import midi
+from seqgen.music.abc.parser import parse_tune
+from seqgen.music.performance import perform
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 
@@ -48,6 +51,11 @@ def make_weights(config: ModelConfig, seed: int = 0, spread: float = 0.3) -> par
         name: (weight + rng.normal(0.0, spread, weight.shape)).astype(np.float32)
         for name, weight in parameters.initialise(config, seed).items()
     }
+
+
+def midi_of(tune: str) -> bytes:
+    """A tune in ABC as a MIDI file."""
+    return midi.write(perform(parse_tune(tune)))
 
 
 def in_terminal(

@@ -38,10 +38,10 @@ def render(text: str, form: str, stamp: str = "") -> bytes:
     if form == "mid":
         return midi.write(performance, text=stamp)
     data = midi.write(performance)
-    from seqgen.music.abc.writer import write_tune
+    from seqgen.music.abc.writer import write_tunes
     from seqgen.music.melody import read_melody
 
-    tunes = "\n".join(write_tune(tune) for tune in read_melody(data))
+    tunes = write_tunes(read_melody(data))
     return f"{stamp}\n{tunes}".encode() if stamp else tunes.encode()
 
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
-from seqgen.errors import InputError
 from seqgen.files import decode_text
-from seqgen.music.abc.parser import ParsedTune, parse, parse_tune
+from seqgen.music.abc.parser import ParsedTune, parse
 from seqgen.music.midi import write as write_midi
 from seqgen.music.performance import perform
 from seqgen.music.score import Tune
@@ -25,7 +24,6 @@ __all__ = [
     "Reader",
     "Sound",
     "Writer",
-    "abc_to_midi",
     "as_parsed",
     "form_of_content",
 ]
@@ -162,15 +160,3 @@ def form_of_content(data: bytes) -> str:
     if data.lstrip().startswith((b"<?xml", b"<score-", b"<!DOCTYPE score-")):
         return ".musicxml"
     return ".krn" if data.lstrip().startswith((b"**kern", b"!!!")) else ".abc"
-
-
-def abc_to_midi(text: str) -> bytes:
-    """The first tune of a text as a MIDI file.
-
-    Raises:
-        InputError: it holds no tune, the tune has an error, or no note of it sounds.
-    """
-    performance = perform(parse_tune(text))
-    if not any(track.notes for track in performance.tracks):
-        raise InputError("holds no note")
-    return write_midi(performance)

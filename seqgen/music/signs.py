@@ -14,7 +14,6 @@ from typing import NamedTuple
 __all__ = ["BarLine", "Clef", "Key", "Meter", "Pitch", "Tempo", "Tuplet", "pitch"]
 
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_SHARPS = "FCGDAEB"
 
 
 class Pitch(NamedTuple):

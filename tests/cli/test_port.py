@@ -16,8 +16,7 @@ from typer.testing import CliRunner, Result
 from seqgen.cli.main import app
 from seqgen.cli.port import Heard, find_port, opened
 from seqgen.errors import OutputError, SeqgenError, UsageError
-from seqgen.music.forms import abc_to_midi
-from tests.support import TUNES
+from tests.support import TUNES, midi_of
 
 MakeModel = Callable[..., Path]
 TUNE = """\
@@ -73,7 +72,7 @@ class Script:
 
 
 def messages(text: str) -> list[tuple[float, str]]:
-    file = mido.MidiFile(file=io.BytesIO(abc_to_midi(text)))
+    file = mido.MidiFile(file=io.BytesIO(midi_of(text)))
     times = itertools.accumulate(message.time for message in file)
     both = zip(times, file, strict=True)
     return [(at, str(each.copy(time=0))) for at, each in both if not each.is_meta]

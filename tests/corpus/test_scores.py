@@ -12,11 +12,10 @@ from seqgen.corpus.readers import load
 from seqgen.corpus.split import split
 from seqgen.errors import InputError
 from seqgen.music.abc.parser import parse_tune
-from seqgen.music.forms import abc_to_midi
 from seqgen.music.musicxml.writer import write_musicxml, write_mxl
 from seqgen.music.performance import perform as play
 from seqgen.music.remi.writer import perform
-from tests.support import write
+from tests.support import midi_of, write
 
 ABC = "X:1\nT:One\nM:3/4\nL:1/8\nK:G\nG2 A2 B2|c2 {} d2|G6|]\n"
 KERN = "**kern\n*M4/4\n*k[]\n=1\n4c\n4d\n4e\n4f\n=2\n1g\n==\n*-\n"
@@ -28,7 +27,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def midi(note: str = "A2") -> bytes:
-    return abc_to_midi(ABC.format(note))
+    return midi_of(ABC.format(note))
 
 
 def test_a_folder_of_midi_is_pieces_of_events() -> None:
@@ -70,7 +69,7 @@ def test_pieces_are_held_back_whole() -> None:
 
 def test_a_single_piece_is_cut_at_a_bar_line() -> None:
     long = "X:1\nM:3/4\nL:1/4\nK:C\n" + "CDE|FGA|" * 20 + "\n"
-    corpus = load([write("long.mid", abc_to_midi(long))])
+    corpus = load([write("long.mid", midi_of(long))])
 
     training, validation = split(corpus, fraction=0.1, seed=0)
 
@@ -81,7 +80,7 @@ def test_a_single_piece_is_cut_at_a_bar_line() -> None:
     assert validation.documents[0].characters == bars * (2 + 3 * 4) + 1
     short = "X:1\nM:3/4\nL:1/4\nK:C\nCDE|]\n"
     with pytest.raises(InputError, match=r"^short\.mid: this piece is too short to split"):
-        split(load([write("short.mid", abc_to_midi(short))]), fraction=0.1, seed=0)
+        split(load([write("short.mid", midi_of(short))]), fraction=0.1, seed=0)
 
 
 @pytest.mark.parametrize(

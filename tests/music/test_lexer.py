@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.music.abc.lexer import Context, Kind, Lexeme, kind_of, lex
+from seqgen.music.abc.lexer import Context, Kind, Lexeme, lex
 from seqgen.music.abc.music_line import lex_runs, pieces_of
 
 ABC_CHARACTERS = "ABCDEFGabcdefgzxyXZ_^=,'0123456789/|:[]()<>{}-.~HTuv!+\"&\\%$`*wKLMQPVsmI \t\n\r"
@@ -28,12 +28,6 @@ def test_notation_comes_back_with_its_offsets(text: str, context: Context) -> No
     for _, piece, offset in lexemes:
         assert piece
         assert text.startswith(piece, offset)
-
-
-@given(st.text(ABC_CHARACTERS.replace("\n", "").replace("\r", ""), min_size=1))
-def test_the_kind_follows_from_the_text_alone(text: str) -> None:
-    for kind, piece, _ in lex("z" + text, Context.BODY):
-        assert kind_of(piece) is kind
 
 
 @given(st.text(ABC_CHARACTERS.replace("\n", "").replace("\r", ""), min_size=1))

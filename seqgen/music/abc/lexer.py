@@ -30,7 +30,6 @@ __all__ = [
     "Kinds",
     "Lexeme",
     "field_value",
-    "kind_of",
     "kind_of_line",
     "lex",
     "lex_line",
@@ -157,11 +156,6 @@ class Kinds(dict[str, Kind]):
 
 
 _kinds = Kinds(MUSIC)
-
-
-def kind_of(text: str) -> Kind:
-    """The kind of one lexeme of a line of music, from its text alone."""
-    return _kinds[text]
 
 
 def lines(text: str) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,6 @@ from typing import Final
 
 __all__ = [
     "ACCIDENTALS",
-    "BODY_FIELDS",
     "DECORATIONS",
     "MODES",
     "MUSIC",
@@ -73,9 +72,6 @@ TEMPO_WORDS: Final = {
     "presto": 192, "allegrissimo": 208, "vivacissimo": 220, "prestissimo": 240,
 }  # fmt: skip
 """Quarter notes a minute of tempo words that come without a figure, as abc2midi plays them."""
-
-BODY_FIELDS: Final = "IKLMmNPQRrsTUVWw"
-"""Fields that may stand among the music (3)."""
 
 _PLUS_DECORATIONS: Final = "|".join(
     name for name in ("trill", "roll", "fermata", "accent", "segno", "coda", "mordent",
