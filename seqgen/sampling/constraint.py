@@ -109,11 +109,13 @@ class Constraint:
                 node = node.children.setdefault(character, _Node())
             node.token = token
         longest = max(map(len, tokenizer.pieces), default=1)
-        # One token can add at most this much to what is needed to finish.
+        # One token can add at most this much to what is needed to finish; one that sets the metre
+        # or the unit note length adds to every bar that was asked for.
+        bars = max(1, len(conditions.sections)) * max(0, conditions.section_bars)
         self._margin = 64 + 16 * longest
+        self._margin_of_fields = self._margin + 8 * bars
         # No state is farther from an end than this, but for bars and values that were asked for.
-        sections = max(1, len(conditions.sections))
-        asked = 64 * sections * max(0, conditions.section_bars)
+        asked = 64 * bars
         self._farthest = _FARTHEST + asked + sum(map(len, self.grammar.forced.values()))
         # With the most idle characters for which each holds.
         self._masks: dict[object, tuple[int, BoolArray, FloatArray]] = {}
@@ -172,7 +174,8 @@ class Constraint:
         """For how many tokens from here, of those left, the length left is sure not to matter."""
         if left > self._farthest:
             return left - self._farthest
-        return max(0, left - (self.least(state) or 0)) // self._margin
+        margin = self._margin if isinstance(state, Music) else self._margin_of_fields
+        return max(0, left - (self.least(state) or 0)) // margin
 
     def allowed(self, state: State) -> BoolArray:
         """The tokens that may come if the length allows, (vocabulary,) bool.

@@ -16,6 +16,7 @@ from seqgen.music.abc.parser import parse, parse_tune
 from seqgen.music.score import Chord, Note
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import continuation
+from seqgen.sampling.guide import Guide
 from seqgen.sampling.infill import Gaps
 from seqgen.tokenization import Scheme, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
@@ -181,6 +182,25 @@ def test_a_prompt_is_gone_on_from_or_refused_with_its_place(tokenizer: Tokenizer
 def test_a_length_too_short_says_the_least(tokenizer: Tokenizer) -> None:
     with pytest.raises(UsageError, match="the least is"):
         draw(tokenizer, Conditions(), 0, tokens=5)
+
+
+def test_a_metre_that_many_bars_leave_no_room_for_is_not_drawn(tokenizer: Tokenizer) -> None:
+    constraint = Constraint(tokenizer, Conditions(bars=400))
+    least = constraint.least(constraint.begin(""))
+    assert least is not None
+    left = least + 300  # without a metre a bar takes a note and a line, with one a length too
+    guide = Guide(constraint, "", left)
+    for token in tokenizer.encode("X:2\nT:M\nM:6/8\n"):
+        guide.bind()
+        assert guide.place.allowed[token]
+        if not guide.accepts(token):
+            return
+        guide.advance(token)
+        left -= 1
+        needed = constraint.least(guide.place.state)
+        assert needed is not None
+        assert needed <= left
+    raise AssertionError("the metre was accepted")
 
 
 def test_a_vocabulary_without_what_is_asked_says_what_it_lacks() -> None:
