@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["CHECKPOINTS", "corpora", "files", "models", "models_or_files"]
+__all__ = ["CHECKPOINTS", "commands", "corpora", "files", "forms", "models", "models_or_files"]
 
 CHECKPOINTS = Path("checkpoints")
 SUFFIX = ".safetensors"
@@ -26,6 +26,20 @@ def corpora(incomplete: str) -> list[str]:
     from seqgen.corpus.catalog import CATALOG
 
     return [*_beginning(CATALOG, incomplete), *_paths(incomplete)]
+
+
+def commands(incomplete: str) -> list[str]:
+    """Commands of seqgen."""
+    from seqgen.cli.commands import LINES
+
+    return _beginning(LINES, incomplete)
+
+
+def forms(incomplete: str) -> list[str]:
+    """Forms that a tune can be written in."""
+    from seqgen.music.forms import WRITERS
+
+    return _beginning((suffix[1:] for suffix in WRITERS), incomplete)
 
 
 def files(incomplete: str) -> list[str]:

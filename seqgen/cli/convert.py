@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen.cli.completion import files as files_of
+from seqgen.cli.completion import forms
 from seqgen.cli.console import Debug, Verbose, detail, put, say
 from seqgen.cli.options import Chords, Encoding, OnlyTune, Soundfont, Swing, Transpose
 from seqgen.errors import InputError, OutputError, SeqgenError, UsageError
@@ -44,7 +45,10 @@ def convert(
         ),
     ],
     to: Annotated[
-        str | None, typer.Option(help="Form to write, such as mid, where OUT's name doesn't say.")
+        str | None,
+        typer.Option(
+            help="Form to write, such as mid, where OUT's name doesn't say.", autocompletion=forms
+        ),
     ] = None,
     tune: OnlyTune = None,
     chords: Chords = False,

@@ -11,6 +11,7 @@ import typer
 
 from seqgen import __version__
 from seqgen.cli.commands import EXIT_STATUS
+from seqgen.cli.completion import commands
 from seqgen.cli.console import Debug, put
 from seqgen.errors import UsageError
 
@@ -21,7 +22,11 @@ def man(
     context: typer.Context,
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMAND]...", help="Of which; none: of seqgen as a whole."),
+        typer.Argument(
+            metavar="[COMMAND]...",
+            help="Of which; none: of seqgen as a whole.",
+            autocompletion=commands,
+        ),
     ] = None,
     folder: Annotated[
         Path | None,

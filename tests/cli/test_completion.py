@@ -50,6 +50,8 @@ def offered(folder: Path, words: str) -> list[str]:
         ("seqgen score -m checkpoints/", ["checkpoints/irish.safetensors"]),
         ("seqgen show t", ["tune.abc", "tunes/"]),
         ("seqgen sample --format ", ["abc", "txt", "mid"]),
+        ("seqgen convert --to m", ["mid", "midi", "musicxml", "mxl"]),
+        ("seqgen man co", ["convert", "config", "corpus"]),
         ("seqgen train ryans", ["ryans-mammoth"]),
         ("seqgen train ./t", ["./tune.abc", "./tunes/"]),
         ("seqgen corpus show oneills1", ["oneills1850"]),
