@@ -89,7 +89,7 @@ class Recipe:
             conditions = self.conditions
             values["conditions"] = None if conditions is None else _differences(conditions, VALID)
         if self.infill is not None:
-            values["infill"] = self.infill[0]
+            values["infill"] = unstamped(self.infill[0])
         if self.grammar is not None:
             values[self.grammar.kind] = self.grammar.source
         if self.best_of > 1:

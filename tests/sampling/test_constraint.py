@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqgen.config import SamplingConfig
-from seqgen.errors import InputError, UsageError
+from seqgen.errors import InputError, SeqgenError, UsageError
 from seqgen.models.decoders.decoder import FloatArray, IntArray
 from seqgen.music.abc.grammar import Conditions, Grammar
 from seqgen.music.abc.grammar.music import MOST_IDLE
@@ -199,6 +199,26 @@ def test_gaps_are_filled_and_fit(tokenizer: Tokenizer) -> None:
         assert filled.startswith(text[: text.index("?")])
     with pytest.raises(InputError, match="no open bar"):
         Gaps(text.replace("?", "G4"), "a.abc")
+    broken = Gaps(text.replace("|c2 A2", "|G9\nA2"), "a.abc")
+    with pytest.raises(SeqgenError, match=r"in open bar 1, before '\|G9 A2\|'; see"):
+        broken.fill(
+            Noise(tokenizer.size), tokenizer, constraint, SamplingConfig(), seed=2, number=0
+        )
+
+
+def test_lines_of_a_stamped_tune_are_counted_in_its_file(tokenizer: Tokenizer) -> None:
+    stamp = '%%seqgen 0123456789abcdef 1 0 {"top_k":3}\n'
+    tune = "X:1\nT:a\nM:2/4\nL:1/8\nK:G\nG2 B2|?|c2 A2|\nG4|?|c4|]\n"
+    constraint = Constraint(tokenizer, Conditions())
+    for above in ("", stamp, stamp + stamp.replace("\n", "\r\n")):
+        decoder, config = Noise(tokenizer.size), SamplingConfig()
+        gaps = Gaps(above + tune.replace("G2 B2|", "G9|"), "a.abc")
+        with pytest.raises(InputError) as caught:
+            gaps.fill(decoder, tokenizer, constraint, config, seed=2, number=0)
+        assert (caught.value.path, caught.value.line) == ("a.abc", 6 + above.count("\n"))
+        gaps = Gaps(above + tune, "a.abc")
+        filled = gaps.fill(decoder, tokenizer, constraint, config, seed=2, number=0)
+        assert filled.startswith("X:1\n")
 
 
 class Recorder(Noise):
