@@ -253,7 +253,7 @@ def sample(
     explanation = Explanation() if explain else None
     recipe = Recipe(
         sampling(kind, **options),
-        unstamped(text) if kind == "abc" else text,
+        unstamped(text, kind),
         None if unconstrained else conditions,
         gaps,
         text_grammar(regex, grammar, json_schema),
