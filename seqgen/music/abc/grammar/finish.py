@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import EXTENSIONS
 from seqgen.music.abc.grammar.conditions import Conditions
+from seqgen.music.abc.grammar.field_values import READ_FIELDS, completion
 from seqgen.music.abc.grammar.notes import fill_tuplet, unmet
 from seqgen.music.abc.grammar.recogniser import Grammar
 from seqgen.music.abc.grammar.state import Header, Music, Spelling, State
@@ -81,9 +81,9 @@ class Finisher:
             return [next((field for field in needed if field not in state.seen), "K")]
         if state.place == "colon":
             return [":"]
-        if state.place == "value" and (state.field in header.READ_FIELDS or state.field in forced):
+        if state.place == "value" and (state.field in READ_FIELDS or state.field in forced):
             value = forced.get(state.field, "")
-            ending = header.completion(state.field, value, state.text, self._grammar.alphabet)
+            ending = completion(state.field, value, state.text, self._grammar.alphabet)
             return [f"{ending}\n"] if ending is not None else []
         # A backslash waits for a character that is no line end.
         return ["\n", ":\n", "X\n"]
@@ -129,7 +129,7 @@ class Finisher:
         close = "]" if state.inside else "\n"
         if state.field == "P":
             return [close, *(letter + close for letter in "ABCDEFGXTKML")]
-        ending = header.completion(state.field, "", state.text, self._grammar.alphabet)
+        ending = completion(state.field, "", state.text, self._grammar.alphabet)
         return [ending + close] if ending is not None else []
 
     def _lengths(self, state: Music) -> Iterator[str]:
