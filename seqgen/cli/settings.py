@@ -144,7 +144,7 @@ def blamed(context: Any, error: SeqgenError) -> SeqgenError | None:
         if source is None or source.name != "DEFAULT_MAP":
             continue
         key = next(each for each, option in options.items() if option.name == name)
-        values = map(str, value if isinstance(value, list) else [value])
+        values = filter(None, map(str, value if isinstance(value, list) else [value]))
         meant = any(f"'{each}'" in sentence or sentence.startswith(f"{each}: ") for each in values)
         if key in named or (meant and not named):
             keys.append(key)
