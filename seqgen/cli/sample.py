@@ -188,7 +188,7 @@ def sample(
     from seqgen.music.abc.grammar.conditions import WHOLE_RANGE, Conditions, parse_range
     from seqgen.sampling.asked import refuse_copies, require_together, temperatures
     from seqgen.sampling.explanation import Explanation
-    from seqgen.sampling.recipe import Recipe, unstamped
+    from seqgen.sampling.recipe import Recipe
 
     told, many = jsonl or as_json, lines or jsonl
     require_plain(
@@ -198,7 +198,7 @@ def sample(
         elsewhere=any(each is not None for each in (output, form, port, infill)),
         logprobs=logprobs is not None,
     )
-    text = _prompt(prompt, prompt_file, stdin, many=many, open_within=infill is not None)
+    text, is_midi = _prompt(prompt, prompt_file, stdin, many=many, open_within=infill is not None)
     low, high = parse_range(note_range) if note_range else WHOLE_RANGE
     conditions = Conditions(meter, key, unit_length, rhythm, title, bars or 0, tune_form, low, high)
     initial, last = temperatures(temperature)
@@ -253,7 +253,7 @@ def sample(
     explanation = Explanation() if explain else None
     recipe = Recipe(
         sampling(kind, **options),
-        unstamped(text, kind),
+        _fitting(text, kind, is_midi=is_midi),
         None if unconstrained else conditions,
         gaps,
         text_grammar(regex, grammar, json_schema),
@@ -281,7 +281,8 @@ def sample(
 
 def _prompt(
     prompt: str | None, file: str | None, stdin: str | None, *, many: bool, open_within: bool
-) -> str:
+) -> tuple[str, bool]:
+    """What is to be gone on from, and whether it was MIDI and is now its events."""
     from seqgen.files import STDIN, decode_text, read_bytes, stdin_is_pipe
 
     if stdin not in (None, STDIN):
@@ -297,10 +298,22 @@ def _prompt(
         stdin = STDIN
     path = file if stdin is None else stdin
     if path is None:
-        return prompt or ""
+        return prompt or "", False
     data = read_bytes(path, max_bytes=MAX_PROMPT_BYTES)
     if not data.startswith(b"MThd"):
-        return decode_text(data, path=path)
+        return decode_text(data, path=path), False
     from seqgen.music.remi.reader import read
 
-    return read(data, path=path)
+    return read(data, path=path), True
+
+
+def _fitting(text: str, kind: str, *, is_midi: bool) -> str:
+    """A prompt as a model of that kind reads it."""
+    from seqgen.sampling.recipe import unstamped
+
+    if is_midi and kind != "midi":
+        raise UsageError(
+            "only a model of MIDI can go on from MIDI; `seqgen convert tune.mid tune.abc` makes "
+            "ABC of a tune"
+        )
+    return unstamped(text, kind)

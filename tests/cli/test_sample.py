@@ -12,7 +12,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from tests.support import TUNES, in_terminal
+from tests.support import TUNES, in_terminal, midi_of
 
 MakeModel = Callable[..., Path]
 COMMAND = [sys.executable, "-m", "seqgen", "sample"]
@@ -291,6 +291,14 @@ def test_bad_options_are_one_sentence(
     assert message in stderr
     assert stderr.count("\n") == 1
     assert done.stdout == b""
+
+
+@pytest.mark.parametrize("model", ["small", "prose"])
+def test_midi_is_no_prompt_of_tunes_or_text(folder: Path, model: str) -> None:
+    (folder / "opening.mid").write_bytes(midi_of(TUNE + "ABcd|\n"))
+    refused = sample("-m", model, "-f", "opening.mid", *SMALL, cwd=folder)
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"only a model of MIDI can go on from MIDI" in refused.stderr
 
 
 def test_midi_goes_to_files_and_pipes_and_a_summary_to_a_terminal(make_model: MakeModel) -> None:
