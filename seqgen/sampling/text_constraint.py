@@ -103,6 +103,8 @@ class TextConstraint:
         plan, over = self._search(matcher)
         if plan is None:
             plan, over = self._search(matcher, alike=_ALIKE)
+        if plan is None and not over:
+            plan, _ = self._search(matcher, onwards=True)
         if plan is None and over:
             raise UsageError(f"no text can meet {grammar.name}; change it")
         if plan is None:
@@ -198,6 +200,7 @@ class TextConstraint:
         known: Sequence[Plan] = (),
         *,
         alike: int = 1,
+        onwards: bool = False,
         trials: int = _TRIALS,
     ) -> tuple[Plan | None, bool]:
         """A short way to an end, and, where none was found, whether it was looked for everywhere.
@@ -209,6 +212,9 @@ class TextConstraint:
 
         Args:
             known: plans that may serve from here on, or from a little further.
+            onwards: whether of states alike the latest to come stays. In ``[A-Z]+: [a-z ]{5,9}`` a
+                name may always end one letter later, and its run of two tokens is there before
+                what counts already, which allows the same: the one would take the other's place.
             trials: tokens that may be tried.
         """
         first = _Way(matcher, (), (), matcher.compute_bitmask())
@@ -231,6 +237,8 @@ class TextConstraint:
                     if (after := self._step(way, token)) is not None:
                         level = levels.setdefault(self._cost(after.plan), {})
                         same = level.setdefault((after.run, after.mask), [])
+                        if onwards:
+                            same.clear()
                         if len(same) < alike:
                             same.append(after)
             if levels and min(levels) > self._limit:

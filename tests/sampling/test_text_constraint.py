@@ -38,6 +38,7 @@ LARK = 'start: part+\npart: "(" start? ")" | WORD\nWORD: /[a-z]{2,9}[.!]/\n'
 GBNF = 'root ::= "the " ("fox" | "dog" | root) "!"?\n'
 # Much longer than any length allowed here, if it begins with b.
 TRAP = r"(a[a-z]*|b[a-z]{500})\."
+COUNTED = r"[A-Z]+: [a-z ]{5,20}\."
 REGEX = r"[A-Z]{3,8}: [a-zé ,]{10,30}\."
 
 
@@ -66,6 +67,7 @@ def nested(text: str) -> bool:
 
 CASES: dict[str, tuple[TextGrammar, Callable[[str], object]]] = {
     "regex": (TextGrammar("regex", REGEX), lambda text: re.fullmatch(REGEX, text)),
+    "counted": (TextGrammar("regex", COUNTED), lambda text: re.fullmatch(COUNTED, text)),
     "trap": (TextGrammar("regex", TRAP), lambda text: re.fullmatch(TRAP, text)),
     "lark": (TextGrammar("grammar", LARK, "g.lark"), nested),
     "gbnf": (
