@@ -16,6 +16,7 @@ from seqgen.errors import InputError, SeqgenError, UsageError
 from seqgen.models import decoders
 from seqgen.music.abc.grammar.conditions import Conditions
 from seqgen.sampling.constraint import Constraint
+from seqgen.sampling.crew import Crew
 from seqgen.sampling.generate import Drawing, Ending
 from seqgen.sampling.guide import Grammatical
 from seqgen.sampling.opened import Opened
@@ -33,6 +34,7 @@ TRIES = 50
 
 _ROWS = 64  # samples that are drawn at once, at most
 _STATE_BYTES = 1 << 28  # that they may take together
+_MEANWHILE = 8  # draws; they take about as long as a worker takes to start
 
 VALID = Conditions()
 """Any valid tune."""
@@ -75,14 +77,18 @@ class Sampler:
         observe: told of every token drawn under the grammar; see ``Drawing``.
         echo: whether a sample's text has the prompt before it.
         copies: whether a text is a copy of the corpus, and so to be drawn again.
-        like: another of the same model, whose parts serve again; ``attempts`` is one for both.
+        jobs: how many processes may draw; 1 is this one alone, None as many as there are cores and
+            it is worth. Who observes, bars that are filled and one sample have this process; in
+            others ``copies`` must be one that can be pickled.
+        like: another of the same model, whose parts serve again, its processes too; ``attempts`` is
+            one for both.
     Attributes:
         attempts: of the numbers that were drawn again, which draw was the first that is no copy.
         begun: called whenever something has been drawn: what was asked for can be.
     Raises:
         UsageError: the model writes text or MIDI, and more than a valid tune is asked of it, or
             tunes or MIDI, and there is a grammar; or its vocabulary can't spell such a tune, or
-            lacks a token that is to have a bias; or no text meets the grammar.
+            lacks a token that is to have a bias; or no text meets the grammar; or jobs are below 1.
     """
 
     def __init__(
@@ -99,9 +105,15 @@ class Sampler:
         observe: Callable[[str, float], None] | None = None,
         echo: bool = True,
         copies: Callable[[str], bool] | None = None,
+        jobs: int | None = 1,
         like: Sampler | None = None,
     ) -> None:
         self.copies = copies
+        self._same = partial(
+            Sampler, config=config, prompt=prompt, seed=seed, conditions=conditions,
+            best_of=best_of, grammar=grammar, echo=echo,
+        )  # fmt: skip
+        self._crew: Crew = Crew(saved, jobs) if like is None else like._crew
         self.attempts: dict[int, int] = {} if like is None else like.attempts
         self.begun: Callable[[], None] = (lambda: None) if like is None else like.begun
         self.saved, self.config, self.seed, self._echo = saved, config, seed, echo
@@ -165,7 +177,8 @@ class Sampler:
     def pieces(self, numbers: Sequence[int], *, attempt: int = 0) -> Iterator[tuple[int, str]]:
         """Some samples, each after the other, in pieces with their numbers, as they are drawn.
 
-        Many are drawn at once; each is the same as alone. The best of several is one piece.
+        Many are drawn at once; each is the same as alone. The best of several is one piece, and so
+        is what another process has drawn.
 
         Args:
             attempt: draws the same numbers otherwise.
@@ -177,7 +190,7 @@ class Sampler:
                     seed=self.seed, number=number, strip=self._strip, begun=self.begun,
                 )  # fmt: skip
             return
-        if self._best_of > 1 or self.copies is not None:
+        if self._best_of > 1 or self.copies is not None or self._workers(len(numbers)):
             for sample in self.samples(numbers, attempt=attempt):
                 for text in filter(None, (sample.opening, sample.text)):
                     yield sample.number, text
@@ -200,8 +213,33 @@ class Sampler:
             prompts: what each begins with, where that is not the same.
             attempt: draws the same numbers otherwise.
         Raises:
-            SeqgenError: all that was drawn copies the corpus.
+            SeqgenError: all that was drawn copies the corpus; or a process that drew has ended.
         """
+        if workers := self._workers(len(numbers)):
+            here = 0
+            if self._crew.start(workers):
+                here = min(max(1, _MEANWHILE // self._best_of), len(numbers) // (workers + 1))
+                yield from self._own(numbers[:here], prompts and prompts[:here], attempt)
+            make = partial(self._same, copies=self.copies)
+            rest = prompts and prompts[here:]
+            for sample in self._crew.draw(make, numbers[here:], rest, attempt):
+                self.begun()
+                if self.copies is not None and sample.attempt:
+                    self.attempts[sample.number] = sample.attempt
+                yield sample
+            return
+        yield from self._own(numbers, prompts, attempt)
+
+    def _workers(self, samples: int) -> int:
+        """How many other processes are to draw so many samples; 0 for none."""
+        if self.observe is not None:
+            return 0
+        return self._crew.size(samples, samples * self._best_of)
+
+    def _own(
+        self, numbers: Sequence[int], prompts: Sequence[str] | None, attempt: int
+    ) -> Iterator[Sample]:
+        """See ``samples``; drawn by this process."""
         drawn = self._samples(numbers, prompts, attempt)
         if self.copies is None:
             yield from drawn
