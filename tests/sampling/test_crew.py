@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.support import TUNES, seqgen
 
 MakeModel = Callable[..., Path]
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="looks for processes with ps")
+pytestmark = pytest.mark.skipif(shutil.which("ps") is None, reason="looks for processes")
 
 
 @pytest.fixture
@@ -151,8 +152,8 @@ def drawing(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]
     finally:
         process.kill()
         process.wait()
-        with process.stdout, process.stderr:
-            pass
+        process.stdout.close()
+        process.stderr.close()
 
 
 @pytest.mark.parametrize("end", ["pipe", "interrupt", "kill", "terminate"])
