@@ -1,13 +1,5 @@
 """The recurrent networks, one step at a time; their equations are in seqgen.models.networks.cells.
 
-As there, x is W x + b and u is U h, both (batch, gates * hidden). A cell turns its state, (vectors,
-batch, hidden), into the next in place, and uses x and u up.
-
-A sigmoid is (1 + tanh(x / 2)) / 2, which no x overflows. Its halves, but for one, are factors of
-the weights, put there when the decoder is made, so that one tanh does for all gates: z' below is
-what a cell computes as 1 + tanh(z / 2), twice its sigmoid. They are powers of two, which change the
-exponent of a float and no bit besides.
-
 What a layer shows is read by itself at the next token, and at this one by the layer above it or by
 the output. Both read it in one product, with the two kernels side by side; the part that is for the
 next token is kept until then.
@@ -16,21 +8,18 @@ next token is kept until then.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from seqgen.config import Architecture, ModelConfig
+from seqgen.config import ModelConfig
 from seqgen.models import parameters
+from seqgen.models.decoders.cells import CELLS, Cell, Vectors
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
 
 __all__ = ["RecurrentDecoder"]
 
 WINDOW = 256  # tokens of a prompt that are read at once
-
-
-Vectors: TypeAlias = tuple[FloatArray, ...]  # (batch, hidden) each, the hidden one first
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,87 +52,6 @@ class State:
     layers: list[_Layer] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Factors:
-    """What is folded into the weights of a cell.
-
-    Attributes:
-        x, u: the factor of each gate, in its own kernels.
-        hidden: the factor of what a layer shows, in the kernels that read it.
-    """
-
-    x: tuple[float, ...]
-    u: tuple[float, ...]
-    hidden: float
-
-
-class _RNN:
-    """h = tanh(x + u)."""
-
-    factors = _Factors((1.0,), (1.0,), 1.0)
-
-    def __init__(self, x: FloatArray) -> None:
-        self.x = x
-
-    def __call__(self, u: FloatArray, state: Vectors) -> None:
-        self.x += u
-        np.tanh(self.x, out=state[0])
-
-
-class _GRU:
-    """z', r' = 1 + tanh((x + u) / 2), n = tanh(x + r' * u / 2), h = n + z' * (h - n) / 2."""
-
-    factors = _Factors((0.5, 0.5, 1.0), (0.5, 0.5, 0.5), 1.0)
-
-    def __init__(self, x: FloatArray) -> None:
-        size = x.shape[1] // 3
-        self.x, self._both = x, x[:, : 2 * size]
-        self._z, self._r, self._n = (x[:, k * size : (k + 1) * size] for k in range(3))
-
-    def __call__(self, u: FloatArray, state: Vectors) -> None:
-        (hidden,), n, both = state, self._n, self._both
-        size = both.shape[1]
-        both += u[:, :size]
-        np.tanh(both, out=both)
-        both += 1.0
-        self._r *= u[:, size:]
-        n += self._r
-        np.tanh(n, out=n)
-        hidden -= n
-        hidden *= self._z
-        hidden *= 0.5
-        hidden += n
-
-
-class _LSTM:
-    """i', f', o' = 1 + tanh((x + u) / 2), g = tanh(x + u), c = (f' * c + i' * g) / 2.
-
-    It shows h' = o' * tanh(c), which is 2 h.
-    """
-
-    factors = _Factors((0.5, 0.5, 0.5, 1.0), (0.5, 0.5, 0.5, 1.0), 0.5)
-
-    def __init__(self, x: FloatArray) -> None:
-        size = x.shape[1] // 4
-        self.x, self._sigmoids = x, x[:, : 3 * size]
-        self._i, self._f, self._o, self._g = (x[:, k * size : (k + 1) * size] for k in range(4))
-
-    def __call__(self, u: FloatArray, state: Vectors) -> None:
-        x, i, (hidden, cell) = self.x, self._i, state
-        x += u
-        np.tanh(x, out=x)
-        self._sigmoids += 1.0
-        cell *= self._f
-        i *= self._g
-        cell += i
-        cell *= 0.5
-        np.tanh(cell, out=hidden)
-        hidden *= self._o
-
-
-_CELLS: dict[Architecture, type[_RNN | _GRU | _LSTM]] = {"rnn": _RNN, "gru": _GRU, "lstm": _LSTM}
-
-
 class RecurrentDecoder:
     """See Decoder.
 
@@ -156,7 +64,7 @@ class RecurrentDecoder:
         self, config: ModelConfig, weights: Weights, dtype: DTypeLike = np.float32
     ) -> None:
         self.config = config
-        arch, factors = config.arch, _CELLS[config.arch].factors
+        arch, factors = config.arch, CELLS[config.arch].factors
         of_x, of_u = (
             np.repeat(np.array(each, dtype), config.hidden) for each in (factors.x, factors.u)
         )
@@ -186,7 +94,7 @@ class RecurrentDecoder:
             self._biases.append(weights[bias] * of_above)
             within = weights.get(f"{arch}.{layer}.recurrent_bias")
             self._recurrent_biases.append(None if within is None else within * of_u)
-        self._cell = _CELLS[arch](np.empty((0, self._gates), dtype))
+        self._cell = CELLS[arch](np.empty((0, self._gates), dtype))
 
     def start(self, batch: int) -> State:
         """Zeros."""
@@ -249,7 +157,7 @@ class RecurrentDecoder:
             hidden = self._read(ids[:, begin : begin + WINDOW], state)
         return self._logits(hidden[-1]), state
 
-    def _cell_of(self, batch: int) -> _RNN | _GRU | _LSTM:
+    def _cell_of(self, batch: int) -> Cell:
         """The cell over so many sequences; of the last one, the same again."""
         if len(self._cell.x) != batch:
             self._cell = type(self._cell)(np.empty((batch, self._gates), self.table.dtype))
