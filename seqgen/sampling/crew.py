@@ -17,11 +17,10 @@ import signal
 import subprocess
 import sys
 import threading
-import traceback
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
 from seqgen.errors import SeqgenError, UsageError
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from seqgen.checkpoint import Checkpoint
     from seqgen.sampling.sampler import Sample, Sampler
 
-__all__ = ["Crew", "usable_cores", "work"]
+__all__ = ["Crew", "Make", "usable_cores"]
 
 # To start a worker takes 0.2 to 0.3 s of a core: as long as 6 texts of 500 tokens of a Transformer
 # of 4 x 192 take, at 10,000 tokens a second, or 13 tunes at 23 ms each. With twice as many for each
@@ -40,7 +39,7 @@ _MOST = 256
 _LEAST = 32  # where there are as many for each
 
 # Whoever imports what this process does finds it in the same places.
-_BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from seqgen.sampling.crew import work; work()"
+_BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from seqgen.sampling.worker import work; work()"
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
@@ -240,42 +239,3 @@ def _errands(samples: int, workers: int) -> Iterator[int]:
         size = min(samples, max(least, min(_MOST, samples // workers)))
         yield size
         samples -= size
-
-
-def work() -> None:
-    """A worker's life, between its standard input and output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import seqgen.sampling.sampler  # noqa: F401 -- by this thread, before the other needs it
-
-    told: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_hear, args=(sys.stdin.buffer, told), daemon=True).start()
-    saved, sampler = told.get(), None
-    with contextlib.suppress(BrokenPipeError):
-        while True:
-            asked, numbers, prompts, attempt = told.get()
-            try:
-                if asked is not None:
-                    make: Make = pickle.loads(asked)
-                    sampler = make(saved, like=sampler)
-                assert sampler is not None  # the first errand says what is asked
-                for sample in sampler.samples(numbers, prompts, attempt=attempt):
-                    _tell(sample)
-            except BrokenPipeError:
-                raise
-            except Exception as error:
-                error.add_note(traceback.format_exc())  # for --debug
-                _tell(error)
-    os._exit(0)  # a thread waits at the other pipe, and does so for ever
-
-
-def _tell(answer: Sample | Exception) -> None:
-    sys.stdout.buffer.write(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
-    sys.stdout.buffer.flush()
-
-
-def _hear(source: BinaryIO, told: SimpleQueue[Any]) -> None:
-    """Pass on what this worker is told; who tells no more is gone, or waits for nothing more."""
-    with contextlib.suppress(EOFError, pickle.UnpicklingError):
-        while True:
-            told.put(pickle.load(source))
-    os._exit(0)
