@@ -4,7 +4,9 @@
 
 The bits are those of valid held-out tunes under the model as it is, and with the grammar's mask on
 every step (that of all valid tunes, and that of the part which is drawn). Tunes are drawn as
-`seqgen sample` draws them, by turns one with and one without, so that their speeds compare.
+`seqgen sample` draws them, by turns one with and one without, so that their speeds compare. What is
+drawn without the grammar is judged as a whole, and those tunes alone that happen to be valid: what
+the model would write if it were asked again until it is right.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -114,9 +116,27 @@ def meter(text: str) -> Fraction | None:
     return tune.meter.duration if tune else None
 
 
-def variety(texts: list[str]) -> tuple[float, float, Counter[str], Counter[str], float]:
-    """Distinct bar rhythms a tune, those of bars that fill their metre, pitch classes, durations,
-    and characters a tune."""
+@dataclass(frozen=True, slots=True)
+class Variety:
+    """What tunes are made of.
+
+    Attributes:
+        rhythms: distinct ones of bars, a tune.
+        whole: those of bars that fill their metre, a tune.
+        characters: a tune.
+        pitches: how often each pitch class comes.
+        durations: how often each duration of a note comes.
+    """
+
+    rhythms: float
+    whole: float
+    characters: float
+    pitches: Counter[str]
+    durations: Counter[str]
+
+
+def variety(texts: list[str]) -> Variety:
+    """Of some tunes."""
     skeletons, whole, pitches, durations = [], [], Counter[str](), Counter[str]()
     for text in texts:
         rhythms = set()
@@ -131,7 +151,8 @@ def variety(texts: list[str]) -> tuple[float, float, Counter[str], Counter[str],
         skeletons.append(len(rhythms))
         whole.append(sum(full is None or sum(each) == full for each in rhythms))
     length = sum(map(len, texts)) / len(texts)
-    return float(np.mean(skeletons)), float(np.mean(whole)), pitches, durations, length
+    means = float(np.mean(skeletons)), float(np.mean(whole))
+    return Variety(*means, length, pitches, durations)
 
 
 def overlap(one: Counter[str], other: Counter[str]) -> float:
@@ -166,16 +187,21 @@ def main() -> None:
     half = sum(share > 0.5 for share in removed) / len(removed)
     print(f"removed a step: mean {np.mean(removed):.3%}; more than half at {half:.2%} of steps")
     print(f"{held_rate:.0f} tokens/s with, {free_rate:.0f} without: {held_rate / free_rate:.2f}")
+    sound = [text for text in free_texts if Grammar().fault(text) is None]
+    print(f"{len(sound)} of {len(free_texts)} drawn without are valid")
     real = variety(valid)
-    print("                              with   without   held out")
-    with_, without = variety(held_texts), variety(free_texts)
-    print(f"distinct bar rhythms a tune {with_[0]:6.2f} {without[0]:9.2f} {real[0]:10.2f}")
-    print(f"  of bars that fill a metre {with_[1]:6.2f} {without[1]:9.2f} {real[1]:10.2f}")
-    shares = overlap(with_[2], real[2]), overlap(without[2], real[2])
-    print(f"pitch-class overlap         {shares[0]:6.3f} {shares[1]:9.3f}")
-    shares = overlap(with_[3], real[3]), overlap(without[3], real[3])
-    print(f"duration overlap            {shares[0]:6.3f} {shares[1]:9.3f}")
-    print(f"characters a tune           {with_[4]:6.0f} {without[4]:9.0f} {real[4]:10.0f}")
+    drawn = [variety(texts) for texts in (held_texts, free_texts, sound)]
+    print("                              with   without  its valid  held out")
+    for name, numbers, form in (
+        ("distinct bar rhythms a tune", [each.rhythms for each in (*drawn, real)], "9.2f"),
+        ("  of bars that fill a metre", [each.whole for each in (*drawn, real)], "9.2f"),
+        ("characters a tune          ", [each.characters for each in (*drawn, real)], "9.0f"),
+        ("pitch-class overlap        ",
+         [overlap(each.pitches, real.pitches) for each in drawn], "9.3f"),
+        ("duration overlap           ",
+         [overlap(each.durations, real.durations) for each in drawn], "9.3f"),
+    ):  # fmt: skip
+        print(name, *(f"{number:{form}}" for number in numbers))
 
 
 if __name__ == "__main__":

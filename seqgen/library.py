@@ -190,7 +190,7 @@ class Model:
             raise UsageError("seed must be 0 or more")
         infill, novel = given.pop("infill", None), bool(given.pop("novel", False))
         longest, corpus = given.pop("max_shared", None), given.pop("corpus", None)
-        recipe = asked(Recipe(sampling(self.card.kind)), given | {"prompt": prompt})
+        recipe = asked(Recipe(sampling(self.card.kind)), given | {"prompt": prompt}, self.card.kind)
         require_together(
             recipe.conditions or VALID,
             infill=infill is not None,

@@ -7,7 +7,9 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from seqgen.cli.pages import load_pages
+from seqgen.cli.settings import blamed
 from seqgen.cli.values import read_plainly
+from seqgen.errors import SeqgenError
 
 __all__ = ["Command", "Subcommands"]
 
@@ -20,6 +22,15 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         return [read_plainly(each) for each in super().get_params(ctx)]
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SeqgenError as error:
+            told = blamed(ctx, error)
+            if told is None:
+                raise
+            raise told from error
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         load_pages()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -55,6 +56,9 @@ def main() -> None:
     # When the reader of a pipe has had enough (`| head`), end at once and quietly, as cat does.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if not sys.warnoptions:
+        # What NumPy warns of, weights that overflow, ends in a sentence or does not matter.
+        warnings.simplefilter("ignore", RuntimeWarning)
     try:
         # Of usage errors typer would show the arguments as they are, control characters and all.
         status = app(standalone_mode=False)

@@ -173,7 +173,7 @@ def _jobs(
     if "logprobs" in values:
         wanted = _whole(values, "logprobs", line, 0, MOST_LOGPROBS, 0)
     try:
-        recipe = asked(records.recipe, values)
+        recipe = asked(records.recipe, values, sampler.saved.card.kind)
     except UsageError as error:
         raise _wrong(line, str(error)) from error
     told = replace(records, recipe=recipe, logprobs=wanted)

@@ -226,11 +226,7 @@ def sample(
         prompted=bool(text) or not echo,
         limited=limited,
     )
-    gaps = (
-        None
-        if infill is None
-        else (unstamped(read_text(infill, max_bytes=MAX_PROMPT_BYTES)), infill)
-    )
+    gaps = None if infill is None else (read_text(infill, max_bytes=MAX_PROMPT_BYTES), infill)
     # Checked before the model is looked for: a wrong option is wrong whatever the model.
     options: dict[str, Any] = {
         "logit_bias": biases(logit_bias),
@@ -270,7 +266,7 @@ def sample(
     explanation = Explanation() if explain else None
     recipe = Recipe(
         sampling(kind, **options),
-        unstamped(text) if kind == "abc" else text,
+        unstamped(text, kind),
         None if unconstrained else conditions,
         gaps,
         text_grammar(regex, grammar, json_schema),

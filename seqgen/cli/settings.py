@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -24,9 +25,9 @@ import typer
 
 from seqgen.cli.console import Debug, printable
 from seqgen.cli.values import read_plainly
-from seqgen.errors import InputError, UsageError
+from seqgen.errors import InputError, SeqgenError, UsageError
 
-__all__ = ["config", "defaults", "location"]
+__all__ = ["blamed", "config", "defaults", "location"]
 
 VARIABLE = "SEQGEN_CONFIG"
 MAX_FILE_BYTES = 1 << 20
@@ -116,8 +117,60 @@ def _checked(context: typer.Context, option: Any, value: Any, place: str) -> Any
     try:
         option.process_value(context, text)
     except typer.BadParameter as error:
-        raise UsageError(f"{place}: {error.message}") from error
+        raise UsageError(f"{place}{_plainly(error.message, value)}") from error
     return text
+
+
+def _plainly(message: str, value: Any) -> str:
+    """What Typer says of a value, to go on from the option's name."""
+    # Of Pydantic: `Input should be a valid integer, unable to parse string as an integer`.
+    what, _, _ = message.removeprefix("Value error, ").rstrip(".").partition(", unable")
+    if what.startswith("Input should"):
+        return f" must{what.removeprefix('Input should')}, not {value!r}"
+    return f": {what}"
+
+
+def blamed(context: Any, error: SeqgenError) -> SeqgenError | None:
+    """An error of a command that names the file and its key, if a value from there is at fault.
+
+    Args:
+        context: the command's, of click or of its copy in Typer.
+    """
+    sentence = str(error)
+    named = _named(context.command, sentence)
+    options, keys = _options(context.command), []
+    for name, value in (context.default_map or {}).items():
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "DEFAULT_MAP":
+            continue
+        key = next(each for each, option in options.items() if option.name == name)
+        values = filter(None, map(str, value if isinstance(value, list) else [value]))
+        meant = any(f"'{each}'" in sentence or sentence.startswith(f"{each}: ") for each in values)
+        if key in named or (meant and not named):
+            keys.append(key)
+    if not keys:
+        return None
+    path: list[str] = []
+    on = context
+    while on.parent is not None:
+        path.insert(0, on.info_name)
+        on = on.parent
+    start = re.match(rf"(?:--)?{re.escape(keys[0])}(:? )", sentence)
+    rest = f": {sentence}"
+    if start is not None and len(keys) == 1:  # it is not to be named twice
+        rest = start[1] + sentence[start.end() :]
+    return type(error)(f"{location()}: [{'.'.join(path)}] {', '.join(keys)}{rest}")
+
+
+def _named(command: Any, sentence: str) -> set[str]:
+    """The options of a command that a sentence names: `temperature must ...`, `... drop -p`."""
+    words = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", sentence))
+    words.add("--" + re.split(r"[: ]", sentence, maxsplit=1)[0])
+    return {
+        key
+        for key, option in _options(command).items()
+        if words.intersection([*option.opts, *option.secondary_opts])
+    }
 
 
 def _options(command: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from seqgen.config import SamplingConfig
 from seqgen.errors import UsageError
 from seqgen.music.abc.grammar.conditions import Conditions, parse_range
-from seqgen.sampling.recipe import Recipe, changed
+from seqgen.sampling.recipe import Recipe, changed, unstamped
 from seqgen.sampling.sampler import VALID, Sampler
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def temperatures(text: str) -> tuple[float, float | None]:
         ) from None
 
 
-def asked(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+def asked(recipe: Recipe, values: Mapping[str, Any], model_kind: str) -> Recipe:
     """A recipe with other values, as a JSON object or a program has them.
 
     Args:
@@ -104,6 +104,7 @@ def asked(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
             ``"0.7..1.1"``; ``prompt``, ``best_of`` and ``echo``; what a tune is to be, by the
             options' names, ``unit_length`` and ``range`` among them, and ``unconstrained``; and
             ``regex``, ``grammar`` or ``json_schema``, an object or its text.
+        model_kind: what the model writes; before a prompt for one of tunes may stand a stamp.
     Raises:
         UsageError: there is no such option, or it can't have that value.
     """
@@ -118,6 +119,8 @@ def asked(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     if given.get("best_of", 1) < 1:
         raise UsageError("best_of must be 1 or more")
     plain = {name: given.pop(name) for name in ("prompt", "best_of", "echo") if name in given}
+    if "prompt" in plain:
+        plain["prompt"] = unstamped(plain["prompt"], model_kind)
     conditions = _conditioned(recipe.conditions, given)
     grammars = [_grammar(name, given.pop(name)) for name in _GRAMMARS if name in given]
     if len(grammars) > 1:

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgen.errors import CheckpointError
 from seqgen.sampling.filters import (
     Cut,
     FloatArray,
@@ -153,11 +152,9 @@ def pick(
     """Ids drawn from distributions, one a row, UNSURE where a border is too near.
 
     Args:
-        probabilities: up to a factor of each row, (batch, vocabulary).
+        probabilities: up to a factor of each row, (batch, vocabulary); none is all 0.
         uniform: one number a row, from 0 up to 1.
         borders: that the filters left; None if nothing is in doubt.
-    Raises:
-        CheckpointError: a row has no probabilities.
     """
     drawn = []
     errors = doubts = [0.0] * len(probabilities)
@@ -167,8 +164,6 @@ def pick(
     rows = np.add.accumulate(probabilities, -1)
     for row, number, error, doubt in zip(rows, uniform, errors, doubts, strict=True):
         total = row.item(-1)
-        if not total > 0.0:  # NaN: the weights, though finite, are too large to reckon with
-            raise CheckpointError("this model's weights give no probabilities; train it anew")
         # The product is below the total, however it is rounded, as the number is below 1.
         token = int(row.searchsorted(number * total, "right"))
         if borders is not None:

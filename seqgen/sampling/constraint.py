@@ -17,7 +17,7 @@ from seqgen.music.abc.grammar import Conditions, Grammar, State
 from seqgen.music.abc.grammar.bars import accompanied
 from seqgen.music.abc.grammar.conditions import WHOLE_RANGE
 from seqgen.music.abc.grammar.events import spelling
-from seqgen.music.abc.grammar.finish import Finisher
+from seqgen.music.abc.grammar.finish import Finisher, lacking
 from seqgen.music.abc.grammar.header import is_plain
 from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.grammar.state import Music, Spelling
@@ -122,9 +122,10 @@ class Constraint:
         self._most_masks = max(256, _MASK_BYTES // (5 * tokenizer.size))
         self._least: dict[State, int | None] = {}
         if self.least(self.begin(heading)) is None:
+            missing = " ".join(map(repr, lacking(drawn, heading, alphabet)))
             raise UsageError(
-                "this model's vocabulary can't spell such a tune; it lacks "
-                f"{_missing(conditions, alphabet)}"
+                "this model's vocabulary can't spell such a tune"
+                + (f"; it lacks {missing}" if missing else "")
             )
 
     def begin(self, prompt: str) -> State:
@@ -305,15 +306,3 @@ def _asks_more(piece: str) -> bool:
         if character == "-" or (character in ",'" and piece[index + 1] in ",'"):
             return True
     return False
-
-
-def _missing(conditions: Conditions, alphabet: frozenset[str]) -> str:
-    values = (
-        conditions.title,
-        conditions.meter,
-        conditions.unit,
-        conditions.key,
-        conditions.rhythm,
-    )
-    needed = sorted(set("".join(("X:1\nTKC|", *values))) - alphabet)
-    return " ".join(map(repr, needed)) or "numbers or bar lines"

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import SamplingConfig
+from seqgen.errors import CheckpointError
 
 __all__ = [
     "Cut",
@@ -108,9 +109,15 @@ def temperature(logits: FloatArray, value: float | FloatArray) -> None:
 
     Args:
         value: of all, or of each row, (…).
+    Raises:
+        CheckpointError: a row has no likeliest token.
     """
+    most = np.maximum.reduce(logits, -1, keepdims=True)
+    # Of numbers one by one: of one row, as usual, that costs a third of NumPy's own.
+    if not all(map(math.isfinite, most.ravel().tolist())):  # weights too large to reckon with
+        raise CheckpointError("this model's weights give no probabilities; train it anew")
     # Shifted first, so that a tiny temperature can't overflow the likeliest token.
-    logits -= np.maximum.reduce(logits, -1, keepdims=True)
+    logits -= most
     if isinstance(value, float) and value > 0.0:
         if value != 1.0:
             logits /= max(value, _LEAST_TEMPERATURE)
@@ -197,6 +204,8 @@ def relative_probabilities(
         doubts: to be told what each filter does; (batch, vocabulary) then.
     Returns:
         (…, vocabulary) float64; of a row, the highest is 1.
+    Raises:
+        CheckpointError: the logits of a row are no numbers.
     """
     left = logits.astype(np.float64)
     value = config.temperature if value is None else value

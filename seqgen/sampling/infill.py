@@ -22,6 +22,7 @@ from seqgen.sampling.borders import pick
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.filters import log_softmax, relative_probabilities
 from seqgen.sampling.penalties import Penalties
+from seqgen.sampling.recipe import unstamped
 from seqgen.tokenization import BOUNDARY, Tokenizer
 
 __all__ = ["GAP", "Gaps"]
@@ -39,7 +40,7 @@ class Gaps:
     """A tune with open bars.
 
     Args:
-        text: ABC with ``?`` for each open bar.
+        text: ABC with ``?`` for each open bar; a stamp before it is passed over.
         path: its file, for messages.
     Raises:
         InputError: it has no open bar, or holds several tunes.
@@ -47,7 +48,9 @@ class Gaps:
 
     def __init__(self, text: str, path: str) -> None:
         self._path = path
-        header, _, body = text.replace("\r\n", "\n").partition("\nK:")
+        tune = unstamped(text)
+        self._above = text.count("\n") - tune.count("\n")  # lines of the file before the tune
+        header, _, body = tune.replace("\r\n", "\n").partition("\nK:")
         key, _, music = body.partition("\n")
         if GAP not in music:
             raise InputError(
@@ -92,7 +95,7 @@ class Gaps:
             if bar is None:
                 raise SeqgenError(
                     f"{self._path}: no bar was found that fits in open bar {index}, before "
-                    f"'{following.strip()[:20]}'; see that the bars around it are valid"
+                    f"'{' '.join(following.split())[:20]}'; see that the bars around it are valid"
                 )
             filled.append(bar)
             text += bar + following
@@ -111,7 +114,7 @@ class Gaps:
                 shift += (len(bar) - 1) if at == line else 0
             column = max(1, (error.column or 1) - shift)
             raise InputError(
-                error.message, path=self._path, line=line + 1, column=column
+                error.message, path=self._path, line=self._above + line + 1, column=column
             ) from error
 
 

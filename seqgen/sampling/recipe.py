@@ -91,7 +91,7 @@ class Recipe:
             conditions = self.conditions
             values["conditions"] = None if conditions is None else _differences(conditions, VALID)
         if self.infill is not None:
-            values["infill"] = self.infill[0]
+            values["infill"] = unstamped(self.infill[0])
         if self.grammar is not None:
             values[self.grammar.kind] = self.grammar.source
         if self.best_of > 1:
@@ -155,9 +155,13 @@ class Stamp:
         return f"{_MARK} {self.model} {self.seed} {self.number} {options}"
 
 
-def unstamped(text: str) -> str:
-    """A tune without the stamp that may stand before it, which is no part of it."""
-    return re.sub(rf"\A(?:{_MARK} [^\n]*\n)+", "", text)
+def unstamped(text: str, kind: str = "abc") -> str:
+    """A tune without the stamp that may stand before it, which is no part of it.
+
+    Args:
+        kind: of the model that is to read it; one of text takes every line for text.
+    """
+    return text if kind != "abc" else re.sub(rf"\A(?:{_MARK} [^\n]*\n)+", "", text)
 
 
 def stamps(data: bytes) -> Iterator[Stamp]:

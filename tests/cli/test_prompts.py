@@ -165,6 +165,22 @@ def test_each_line_says_what_its_tune_is(make_model: MakeModel) -> None:
     assert again.stdout == done.stdout
 
 
+def test_a_stamp_is_no_part_of_a_tunes_prompt(make_model: MakeModel) -> None:
+    tunes, prose = make_model(name="tunes"), make_model(name="prose", kind="text")
+    stamp = '%%seqgen 0123456789abcdef 1 0 {"top_k":3}\n'
+    begun = "X:1\nT:The First\nM:2/4\nL:1/8\nK:G\nG2 "
+    assert load(tunes).sample(stamp + begun, seed=5) == load(tunes).sample(begun, seed=5)
+    kept = load(prose).sample(stamp + begun, seed=5, max_tokens=9)
+    assert kept[0].startswith(stamp)
+    asked = [{"prompt": each + begun, "seed": 5} for each in ("", stamp, 2 * stamp)]
+    stdin = "\n".join(map(json.dumps, asked))
+    done = sample("--jsonl", "-m", "tunes", "-q", cwd=tunes.parent.parent, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    first, *others = done.stdout.splitlines()
+    assert json.loads(first)["text"].startswith(begun)
+    assert others == [first] * 2
+
+
 def test_each_line_says_what_its_text_is(folder: Path) -> None:
     pytest.importorskip("llguidance")
     asked = [

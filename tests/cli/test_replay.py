@@ -66,6 +66,11 @@ def test_bars_that_were_filled_are_filled_again(folder: Path) -> None:
     assert drawn.returncode == 0, drawn.stderr
     (folder / "gap.abc").unlink()
     assert seqgen("replay", "-", cwd=folder, stdin=drawn.stdout).stdout == drawn.stdout
+    # A stamp before the open tune is no part of it, nor of the new stamp.
+    (folder / "gap.abc").write_bytes(
+        drawn.stdout.partition(b"\n")[0] + b"\n" + TUNE.replace("d2 B2", "?").encode()
+    )
+    assert seqgen("sample", *arguments, cwd=folder).stdout == drawn.stdout
 
 
 def test_answers_to_many_prompts_are_given_again(folder: Path) -> None:

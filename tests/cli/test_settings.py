@@ -105,7 +105,12 @@ def test_where_the_file_is(folder: Path) -> None:
         ("[show]\nnone = 1", 2, "own.toml: [show] none is no option of `seqgen show`"),
         ("[play]\ntun = 1", 2, "own.toml: [play] tun is no option of `seqgen play`; perhaps tune"),
         ("[smple]", 2, "own.toml: [smple] is no command; perhaps sample"),
-        ("[sample]\ntop-k = 'many'", 2, "own.toml: [sample] top-k: "),
+        ("[sample]\ntop-k = 'many'", 2,
+         "own.toml: [sample] top-k must be a valid integer, not 'many'\n"),
+        ("[sample]\nbest-of = 0", 2,
+         "own.toml: [sample] best-of must be greater than or equal to 1, not 0\n"),
+        ("[sample]\nformat = 'wav'", 2,
+         "own.toml: [sample] format: 'wav' is not one of 'abc', 'txt', 'mid'\n"),
         ("[sample]\ntop-k = [1, 2]", 2, "own.toml: [sample] top-k must be one value"),
         ("[sample]\ntop-k = true", 2, "own.toml: [sample] top-k must be a text or a number"),
         ("[sample]\nquiet = 1", 2, "own.toml: [sample] quiet must be true or false"),
@@ -120,6 +125,40 @@ def test_what_is_wrong_is_named_with_file_and_key(
 ) -> None:
     (tmp_path / "own.toml").write_text(text)
     done = seqgen("config", cwd=tmp_path, SEQGEN_CONFIG="own.toml")
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(f"seqgen: {message}")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "status", "message"),
+    [
+        ("temperature = -1", [], 2, "own.toml: [sample] temperature must be at least 0 and"),
+        ("temp = 'warm'", [], 2, "own.toml: [sample] temperature must be a number, or two"),
+        ("meter = 'wide'", [], 2, "own.toml: [sample] meter: 'wide' is no metre; expected"),
+        ("logit_bias = ['a=1', 'zz']", [], 2, "own.toml: [sample] logit-bias must be TOKEN=VALUE"),
+        ("num-samples = 3", ["--jsonl"], 2,
+         "own.toml: [sample] num-samples: prompts come from stdin, a line each: drop -p, -f and"),
+        ("model = 'nix'", [], 1, "own.toml: [sample] model: nix: no such model"),
+        # What stands on the command line is not the file's fault.
+        ("temperature = 0.5\nkey = 'G'", ["--temperature=-1"], 2, "temperature must be"),
+        ("temperature = 0.5\nkey = 'G'", ["--meter=G"], 2, "--meter: 'G' is no metre"),
+        ("model = 'nix'", ["-m", "nix"], 1, "nix: no such model"),
+    ],
+)  # fmt: skip
+def test_a_value_that_a_command_refuses_is_named_with_file_and_key(
+    tmp_path: Path, text: str, arguments: list[str], status: int, message: str
+) -> None:
+    (tmp_path / "own.toml").write_text(f"[sample]\n{text}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "seqgen", "sample", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "SEQGEN_CONFIG": "own.toml"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(f"seqgen: {message}")
     assert done.stderr.count("\n") == 1

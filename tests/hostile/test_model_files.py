@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from seqgen import checkpoint
-from seqgen.config import Architecture, ModelConfig
-from seqgen.corpus.documents import Corpus, Document
+from seqgen.config import Architecture, ModelConfig, SamplingConfig
+from seqgen.corpus.documents import Corpus, Document, Kind
 from seqgen.corpus.runs import build
 from seqgen.errors import CheckpointError
 from seqgen.models import parameters
-from seqgen.sampling.borders import pick
+from seqgen.sampling.filters import relative_probabilities
 from tests.hostile import guard
 from tests.hostile.model_reader import joined, parts, signed
+from tests.support import seqgen
 
 MakeModel = Callable[..., Path]
 PIECES = 20  # of 2,500 files for each of two models: 100,000
@@ -227,9 +228,29 @@ def test_weights_that_are_no_numbers_are_refused(make_model: MakeModel) -> None:
         checkpoint.load(path)
 
 
-def test_weights_too_large_to_reckon_with_say_so() -> None:
-    with pytest.raises(CheckpointError, match="no probabilities"):
-        pick(np.array([[np.nan, 0.5]]), np.array([0.5]))
+@pytest.mark.parametrize("logits", [[np.nan, 0.5], [-np.inf, -np.inf], [0.5, np.inf]])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_without_probabilities_are_refused(logits: list[float], temperature: float) -> None:
+    config = SamplingConfig(temperature=temperature)
+    for rows in ([logits], [[0.0, 1.0], logits]):
+        with pytest.raises(CheckpointError, match="no probabilities"):
+            relative_probabilities(np.array(rows), config)
+
+
+@pytest.mark.parametrize(
+    ("arch", "kind", "most"), [("lstm", "abc", 1e30), ("transformer", "text", 1e18)]
+)
+def test_weights_too_large_to_reckon_with_say_so(
+    make_model: MakeModel, arch: Architecture, kind: Kind, most: float
+) -> None:
+    path = make_model(arch, kind=kind)
+    saved = checkpoint.load(path)
+    large = {name: np.sign(weight) * np.float32(most) for name, weight in saved.weights.items()}
+    checkpoint.save(path, saved.card, large)
+    for options in (["--lines"] * (kind == "text"), ["--temperature=0"], ["--top-p=0.5", "--json"]):
+        done = seqgen("sample", "-m", "small", *options, cwd=path.parent.parent, stdin=b"X:1\n")
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr == b"seqgen: this model's weights give no probabilities; train it anew\n"
 
 
 def test_what_training_keeps_can_not_be_left_out(make_model: MakeModel) -> None:

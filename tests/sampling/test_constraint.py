@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 
 import numpy as np
 import pytest
 
 from seqgen.config import SamplingConfig
-from seqgen.errors import InputError, UsageError
+from seqgen.errors import InputError, SeqgenError, UsageError
 from seqgen.models.decoders.decoder import FloatArray, IntArray
 from seqgen.music.abc.grammar import Conditions, Grammar
+from seqgen.music.abc.grammar.conditions import parse_range
 from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.parser import parse, parse_tune
 from seqgen.music.score import Chord, Note
@@ -183,9 +185,36 @@ def test_a_length_too_short_says_the_least(tokenizer: Tokenizer) -> None:
         draw(tokenizer, Conditions(), 0, tokens=5)
 
 
-def test_a_vocabulary_without_what_is_asked_says_what_it_lacks() -> None:
-    with pytest.raises(UsageError, match="lacks '7'"):
-        Constraint(Tokenizer.learn("char", [TUNES]), Conditions(meter="7/8"))
+@pytest.mark.parametrize(
+    ("letters", "conditions", "message"),
+    [
+        (TUNES, Conditions(meter="7/8"), "lacks '7'$"),
+        (TUNES, Conditions(lowest=30, highest=34), "lacks ','$"),
+        (TUNES, Conditions(title="Zo\u00eb"), "lacks 'Z' '\u00eb'$"),
+        (TUNES.replace("/", ""), Conditions(meter="3/8", unit="1/4"), "lacks '/'$"),
+        ("X:1\nT:\nKC|", Conditions(meter="C|"), "lacks 'M'$"),
+        ("CDEFGAB|:\n", Conditions(), "lacks '1' 'K' 'T' 'X'$"),
+    ],
+)
+def test_a_vocabulary_without_what_is_asked_says_what_it_lacks(
+    letters: str, conditions: Conditions, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        Constraint(Tokenizer.learn("char", [letters]), conditions)
+    more = "".join(re.findall("'(.)'", str(caught.value)))
+    Constraint(Tokenizer.learn("char", [letters, more]), conditions)  # that is enough
+
+
+@pytest.mark.parametrize("ends", ["C,,,,-D,,,,", "d''''-g''''"])
+def test_a_range_of_notes_that_are_never_drawn_is_refused(ends: str) -> None:
+    low, high = parse_range(ends)
+    with pytest.raises(UsageError, match=r"--range must hold notes that are drawn"):
+        Conditions(lowest=low, highest=high)
+
+
+@pytest.mark.parametrize("lone", [23, 24, 119, 120])
+def test_the_outmost_notes_can_be_asked_for(lone: int) -> None:
+    Constraint(Tokenizer.learn("char", [TUNES, "_=^,'CbBc"]), Conditions(lowest=lone, highest=lone))
 
 
 def test_gaps_are_filled_and_fit(tokenizer: Tokenizer) -> None:
@@ -199,6 +228,26 @@ def test_gaps_are_filled_and_fit(tokenizer: Tokenizer) -> None:
         assert filled.startswith(text[: text.index("?")])
     with pytest.raises(InputError, match="no open bar"):
         Gaps(text.replace("?", "G4"), "a.abc")
+    broken = Gaps(text.replace("|c2 A2", "|G9\nA2"), "a.abc")
+    with pytest.raises(SeqgenError, match=r"in open bar 1, before '\|G9 A2\|'; see"):
+        broken.fill(
+            Noise(tokenizer.size), tokenizer, constraint, SamplingConfig(), seed=2, number=0
+        )
+
+
+def test_lines_of_a_stamped_tune_are_counted_in_its_file(tokenizer: Tokenizer) -> None:
+    stamp = '%%seqgen 0123456789abcdef 1 0 {"top_k":3}\n'
+    tune = "X:1\nT:a\nM:2/4\nL:1/8\nK:G\nG2 B2|?|c2 A2|\nG4|?|c4|]\n"
+    constraint = Constraint(tokenizer, Conditions())
+    for above in ("", stamp, stamp + stamp.replace("\n", "\r\n")):
+        decoder, config = Noise(tokenizer.size), SamplingConfig()
+        gaps = Gaps(above + tune.replace("G2 B2|", "G9|"), "a.abc")
+        with pytest.raises(InputError) as caught:
+            gaps.fill(decoder, tokenizer, constraint, config, seed=2, number=0)
+        assert (caught.value.path, caught.value.line) == ("a.abc", 6 + above.count("\n"))
+        gaps = Gaps(above + tune, "a.abc")
+        filled = gaps.fill(decoder, tokenizer, constraint, config, seed=2, number=0)
+        assert filled.startswith("X:1\n")
 
 
 class Recorder(Noise):

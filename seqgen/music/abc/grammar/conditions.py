@@ -23,6 +23,7 @@ _DEFAULT_SECTION = 8
 _MAX_BARS = 1024
 _UNITS = frozenset((1, 2, 4, 8, 16, 32, 64))
 _LONGEST_BAR = 32
+_DRAWN_RANGE = (23, 120)  # of three octave marks at most, see notes.py
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class Conditions:
             )
         if not 0 <= self.lowest <= self.highest <= 127:
             raise UsageError("--range must rise and lie within MIDI 0 to 127, C,,,, to g'''''")
+        if self.highest < _DRAWN_RANGE[0] or self.lowest > _DRAWN_RANGE[1]:
+            raise UsageError("--range must hold notes that are drawn, which lie within _C,,,-^b'''")
 
     @cached_property
     def sections(self) -> tuple[bool, ...]:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import EXTENSIONS
+from seqgen.music.abc.grammar.conditions import Conditions
+from seqgen.music.abc.grammar.field_values import READ_FIELDS, completion
 from seqgen.music.abc.grammar.notes import fill_tuplet, unmet
 from seqgen.music.abc.grammar.recogniser import Grammar
 from seqgen.music.abc.grammar.state import Header, Music, Spelling, State
 from seqgen.music.abc.grammar.texts import CHORD_TYPES, DECORATION_NAMES
 
-__all__ = ["Finisher"]
+__all__ = ["Finisher", "lacking"]
 
 _FINAL_LINES = ("||", "|]", ":|")
 # In the order in which they lead out of a tune; an ending's number is tried where one is due.
@@ -80,9 +81,9 @@ class Finisher:
             return [next((field for field in needed if field not in state.seen), "K")]
         if state.place == "colon":
             return [":"]
-        if state.place == "value" and (state.field in header.READ_FIELDS or state.field in forced):
+        if state.place == "value" and (state.field in READ_FIELDS or state.field in forced):
             value = forced.get(state.field, "")
-            ending = header.completion(state.field, value, state.text, self._grammar.alphabet)
+            ending = completion(state.field, value, state.text, self._grammar.alphabet)
             return [f"{ending}\n"] if ending is not None else []
         # A backslash waits for a character that is no line end.
         return ["\n", ":\n", "X\n"]
@@ -128,7 +129,7 @@ class Finisher:
         close = "]" if state.inside else "\n"
         if state.field == "P":
             return [close, *(letter + close for letter in "ABCDEFGXTKML")]
-        ending = header.completion(state.field, "", state.text, self._grammar.alphabet)
+        ending = completion(state.field, "", state.text, self._grammar.alphabet)
         return [ending + close] if ending is not None else []
 
     def _lengths(self, state: Music) -> Iterator[str]:
@@ -207,6 +208,26 @@ class Finisher:
             yield from "2346"
         for each in self._pitches:
             yield each + (f"]{length}" if music.place == "bracket" else length)
+
+
+def lacking(conditions: Conditions, heading: str, alphabet: frozenset[str]) -> list[str]:
+    """Characters that an alphabet lacks, with which a tune could be written; none can be spared.
+
+    Args:
+        conditions: on the tune.
+        heading: what it begins with already.
+    """
+
+    def ending(known: frozenset[str] | None) -> str | None:
+        grammar = Grammar(conditions, known, plain=True)
+        state = grammar.read(grammar.start(), heading)
+        return None if state is None else Finisher(grammar).text(state)
+
+    found = set(ending(None) or "") - alphabet
+    for character in sorted(found):
+        if ending(alphabet | found - {character}) is not None:
+            found.remove(character)
+    return sorted(found)
 
 
 def _tails(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seqgen.music.abc.grammar.header import READ_FIELDS
+from seqgen.music.abc.grammar.field_values import READ_FIELDS
 from seqgen.music.abc.grammar.state import Header, Music, State
 
 if TYPE_CHECKING:

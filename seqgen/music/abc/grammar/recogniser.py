@@ -5,6 +5,7 @@ from __future__ import annotations
 from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import BarRules
 from seqgen.music.abc.grammar.conditions import Conditions
+from seqgen.music.abc.grammar.field_values import read_setting
 from seqgen.music.abc.grammar.music import MusicRules
 from seqgen.music.abc.grammar.notes import Notes
 from seqgen.music.abc.grammar.state import Header, Music, State
@@ -58,7 +59,7 @@ class Grammar:
         found = header.advance(state, character, self.forced, self.alphabet, self._plain)
         if found is None or isinstance(found, Header):
             return found
-        setting = header.read_setting(*found)
+        setting = read_setting(*found)
         if setting.full and self.notes.lengths(setting).fill(setting.full) is None:
             return None
         return Music(setting, bars=self.conditions.section_bars)

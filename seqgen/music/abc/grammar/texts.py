@@ -6,6 +6,7 @@ import re
 
 from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import BarRules, accompanied
+from seqgen.music.abc.grammar.field_values import completion, goes_on, read_setting, value_of
 from seqgen.music.abc.grammar.lexemes import Lexemes
 from seqgen.music.abc.grammar.notes import Notes
 from seqgen.music.abc.grammar.state import Music
@@ -142,7 +143,7 @@ class TextRules(Lexemes):
         field, text = music.field, music.text
         if character == ("]" if music.inside else "\n"):
             within = self._plain and text.endswith(" ") and field != "P"
-            if within and header.completion(field, "", text, self._alphabet):
+            if within and completion(field, "", text, self._alphabet):
                 return None
             done = self._set(music, text.rstrip(" "))
             if done is None:
@@ -157,30 +158,30 @@ class TextRules(Lexemes):
         text += character
         if field == "P":
             return music._replace(text=text) if re.fullmatch(r"[A-Z] *", text) else None
-        value = header.value_of(field, "")
-        if not value.accepts(text) or header.completion(field, "", text, self._alphabet) is None:
+        value = value_of(field, "")
+        if not value.accepts(text) or completion(field, "", text, self._alphabet) is None:
             return None
         return music._replace(text=text)
 
     def _goes_on(self, field: str, text: str) -> bool:
-        return field != "P" and header.goes_on(field, "", text, self._alphabet)
+        return field != "P" and goes_on(field, "", text, self._alphabet)
 
     def _set(self, music: Music, value: str) -> Music | None:
         """Apply a field whose value is complete."""
         field, setting = music.field, music.setting
         if field == "P":
             return music if value else None
-        if not header.value_of(field, "").is_whole(value):
+        if not value_of(field, "").is_whole(value):
             return None
         if field == "K":
-            key = header.read_setting("", "", value).key
+            key = read_setting("", "", value).key
             return music._replace(setting=setting._replace(key=key), alters=())
         if field == "M":
-            read = header.read_setting(value, "", "none")
+            read = read_setting(value, "", "none")
             setting = setting._replace(full=read.full, compound=read.compound)
             music = music._replace(setting=setting, pickup=0)
         elif field == "L":
-            setting = setting._replace(unit=header.read_setting("", value, "none").unit)
+            setting = setting._replace(unit=read_setting("", value, "none").unit)
             music = music._replace(setting=setting)
         if setting.full and self.notes.lengths(setting).fill(self.notes.room(music)) is None:
             return None
