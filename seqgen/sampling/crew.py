@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from seqgen.errors import SeqgenError, UsageError
+from seqgen.errors import SeqgenError
 
 if TYPE_CHECKING:
     from seqgen.checkpoint import Checkpoint
@@ -62,13 +62,9 @@ class Crew:
         saved: the model; workers have its weights from here, whatever becomes of its file.
         jobs: how many may draw at once; 1 is this process alone. None is one for each core, but no
             more than have enough to do to be worth their start.
-    Raises:
-        UsageError: it is less than 1.
     """
 
     def __init__(self, saved: Checkpoint, jobs: int | None) -> None:
-        if jobs is not None and jobs < 1:
-            raise UsageError("jobs must be 1 or more")
         self._saved = saved
         self._jobs = usable_cores() if jobs is None else jobs
         self._share = _SHARE if jobs is None else 1

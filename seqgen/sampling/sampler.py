@@ -11,14 +11,13 @@ import numpy as np
 
 from seqgen.checkpoint import Checkpoint
 from seqgen.config import SamplingConfig
-from seqgen.corpus.stripping import split_heading, stripped_by, with_heading
 from seqgen.errors import InputError, SeqgenError, UsageError
 from seqgen.models import decoders
 from seqgen.music.abc.grammar.conditions import Conditions
 from seqgen.sampling.constraint import Constraint
-from seqgen.sampling.crew import Crew
 from seqgen.sampling.generate import Drawing, Ending
 from seqgen.sampling.guide import Grammatical
+from seqgen.sampling.headings import Headings
 from seqgen.sampling.opened import Opened
 from seqgen.sampling.penalties import biases
 
@@ -113,7 +112,9 @@ class Sampler:
             Sampler, config=config, prompt=prompt, seed=seed, conditions=conditions,
             best_of=best_of, grammar=grammar, echo=echo,
         )  # fmt: skip
-        self._crew: Crew = Crew(saved, jobs) if like is None else like._crew
+        if jobs is not None and jobs < 1:
+            raise UsageError("jobs must be 1 or more")
+        self._jobs: int | None = jobs if like is None else like._jobs
         self.attempts: dict[int, int] = {} if like is None else like.attempts
         self.begun: Callable[[], None] = (lambda: None) if like is None else like.begun
         self.saved, self.config, self.seed, self._echo = saved, config, seed, echo
@@ -123,8 +124,7 @@ class Sampler:
         biases(config.logit_bias, saved.card.tokenizer)
         if saved.card.kind == "midi" and config.stop:
             raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
-        self._strip = stripped_by(saved.card.corpus) if saved.card.kind == "abc" else None
-        self._title = conditions.title if conditions is not None else ""
+        self._headings = Headings(saved.card, conditions.title if conditions is not None else "")
         self._constraint: Constraint | None = None
         self._grammar: Grammatical | None = None
         if grammar is not None and saved.card.kind != "text":
@@ -144,30 +144,19 @@ class Sampler:
             if grammar is not None:
                 self._grammar = self._opened.text(grammar, config.max_tokens)
         elif conditions is not None:
-            if self._strip == "titles":  # the heading says it, and the vocabulary need not spell it
+            if (
+                self._headings.strip == "titles"
+            ):  # the heading says it, and the vocabulary need not spell it
                 conditions = replace(conditions, title="")
-            heading = self._heading("", 0)[0]
+            heading = self._headings.split("", 0)[0]
             self._constraint = self._grammar = self._opened.constraint(conditions, heading)
-        self.prompt = self._prepared(prompt)
+        self.prompt = self._headings.prepared(prompt)
         self._decoder = self._opened.decoder
         self._drawing = Drawing(
-            self._decoder, saved.card.tokenizer, self._heading(self.prompt, 0)[1], config,
+            self._decoder, saved.card.tokenizer, self._headings.split(self.prompt, 0)[1], config,
             seed=seed, length=self._opened.mean_length, constraint=self._grammar, observe=observe,
             exact=partial(decoders.build_exact, saved.card.model, saved.weights),
         )  # fmt: skip
-
-    def _prepared(self, prompt: str) -> str:
-        """A prompt as the model has learnt to read it."""
-        if self.saved.card.kind == "midi":
-            return "".join(f"{word}\n" for word in prompt.split())
-        if self._strip == "titles" and self._title:
-            own = split_heading(prompt, self._strip)[1]
-            if own not in ("", f"T:{self._title}\n"):
-                raise UsageError("the prompt has another title than --title asks for")
-        elif self._title and not prompt:
-            # The title is whatever it is, so the network may as well read it as given.
-            return f"X:1\nT:{self._title}\n"
-        return prompt
 
     def stream(self, number: int) -> Iterator[str]:
         """Sample ``number``, counted from 0, the prompt first, in pieces as it is drawn."""
@@ -187,7 +176,7 @@ class Sampler:
             for number in numbers:
                 yield number, self._gaps.fill(
                     self._decoder, self.saved.card.tokenizer, self._constraint, self.config,
-                    seed=self.seed, number=number, strip=self._strip, begun=self.begun,
+                    seed=self.seed, number=number, strip=self._headings.strip, begun=self.begun,
                 )  # fmt: skip
             return
         if self._best_of > 1 or self.copies is not None or self._workers(len(numbers)):
@@ -215,26 +204,25 @@ class Sampler:
         Raises:
             SeqgenError: all that was drawn copies the corpus; or a process that drew has ended.
         """
-        if workers := self._workers(len(numbers)):
-            here = 0
-            if self._crew.start(workers):
-                here = min(max(1, _MEANWHILE // self._best_of), len(numbers) // (workers + 1))
-                yield from self._own(numbers[:here], prompts and prompts[:here], attempt)
-            make = partial(self._same, copies=self.copies)
-            rest = prompts and prompts[here:]
-            for sample in self._crew.draw(make, numbers[here:], rest, attempt):
-                self.begun()
-                if self.copies is not None and sample.attempt:
-                    self.attempts[sample.number] = sample.attempt
-                yield sample
+        if not (workers := self._workers(len(numbers))):
+            yield from self._own(numbers, prompts, attempt)
             return
-        yield from self._own(numbers, prompts, attempt)
+        here, crew = 0, self._opened.crew(self._jobs)
+        if crew.start(workers):
+            here = min(max(1, _MEANWHILE // self._best_of), len(numbers) // (workers + 1))
+            yield from self._own(numbers[:here], prompts and prompts[:here], attempt)
+        make = partial(self._same, copies=self.copies)
+        for sample in crew.draw(make, numbers[here:], prompts and prompts[here:], attempt):
+            self.begun()
+            if self.copies is not None and sample.attempt:
+                self.attempts[sample.number] = sample.attempt
+            yield sample
 
     def _workers(self, samples: int) -> int:
         """How many other processes are to draw so many samples; 0 for none."""
-        if self.observe is not None:
+        if self.observe is not None or self._jobs == 1 or samples == 1:
             return 0
-        return self._crew.size(samples, samples * self._best_of)
+        return self._opened.crew(self._jobs).size(samples, samples * self._best_of)
 
     def _own(
         self, numbers: Sequence[int], prompts: Sequence[str] | None, attempt: int
@@ -246,7 +234,7 @@ class Sampler:
             return
         for place, found in enumerate(drawn):
             sample, own = found, None if prompts is None else [prompts[place]]
-            whole = self.prompt if own is None else self._prepared(own[0])
+            whole = self.prompt if own is None else self._headings.prepared(own[0])
             tries = attempt
             while self.copies(self._judged(sample, whole)):
                 tries += 1
@@ -264,7 +252,7 @@ class Sampler:
         """What must not be a copy: a whole tune, or the text after the prompt."""
         if self.saved.card.kind == "text":
             return sample.text
-        return "".join(self._heading(prompt, sample.number)) + sample.text
+        return "".join(self._headings.split(prompt, sample.number)) + sample.text
 
     def _samples(
         self, numbers: Sequence[int], prompts: Sequence[str] | None, attempt: int
@@ -273,7 +261,7 @@ class Sampler:
         keys = [(number, each) for number in numbers for each in attempts]
         prepared = None
         if prompts is not None:
-            prepared = [self._prepared(each) for each in prompts for _ in attempts]
+            prepared = [self._headings.prepared(each) for each in prompts for _ in attempts]
         endings: dict[int, Ending] = {}
         texts: list[str] = []
         parts: list[str] = []
@@ -286,7 +274,7 @@ class Sampler:
             if len(texts) < self._best_of:
                 continue
             whole = self.prompt if prepared is None else prepared[place]
-            prompt = self._heading(whole, 0)[1]
+            prompt = self._headings.split(whole, 0)[1]
             best = self._likeliest(texts, prompt) if self._best_of > 1 else 0
             ending = [endings.pop(place + 1 + back) for back in range(-self._best_of, 0)][best]
             number = keys[place][0]
@@ -307,12 +295,12 @@ class Sampler:
 
         def heading(place: int) -> str:
             prompt = self.prompt if prompts is None else prompts[place]
-            return self._heading(prompt, keys[place][0])[0]
+            return self._headings.split(prompt, keys[place][0])[0]
 
-        drawn = self._drawing.samples(
-            keys, rows=rows, heading=heading, ended=ended,
-            prompts=None if prompts is None else [self._heading(each, 0)[1] for each in prompts],
-        )  # fmt: skip
+        rests = None
+        if prompts is not None:
+            rests = [self._headings.split(each, 0)[1] for each in prompts]
+        drawn = self._drawing.samples(keys, rows=rows, heading=heading, ended=ended, prompts=rests)
         current = 0
         # What others have drawn while the current one is not at its end.
         ahead: dict[int, list[str]] = {}
@@ -331,7 +319,7 @@ class Sampler:
                     yield from ((current, each) for each in texts)
         # A prompt that can't be gone on from is no output: nothing has been drawn before this.
         except InputError as error:
-            added = "".join(self._heading(self.prompt, keys[0][0])).count("\n")
+            added = "".join(self._headings.split(self.prompt, keys[0][0])).count("\n")
             line = None if error.line is None else error.line - added + self.prompt.count("\n")
             raise InputError(error.message, line=line, column=error.column) from error
 
@@ -350,7 +338,7 @@ class Sampler:
 
     def _opening(self, prompt: str, number: int) -> str:
         """What a sample's text has before what is drawn."""
-        return "".join(self._heading(prompt, number)) if self._echo or not prompt else ""
+        return "".join(self._headings.split(prompt, number)) if self._echo or not prompt else ""
 
     def texts(self, numbers: Sequence[int], *, attempt: int = 0) -> Iterator[str]:
         """Some samples, each as a whole that ends in a newline; see ``pieces``."""
@@ -364,14 +352,6 @@ class Sampler:
         while current is not None:
             yield _closed(parts)
             parts, current = [], next(waiting, None)
-
-    def _heading(self, prompt: str, number: int) -> tuple[str, str]:
-        """What a tune begins with that the model does not write, and the rest of the prompt."""
-        if self._strip is None:
-            return "", prompt
-        whole = with_heading(prompt, self._strip, number=number + 1, title=self._title)
-        *heading, rest = split_heading(whole, self._strip)
-        return "".join(heading), rest
 
     def text(self, number: int, *, attempt: int = 0) -> str:
         """Sample ``number`` as a whole that ends in a newline; see ``pieces``."""

@@ -229,13 +229,13 @@ def test_errors_of_workers_are_those_of_one_process(folder: Path) -> None:
         assert said[0] == said[1]
 
 
-def test_what_can_be_asked_of_how_many() -> None:
+def test_what_can_be_asked_of_how_many(folder: Path) -> None:
     assert Crew(None, 3).size(100, 100) == 3  # type: ignore[arg-type]  # of no model
     assert Crew(None, 9).size(4, 8) == 4  # type: ignore[arg-type]
     assert Crew(None, 1).size(100, 100) == 0  # type: ignore[arg-type]
     assert Crew(None, None).size(40, 40) == 0  # type: ignore[arg-type]  # not worth it
     with pytest.raises(UsageError, match="jobs must be 1 or more"):
-        Crew(None, 0)  # type: ignore[arg-type]
+        load(folder / "checkpoints" / "small.safetensors").sample(jobs=0)
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "257", "many"])
