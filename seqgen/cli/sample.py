@@ -84,7 +84,7 @@ def sample(
             max=MAX_JOBS,
             metavar="N",
             help="Draw many in so many processes; the same bytes, sooner.",
-            show_default="one for each core, if worth it",
+            show_default="one for each core, up to 8, if worth it",
         ),
     ] = None,
     best_of: Annotated[

@@ -34,6 +34,8 @@ __all__ = ["Crew", "Make", "usable_cores"]
 # of 4 x 192 take, at 10,000 tokens a second, or 13 tunes at 23 ms each. With twice as many for each
 # worker its start is worth it, for whoever has not said how many there are to be.
 _SHARE = 24
+# Processes, where it is not said: of many cores a container may be lent two and be told of all.
+_USUAL = 8
 # Samples of one errand, at most: drawn 64 at a time, of which the last ones leave rows empty.
 _MOST = 256
 _LEAST = 32  # where there are as many for each
@@ -61,12 +63,12 @@ class Crew:
     Args:
         saved: the model; workers have its weights from here, whatever becomes of its file.
         jobs: how many may draw at once; 1 is this process alone. None is one for each core, but no
-            more than have enough to do to be worth their start.
+            more than 8, nor than have enough to do to be worth their start.
     """
 
     def __init__(self, saved: Checkpoint, jobs: int | None) -> None:
         self._saved = saved
-        self._jobs = usable_cores() if jobs is None else jobs
+        self._jobs = min(_USUAL, usable_cores()) if jobs is None else jobs
         self._share = _SHARE if jobs is None else 1
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self._workers: list[_Worker] = []
