@@ -132,6 +132,7 @@ class Model:
         *,
         seed: int | None = None,
         first: int = 0,
+        jobs: int | None = 1,
         **options: Unpack[Options],
     ) -> list[str]:
         """Draw ``n`` tunes, texts, or pieces of MIDI as events (``seqgen.music.remi``).
@@ -140,13 +141,15 @@ class Model:
             prompt: what each begins with.
             seed: the same seed gives the same samples; None takes a new one.
             first: number of the first of a seed's samples, from 0.
+            jobs: how many processes may draw, which changes nothing but the time; None is one for
+                each core, as far as so many samples are worth it.
             options: see Options.
         Returns:
             Each with its prompt, and ending in a newline.
         Raises:
             SeqgenError: what is asked for can't be; the message says what and why.
         """
-        return list(self.sampler(prompt, seed=seed, **options).texts(_numbers(first, n)))
+        return list(self.sampler(prompt, seed=seed, jobs=jobs, **options).texts(_numbers(first, n)))
 
     def stream(
         self,
@@ -170,6 +173,7 @@ class Model:
         *,
         seed: int | None = None,
         observe: Callable[[str, float], None] | None = None,
+        jobs: int | None = 1,
         **options: Unpack[Options],
     ) -> Sampler:
         """What draws many samples with the same options; see ``sampling.sampler.Sampler``.
@@ -179,7 +183,7 @@ class Model:
         Args:
             observe: told of every token drawn under a grammar, and how much probability that took
                 from the others.
-            prompt, seed, options: see sample.
+            prompt, seed, jobs, options: see sample.
         """
         given: dict[str, Any] = {name: each for name, each in options.items() if each is not None}
         if seed is not None and seed < 0:
@@ -200,7 +204,8 @@ class Model:
         )
         if infill is not None:
             recipe = replace(recipe, infill=(infill, "infill"))
-        sampler = recipe.sampler(self.saved, new_seed() if seed is None else seed, observe)
+        seed = new_seed() if seed is None else seed
+        sampler = recipe.sampler(self.saved, seed, observe, jobs=jobs)
         refuse_copies(sampler, novel, longest, corpus)
         return sampler
 

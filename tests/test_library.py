@@ -90,7 +90,7 @@ def test_each_option_is_that_of_the_command(make_model: MakeModel, tmp_path: Pat
     # Where it goes and what is said of it; "n" and "prompt" are the first two arguments.
     elsewhere = {"stdin", "model", "num_samples", "first", "seed", "prompt", "prompt_file"}
     elsewhere |= {"output", "format", "stamp", "port", "explain", "lines", "jsonl", "json"}
-    elsewhere |= {"logprobs", "force", "quiet", "verbose", "debug", "help"}
+    elsewhere |= {"jobs", "logprobs", "force", "quiet", "verbose", "debug", "help"}
     assert set(Options.__annotations__) - {"final_temperature"} == named - elsewhere
 
     path, text = make_model(), "X:1\nT:x\nM:2/4\nL:1/8\nK:G\nG4|?|G4|]\n"

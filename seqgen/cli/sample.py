@@ -46,6 +46,7 @@ from seqgen.errors import UsageError
 __all__ = ["sample"]
 
 MAX_PROMPT_BYTES = 16 << 20
+MAX_JOBS = 256
 KEEP = "; a terminal can't show MIDI: add --seed {0} -o song.mid to keep this piece"
 
 
@@ -74,6 +75,18 @@ def sample(
             help="Number of the first, from 0: --first 41 draws the 42nd of -n 100 alone.",
         ),
     ] = 0,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=MAX_JOBS,
+            metavar="N",
+            help="Draw many in so many processes; the same bytes, sooner.",
+            show_default="one for each core, up to 8, if worth it",
+        ),
+    ] = None,
     best_of: Annotated[
         int,
         typer.Option(
@@ -260,7 +273,9 @@ def sample(
         best_of,
         echo,
     )
-    sampler = recipe.sampler(opened.saved, seed, explanation.add if explanation else None)
+    sampler = recipe.sampler(
+        opened.saved, seed, explanation.add if explanation else None, jobs=jobs
+    )
     refuse_copies(sampler, novel, max_shared, against)
     name_unknown(opened.saved, recipe.prompt)
     line = "seed {0}" + KEEP * (target.form == destination.SUMMARY)

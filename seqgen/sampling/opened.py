@@ -13,6 +13,7 @@ from seqgen.sampling.constraint import Constraint
 
 if TYPE_CHECKING:
     from seqgen.models.decoders import Decoder
+    from seqgen.sampling.crew import Crew
     from seqgen.sampling.guide import Grammatical
     from seqgen.sampling.likelihood import Scorer
     from seqgen.sampling.text_grammar import TextGrammar
@@ -36,6 +37,7 @@ class Opened:
         self.saved = saved
         self._constraints: dict[object, Constraint] = {}
         self._grammars: dict[object, Grammatical] = {}
+        self._crew: Crew | None = None
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -48,6 +50,14 @@ class Opened:
         from seqgen.sampling.likelihood import Scorer
 
         return Scorer(self.saved)
+
+    def crew(self, jobs: int | None) -> Crew:
+        """The processes that draw; how many is decided by who asks first."""
+        if self._crew is None:
+            from seqgen.sampling.crew import Crew
+
+            self._crew = Crew(self.saved, jobs)
+        return self._crew
 
     def constraint(self, conditions: Conditions, heading: str) -> Constraint:
         """The grammar of tunes; see Constraint.

@@ -51,6 +51,7 @@ class Recipe:
         seed: int,
         observe: Callable[[str, float], None] | None = None,
         copies: Callable[[str], bool] | None = None,
+        jobs: int | None = 1,
         like: Sampler | None = None,
     ) -> Sampler:
         """What draws them; see Sampler for the arguments."""
@@ -66,6 +67,7 @@ class Recipe:
             observe=observe,
             echo=self.echo,
             copies=copies,
+            jobs=jobs,
             like=like,
         )
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from seqgen.checkpoint import Checkpoint
 from seqgen.config import SamplingConfig
-from seqgen.corpus.stripping import split_heading, stripped_by, with_heading
 from seqgen.errors import InputError, SeqgenError, UsageError
 from seqgen.models import decoders
 from seqgen.music.abc.grammar.conditions import Conditions
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import Drawing, Ending
 from seqgen.sampling.guide import Grammatical
+from seqgen.sampling.headings import Headings
 from seqgen.sampling.opened import Opened
 from seqgen.sampling.penalties import biases
 
@@ -33,6 +33,7 @@ TRIES = 50
 
 _ROWS = 64  # samples that are drawn at once, at most
 _STATE_BYTES = 1 << 28  # that they may take together
+_MEANWHILE = 8  # draws; they take about as long as a worker takes to start
 
 VALID = Conditions()
 """Any valid tune."""
@@ -75,14 +76,18 @@ class Sampler:
         observe: told of every token drawn under the grammar; see ``Drawing``.
         echo: whether a sample's text has the prompt before it.
         copies: whether a text is a copy of the corpus, and so to be drawn again.
-        like: another of the same model, whose parts serve again; ``attempts`` is one for both.
+        jobs: how many processes may draw; 1 is this one alone, None as many as there are cores and
+            it is worth. Who observes, bars that are filled and one sample have this process; in
+            others ``copies`` must be one that can be pickled.
+        like: another of the same model, whose parts serve again, its processes too; ``attempts`` is
+            one for both.
     Attributes:
         attempts: of the numbers that were drawn again, which draw was the first that is no copy.
         begun: called whenever something has been drawn: what was asked for can be.
     Raises:
         UsageError: the model writes text or MIDI, and more than a valid tune is asked of it, or
             tunes or MIDI, and there is a grammar; or its vocabulary can't spell such a tune, or
-            lacks a token that is to have a bias; or no text meets the grammar.
+            lacks a token that is to have a bias; or no text meets the grammar; or jobs are below 1.
     """
 
     def __init__(
@@ -99,9 +104,17 @@ class Sampler:
         observe: Callable[[str, float], None] | None = None,
         echo: bool = True,
         copies: Callable[[str], bool] | None = None,
+        jobs: int | None = 1,
         like: Sampler | None = None,
     ) -> None:
         self.copies = copies
+        self._same = partial(
+            Sampler, config=config, prompt=prompt, seed=seed, conditions=conditions,
+            best_of=best_of, grammar=grammar, echo=echo,
+        )  # fmt: skip
+        if jobs is not None and jobs < 1:
+            raise UsageError("jobs must be 1 or more")
+        self._jobs: int | None = jobs if like is None else like._jobs
         self.attempts: dict[int, int] = {} if like is None else like.attempts
         self.begun: Callable[[], None] = (lambda: None) if like is None else like.begun
         self.saved, self.config, self.seed, self._echo = saved, config, seed, echo
@@ -111,8 +124,7 @@ class Sampler:
         biases(config.logit_bias, saved.card.tokenizer)
         if saved.card.kind == "midi" and config.stop:
             raise UsageError("this model writes MIDI, which ends by itself; drop --stop")
-        self._strip = stripped_by(saved.card.corpus) if saved.card.kind == "abc" else None
-        self._title = conditions.title if conditions is not None else ""
+        self._headings = Headings(saved.card, conditions.title if conditions is not None else "")
         self._constraint: Constraint | None = None
         self._grammar: Grammatical | None = None
         if grammar is not None and saved.card.kind != "text":
@@ -132,30 +144,19 @@ class Sampler:
             if grammar is not None:
                 self._grammar = self._opened.text(grammar, config.max_tokens)
         elif conditions is not None:
-            if self._strip == "titles":  # the heading says it, and the vocabulary need not spell it
+            if (
+                self._headings.strip == "titles"
+            ):  # the heading says it, and the vocabulary need not spell it
                 conditions = replace(conditions, title="")
-            heading = self._heading("", 0)[0]
+            heading = self._headings.split("", 0)[0]
             self._constraint = self._grammar = self._opened.constraint(conditions, heading)
-        self.prompt = self._prepared(prompt)
+        self.prompt = self._headings.prepared(prompt)
         self._decoder = self._opened.decoder
         self._drawing = Drawing(
-            self._decoder, saved.card.tokenizer, self._heading(self.prompt, 0)[1], config,
+            self._decoder, saved.card.tokenizer, self._headings.split(self.prompt, 0)[1], config,
             seed=seed, length=self._opened.mean_length, constraint=self._grammar, observe=observe,
             exact=partial(decoders.build_exact, saved.card.model, saved.weights),
         )  # fmt: skip
-
-    def _prepared(self, prompt: str) -> str:
-        """A prompt as the model has learnt to read it."""
-        if self.saved.card.kind == "midi":
-            return "".join(f"{word}\n" for word in prompt.split())
-        if self._strip == "titles" and self._title:
-            own = split_heading(prompt, self._strip)[1]
-            if own not in ("", f"T:{self._title}\n"):
-                raise UsageError("the prompt has another title than --title asks for")
-        elif self._title and not prompt:
-            # The title is whatever it is, so the network may as well read it as given.
-            return f"X:1\nT:{self._title}\n"
-        return prompt
 
     def stream(self, number: int) -> Iterator[str]:
         """Sample ``number``, counted from 0, the prompt first, in pieces as it is drawn."""
@@ -165,7 +166,8 @@ class Sampler:
     def pieces(self, numbers: Sequence[int], *, attempt: int = 0) -> Iterator[tuple[int, str]]:
         """Some samples, each after the other, in pieces with their numbers, as they are drawn.
 
-        Many are drawn at once; each is the same as alone. The best of several is one piece.
+        Many are drawn at once; each is the same as alone. The best of several is one piece, and so
+        is what another process has drawn.
 
         Args:
             attempt: draws the same numbers otherwise.
@@ -174,10 +176,10 @@ class Sampler:
             for number in numbers:
                 yield number, self._gaps.fill(
                     self._decoder, self.saved.card.tokenizer, self._constraint, self.config,
-                    seed=self.seed, number=number, strip=self._strip, begun=self.begun,
+                    seed=self.seed, number=number, strip=self._headings.strip, begun=self.begun,
                 )  # fmt: skip
             return
-        if self._best_of > 1 or self.copies is not None:
+        if self._best_of > 1 or self.copies is not None or self._workers(len(numbers)):
             for sample in self.samples(numbers, attempt=attempt):
                 for text in filter(None, (sample.opening, sample.text)):
                     yield sample.number, text
@@ -200,15 +202,39 @@ class Sampler:
             prompts: what each begins with, where that is not the same.
             attempt: draws the same numbers otherwise.
         Raises:
-            SeqgenError: all that was drawn copies the corpus.
+            SeqgenError: all that was drawn copies the corpus; or a process that drew has ended.
         """
+        if not (workers := self._workers(len(numbers))):
+            yield from self._own(numbers, prompts, attempt)
+            return
+        here, crew = 0, self._opened.crew(self._jobs)
+        if crew.start(workers):
+            here = min(max(1, _MEANWHILE // self._best_of), len(numbers) // (workers + 1))
+            yield from self._own(numbers[:here], prompts and prompts[:here], attempt)
+        make = partial(self._same, copies=self.copies)
+        for sample in crew.draw(make, numbers[here:], prompts and prompts[here:], attempt):
+            self.begun()
+            if self.copies is not None and sample.attempt:
+                self.attempts[sample.number] = sample.attempt
+            yield sample
+
+    def _workers(self, samples: int) -> int:
+        """How many other processes are to draw so many samples; 0 for none."""
+        if self.observe is not None or self._jobs == 1 or samples == 1:
+            return 0
+        return self._opened.crew(self._jobs).size(samples, samples * self._best_of)
+
+    def _own(
+        self, numbers: Sequence[int], prompts: Sequence[str] | None, attempt: int
+    ) -> Iterator[Sample]:
+        """See ``samples``; drawn by this process."""
         drawn = self._samples(numbers, prompts, attempt)
         if self.copies is None:
             yield from drawn
             return
         for place, found in enumerate(drawn):
             sample, own = found, None if prompts is None else [prompts[place]]
-            whole = self.prompt if own is None else self._prepared(own[0])
+            whole = self.prompt if own is None else self._headings.prepared(own[0])
             tries = attempt
             while self.copies(self._judged(sample, whole)):
                 tries += 1
@@ -226,7 +252,7 @@ class Sampler:
         """What must not be a copy: a whole tune, or the text after the prompt."""
         if self.saved.card.kind == "text":
             return sample.text
-        return "".join(self._heading(prompt, sample.number)) + sample.text
+        return "".join(self._headings.split(prompt, sample.number)) + sample.text
 
     def _samples(
         self, numbers: Sequence[int], prompts: Sequence[str] | None, attempt: int
@@ -235,7 +261,7 @@ class Sampler:
         keys = [(number, each) for number in numbers for each in attempts]
         prepared = None
         if prompts is not None:
-            prepared = [self._prepared(each) for each in prompts for _ in attempts]
+            prepared = [self._headings.prepared(each) for each in prompts for _ in attempts]
         endings: dict[int, Ending] = {}
         texts: list[str] = []
         parts: list[str] = []
@@ -248,7 +274,7 @@ class Sampler:
             if len(texts) < self._best_of:
                 continue
             whole = self.prompt if prepared is None else prepared[place]
-            prompt = self._heading(whole, 0)[1]
+            prompt = self._headings.split(whole, 0)[1]
             best = self._likeliest(texts, prompt) if self._best_of > 1 else 0
             ending = [endings.pop(place + 1 + back) for back in range(-self._best_of, 0)][best]
             number = keys[place][0]
@@ -269,12 +295,12 @@ class Sampler:
 
         def heading(place: int) -> str:
             prompt = self.prompt if prompts is None else prompts[place]
-            return self._heading(prompt, keys[place][0])[0]
+            return self._headings.split(prompt, keys[place][0])[0]
 
-        drawn = self._drawing.samples(
-            keys, rows=rows, heading=heading, ended=ended,
-            prompts=None if prompts is None else [self._heading(each, 0)[1] for each in prompts],
-        )  # fmt: skip
+        rests = None
+        if prompts is not None:
+            rests = [self._headings.split(each, 0)[1] for each in prompts]
+        drawn = self._drawing.samples(keys, rows=rows, heading=heading, ended=ended, prompts=rests)
         current = 0
         # What others have drawn while the current one is not at its end.
         ahead: dict[int, list[str]] = {}
@@ -293,7 +319,7 @@ class Sampler:
                     yield from ((current, each) for each in texts)
         # A prompt that can't be gone on from is no output: nothing has been drawn before this.
         except InputError as error:
-            added = "".join(self._heading(self.prompt, keys[0][0])).count("\n")
+            added = "".join(self._headings.split(self.prompt, keys[0][0])).count("\n")
             line = None if error.line is None else error.line - added + self.prompt.count("\n")
             raise InputError(error.message, line=line, column=error.column) from error
 
@@ -312,7 +338,7 @@ class Sampler:
 
     def _opening(self, prompt: str, number: int) -> str:
         """What a sample's text has before what is drawn."""
-        return "".join(self._heading(prompt, number)) if self._echo or not prompt else ""
+        return "".join(self._headings.split(prompt, number)) if self._echo or not prompt else ""
 
     def texts(self, numbers: Sequence[int], *, attempt: int = 0) -> Iterator[str]:
         """Some samples, each as a whole that ends in a newline; see ``pieces``."""
@@ -326,14 +352,6 @@ class Sampler:
         while current is not None:
             yield _closed(parts)
             parts, current = [], next(waiting, None)
-
-    def _heading(self, prompt: str, number: int) -> tuple[str, str]:
-        """What a tune begins with that the model does not write, and the rest of the prompt."""
-        if self._strip is None:
-            return "", prompt
-        whole = with_heading(prompt, self._strip, number=number + 1, title=self._title)
-        *heading, rest = split_heading(whole, self._strip)
-        return "".join(heading), rest
 
     def text(self, number: int, *, attempt: int = 0) -> str:
         """Sample ``number`` as a whole that ends in a newline; see ``pieces``."""
