@@ -93,6 +93,14 @@ class Batch:
             self._logits = self._logits[left]
             self._count()
 
+    def restart(self, documents: Sequence[Document]) -> None:
+        """Let some of those that are drawn begin again."""
+        for row, document in enumerate(self._places):
+            if document is not None and document in documents:
+                document.marks.clear()  # of what is forgotten
+                self._put(row, document)
+                self.penalties.renew(row, document.opening.penalties)
+
     def _put(self, row: int, document: Document) -> None:
         self._decoder.put(self._state, row, document.opening.state)
         self._logits[row] = document.opening.logits[0]

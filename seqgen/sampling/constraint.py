@@ -92,6 +92,8 @@ class Constraint:
         if compass is not None and (conditions.lowest, conditions.highest) == WHOLE_RANGE:
             drawn = replace(conditions, lowest=compass[0], highest=compass[1])
         self.grammar = Grammar(drawn, alphabet, plain=plain)
+        given = (conditions.meter, conditions.key, conditions.unit, conditions.rhythm)
+        self._asks_fields = any(given)
         # Of prompts.
         self._reader = Grammar(conditions, alphabet, watches=self.grammar.notes.watches)
         self._finisher = Finisher(self.grammar)
@@ -212,6 +214,10 @@ class Constraint:
             else:
                 found = self._masks[key, idle] = idle, mask, forbidden
         return found[1:]
+
+    def tries(self, state: State) -> bool:
+        """Whether what is drawn in a state is on trial: fields are asked for and may be to come."""
+        return self._asks_fields and not isinstance(state, Music)
 
     def place(self, state: State) -> Place:
         """The place of a state."""

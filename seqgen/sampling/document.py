@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from seqgen.sampling.chance import Chance
 from seqgen.sampling.guide import Guide
 from seqgen.sampling.penalties import Penalties
 from seqgen.sampling.stop import Stop
+from seqgen.sampling.trials import Trials
 from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
 __all__ = ["MARKS", "Document", "Ending", "FinishReason", "Logits", "Mark", "Opening"]
@@ -75,6 +77,9 @@ class Mark:
 class Document:
     """What is drawn.
 
+    Args:
+        chance: random numbers for it, by the number of the stream: 1 for trials, 0 for the rest.
+        begin: makes the guide that holds it to a grammar; None if it is free.
     Attributes:
         place: of its key.
         ids: what has been drawn.
@@ -83,30 +88,42 @@ class Document:
         exact: the logits and the state in float64, and how many of the ids they have seen; None
             until they are asked for.
         marks: the last of its states, the latest last.
+        guide: where it stands in the grammar.
+        chance: the random numbers of its next tokens.
+        trials: of its first lines, while they are drawn.
     """
 
     __slots__ = (
-        "_max_tokens", "_stop", "_stream", "chance", "exact", "guide", "ids", "marks", "opening",
-        "place", "reason",
+        "_begin", "_later", "_max_tokens", "_stop", "_stops", "_stream", "_tokenizer", "chance",
+        "exact", "guide", "ids", "marks", "opening", "place", "reason", "trials",
     )  # fmt: skip
 
     def __init__(
         self,
         place: int,
-        chance: Chance,
-        guide: Guide | None,
+        chance: Callable[[int], Chance],
+        begin: Callable[[], Guide | None],
         opening: Opening,
         tokenizer: Tokenizer,
         config: SamplingConfig,
     ) -> None:
-        self.place, self.chance, self.guide, self.opening = place, chance, guide, opening
+        self.place, self.opening = place, opening
+        self._tokenizer, self._begin = tokenizer, begin
+        self._stops, self._max_tokens = config.stop, config.max_tokens
+        self.restart()
+        self.trials = Trials() if self.guide is not None and self.guide.tries else None
+        self._later = chance(0)
+        self.chance = self._later if self.trials is None else chance(1)
+
+    def restart(self) -> None:
+        """Forget what has been drawn."""
+        self.guide = self._begin()
         self.ids: list[int] = []
         self.reason: FinishReason | None = None
         self.exact: tuple[Logits, Any, int] | None = None
         self.marks: deque[Mark] = deque(maxlen=MARKS)
-        self._stream = StreamDecoder(tokenizer, errors="replace")
-        self._stop = Stop(config.stop)
-        self._max_tokens = config.max_tokens
+        self._stream = StreamDecoder(self._tokenizer, errors="replace")
+        self._stop = Stop(self._stops)
 
     @property
     def drawn(self) -> int:
@@ -127,4 +144,15 @@ class Document:
         if token == BOUNDARY or len(self.ids) == self._max_tokens:
             self.reason = "end" if token == BOUNDARY else "length"
             text += self._stop.feed(self._stream.finish()) + self._stop.finish()
+        return text
+
+    def keep(self) -> str:
+        """The first lines are as they are to be; their text."""
+        assert self.trials is not None
+        text = "".join(self.trials.now.texts)
+        if self.trials.is_last and (guide := self._begin()) is not None:
+            for token in self.ids:  # without what was decided while other tokens were drawn
+                guide.advance(token)
+            self.guide = guide
+        self.trials, self.chance = None, self._later
         return text

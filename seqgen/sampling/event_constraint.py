@@ -81,6 +81,10 @@ class EventConstraint:
         """For how many tokens from here, of those left, the length left is sure not to matter."""
         return max(0, left - _FARTHEST)
 
+    def tries(self, _state: State) -> bool:
+        """Nothing is asked for that what comes before it could contradict."""
+        return False
+
     def place(self, state: State) -> EventPlace:
         """The place of a state."""
         allowed = np.zeros(self._size, np.bool_)

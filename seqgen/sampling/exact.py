@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from seqgen.models.decoders import Decoder
-from seqgen.sampling.document import MARKS, Document, Logits
-from seqgen.sampling.filters import FloatArray
+from seqgen.sampling.document import MARKS, Document, Logits, Opening
+from seqgen.sampling.filters import FloatArray, log_softmax
+from seqgen.sampling.trials import Trial
 
 __all__ = ["STRIDE", "Exact"]
 
@@ -51,6 +52,20 @@ class Exact:
             self._decoder = self._build()
         yield from self._near(self._decoder, document)
         yield self._whole(self._decoder, document), None
+
+    def log_share(self, opening: Opening, trial: Trial) -> float:
+        """See Trial.log_share."""
+        if self._decoder is None:
+            self._decoder = self._build()
+        seen = np.concatenate([opening.ids, trial.ids[:-1]]).astype(np.int32)
+        logits, _ = self._decoder.read(seen[None], self._decoder.start(1))
+        logs = log_softmax(logits[0, len(opening.ids) - 1 :])
+        with np.errstate(divide="ignore"):  # nothing may be left
+            shares = [
+                np.log(np.exp(row[allowed]).sum())
+                for row, allowed in zip(logs, trial.allowed, strict=True)
+            ]
+        return float(np.sum(shares))
 
     def _near(
         self, decoder: Decoder, document: Document

@@ -7,6 +7,7 @@ network, and one that has ended makes room for the next; see `borders` for why n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 
 import numpy as np
@@ -21,6 +22,7 @@ from seqgen.sampling.exact import Exact
 from seqgen.sampling.filters import FloatArray, relative_probabilities, temperature_at
 from seqgen.sampling.guide import Grammatical, Guide, hold
 from seqgen.sampling.penalties import Penalties, Rows
+from seqgen.sampling.trials import Trials
 from seqgen.tokenization import BOUNDARY, Tokenizer
 
 __all__ = ["Drawing", "Ending", "FinishReason", "continuation"]
@@ -120,13 +122,18 @@ class Drawing:
         if not first:
             return
         penalties = Penalties(self._config, self._tokenizer, np.zeros((len(first), 0), np.int32))
-        last = len(keys) == 1
+        last = len(keys) == 1 and first[0].trials is None
         batch = Batch(self._decoder, first, penalties, marks=self._marks, last=last)
         while True:
             tokens = self._choose(batch)
-            free = 0
+            free, again = 0, []
             for sample, token in zip(batch.documents, tokens, strict=True):
-                if text := sample.take(token):
+                text = sample.take(token)
+                if sample.trials is not None:
+                    text = self._tried(sample, sample.trials, text)
+                    if not sample.ids:
+                        again.append(sample)
+                if text:
                     yield sample.place, text
                 if sample.reason is not None:
                     free += 1
@@ -139,6 +146,8 @@ class Drawing:
             batch.step(tokens)
             if free:
                 batch.replace(beginning)
+            if again:
+                batch.restart(again)
 
     def _waiting(
         self,
@@ -150,13 +159,13 @@ class Drawing:
         opening = prompt = None
         for place, key in enumerate(keys):
             wanted = self._prompt if prompts is None else prompts[place]
-            guide = None
+            begin: Callable[[], Guide | None] = _free
             if constraint is not None:
-                guide = Guide(constraint, heading(place) + wanted, config.max_tokens)
+                begin = partial(Guide, constraint, heading(place) + wanted, config.max_tokens)
             if opening is None or wanted != prompt:
                 opening, prompt = self._open(wanted), wanted
-            chance = Chance(self._seed, *key)
-            yield Document(place, chance, guide, opening, self._tokenizer, config)
+            chance = partial(Chance, self._seed, *key)
+            yield Document(place, chance, begin, opening, self._tokenizer, config)
 
     def _open(self, prompt: str) -> Opening:
         ids = np.concatenate([[BOUNDARY], self._tokenizer.encode(prompt)]).astype(np.int32)
@@ -170,6 +179,13 @@ class Drawing:
         )  # fmt: skip
         error = None if self._exact is None else most_rounding(logits)
         tokens = self._attempt(samples, rows, logits, penalties, error)
+        trying = False
+        if self._constraint is not None:
+            for at, sample in enumerate(samples):
+                if sample.trials is not None:
+                    trying = True
+                    if sample.trials.given:
+                        tokens[at] = sample.trials.given.popleft()
         for at in [at for at, token in enumerate(tokens) if token < 0]:
             one, own = slice(at, at + 1), logits[at : at + 1]
             row = one if isinstance(rows, slice) else rows[one]
@@ -181,11 +197,35 @@ class Drawing:
                 if tokens[at] == UNSURE and answers is not None:
                     own, bound = next(answers)
                 tokens[one] = self._attempt(samples[one], row, own, penalties, bound)
-        if self._observe is not None:
+        if trying or self._observe is not None:
             for token, sample, row in zip(tokens, samples, logits, strict=True):
-                if sample.guide is not None:
-                    self._observe(self._tokenizer.decode([token]), sample.guide.removed(row))
+                if sample.guide is None:
+                    continue
+                if sample.trials is not None:
+                    share = sample.guide.left(row)
+                    sample.trials.now.note(token, sample.guide.allowed, share)
+                elif self._observe is not None:
+                    self._observe(self._tokenizer.decode([token]), 1.0 - sample.guide.left(row))
         return tokens
+
+    def _tried(self, sample: Document, trials: Trials, text: str) -> str:
+        """What is certain after a token of a document on trial: nothing before its first lines
+        are kept. It begins again if they are not."""
+        trials.now.texts.append(text)
+        if sample.reason is None:
+            if sample.guide is not None and sample.guide.tries:
+                return ""
+            exactly = None
+            if self._exact is not None:
+                exactly = partial(self._exact.log_share, sample.opening)
+            if not trials.keeps(sample.chance.use(), exactly):
+                trials.resample(sample.chance.use(), exactly)
+                sample.restart()
+                return ""
+        if self._observe is not None:
+            for token, share in zip(trials.now.ids, trials.now.shares, strict=True):
+                self._observe(self._tokenizer.decode([token]), 1.0 - share)
+        return sample.keep()
 
     def _attempt(
         self,
@@ -222,3 +262,7 @@ class Drawing:
                 if sample.guide is not None and not sample.guide.accepts(token):
                     tokens[at] = _REFUSED
         return tokens
+
+
+def _free() -> None:
+    """No guide."""

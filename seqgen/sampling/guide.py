@@ -36,6 +36,7 @@ class Grammatical(Protocol):
     def begin(self, prompt: str) -> Any: ...
     def least(self, state: Any) -> int | None: ...
     def binds(self, state: Any, left: int) -> int: ...
+    def tries(self, state: Any) -> bool: ...
     def place(self, state: Any) -> Standing: ...
     def follow(self, place: Any, token: int) -> Standing: ...
 
@@ -65,6 +66,11 @@ class Guide:
                 f"--max-tokens {max_tokens} is too short for any valid tune; the least is {least}"
             )
         self._free = constraint.binds(self.place.state, max_tokens)
+
+    @property
+    def tries(self) -> bool:
+        """Whether what is drawn here is on trial; see ``trials``."""
+        return self._constraint.tries(self.place.state)
 
     @property
     def asks(self) -> bool:
@@ -115,9 +121,9 @@ class Guide:
         self._refused.append(token)
         return False
 
-    def removed(self, logits: NDArray[np.floating]) -> float:
-        """The share of probability that stood on what may not come."""
-        return float(1.0 - np.exp(log_softmax(logits))[self.allowed].sum())
+    def left(self, logits: NDArray[np.floating]) -> float:
+        """The share of probability that stands on what may come."""
+        return float(np.exp(log_softmax(logits))[self.allowed].sum())
 
     def advance(self, token: int) -> None:
         """Go on after a token."""

@@ -133,6 +133,10 @@ class TextConstraint:
         """For how many tokens the length left is sure not to matter: a grammar may ask for any."""
         return 0
 
+    def tries(self, _state: State) -> bool:
+        """Nothing is asked for that what comes before it could contradict."""
+        return False
+
     def place(self, state: State) -> TextPlace:
         """The place of a state."""
         mask = state.matcher.compute_bitmask()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def opened(ids: np.ndarray, drawn: int, marks: list[Mark]) -> Document:
     config, own = SamplingConfig(), ids[:5]
     penalties = Penalties(config, TOKENIZER, own[None, 1:])
     opening = Opening(own, np.zeros((1, TOKENIZER.size), np.float32), None, penalties)
-    document = Document(0, Chance(0, 0), None, opening, TOKENIZER, config)
+    document = Document(0, partial(Chance, 0, 0, 0), lambda: None, opening, TOKENIZER, config)
     document.ids = ids[5 : 5 + drawn].tolist()
     document.marks.extend(mark for mark in marks if mark.drawn <= drawn)
     return document
