@@ -33,15 +33,22 @@ class Noise:
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def start(self, batch: int) -> int:
-        return 0
+    def start(self, batch: int) -> list[int]:
+        return [0] * batch
 
-    def step(self, ids: IntArray, state: int) -> tuple[FloatArray, int]:
-        rng = np.random.default_rng([state, int(ids.ravel()[-1])])
-        return rng.normal(0, 2, (1, self.size)).astype(np.float32), state + 1
+    def step(self, ids: IntArray, state: list[int]) -> tuple[FloatArray, list[int]]:
+        rng = np.random.default_rng([state[0], int(ids.ravel()[-1])])
+        state[0] += 1
+        return rng.normal(0, 2, (1, self.size)).astype(np.float32), state
 
-    def prefill(self, ids: IntArray, state: int) -> tuple[FloatArray, int]:
+    def prefill(self, ids: IntArray, state: list[int]) -> tuple[FloatArray, list[int]]:
         return self.step(ids, state)
+
+    def keep(self, state: list[int], rows: IntArray) -> list[int]:
+        return [state[row] for row in rows.tolist()]
+
+    def put(self, state: list[int], row: int, primed: list[int]) -> None:
+        state[row] = primed[0]
 
 
 def draw(
