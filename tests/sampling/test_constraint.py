@@ -83,11 +83,13 @@ def test_noise_becomes_valid_tunes_within_the_length(tokenizer: Tokenizer, token
 
 def test_conditions_hold(tokenizer: Tokenizer) -> None:
     for number in range(6):
-        text = draw(tokenizer, Conditions(meter="6/8", bars=4, unit="1/8"), number)
+        conditions = Conditions(meter="6/8", bars=4, unit="1/8")
+        text = draw(tokenizer, conditions, number)
+        assert Grammar(conditions).fault(text) is None
         assert "\nM:6/8\n" in text
         bars = next(parse(text + "\n")).tune.voices[0].bars
         full = [bar for bar in bars if bar.duration * 4 == 3]
-        assert len(full) in (3, 4)  # the last may complete an upbeat
+        assert len(full) in (2, 3, 4)  # the last of a section may complete an upbeat
 
 
 @pytest.mark.parametrize("compass", [None, (62, 78)])
