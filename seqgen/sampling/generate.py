@@ -131,7 +131,7 @@ class Drawing:
                 text = sample.take(token)
                 if sample.trials is not None:
                     text = self._tried(sample, sample.trials, text)
-                    if not sample.ids:
+                    if sample.trials is not None and not sample.ids:
                         again.append(sample)
                 if text:
                     yield sample.place, text
