@@ -166,7 +166,7 @@ def _answer(name: str, pipe: Connection) -> float:
 def print_rates(title: str, rates: Mapping[str, float], targets: Sequence[Target]) -> None:
     """A table of rates and their ratios to the first contender's, and what was to be reached."""
     ours, rate = next(iter(rates.items()))
-    print(f"{title:<34}{'tokens/s':>10}{ours:>12}")
+    print(f"{title:<33} {'tokens/s':>10} {ours:>11}")
     for name, other in rates.items():
         times = "" if name == ours else f"{rate / other:.2f} times"
         print(f"  {name:<32}{other:>10,.0f}{times:>12}")
