@@ -111,7 +111,10 @@ class Document:
         self._tokenizer, self._begin = tokenizer, begin
         self._stops, self._max_tokens = config.stop, config.max_tokens
         self.restart()
-        self.trials = Trials() if self.guide is not None and self.guide.tries else None
+        self.trials: Trials | None = None
+        # At temperature 0 all would be the same.
+        if self.guide is not None and self.guide.tries and config.temperature > 0.0:
+            self.trials = Trials()
         self._later = chance(0)
         self.chance = self._later if self.trials is None else chance(1)
 
