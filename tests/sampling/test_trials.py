@@ -48,11 +48,14 @@ class Teller:
 
     def step(self, ids: IntArray, state: Any) -> tuple[FloatArray, Any]:
         self.steps += 1
-        state[:] = [(*row, token) for row, token in zip(state, ids.tolist(), strict=True)]
-        return np.stack([self.logits(row[1:]) for row in state]), state
+        return self.read(ids[:, None], state)[0][:, 0], state
 
     def read(self, ids: IntArray, state: Any) -> tuple[FloatArray, Any]:
-        return np.stack([self.step(column, state)[0] for column in ids.T], 1), state
+        logits = []
+        for column in ids.T.tolist():
+            state[:] = [(*row, token) for row, token in zip(state, column, strict=True)]
+            logits.append(np.stack([self.logits(row[1:]) for row in state]))
+        return np.stack(logits, 1), state
 
     def prefill(self, ids: IntArray, state: Any) -> tuple[FloatArray, Any]:
         logits, state = self.read(ids, state)
