@@ -247,7 +247,8 @@ class Drawing:
         if self._constraint is not None:
             guides = [sample.guide for sample in samples if sample.guide is not None]
             chances = [sample.chance for sample in samples]
-            scores, unsure = hold(guides, chances, scores, error)
+            greedy = config.temperature == 0.0 and not config.final_temperature
+            scores, unsure = hold(guides, chances, scores, error, greedy=greedy)
         value: float | FloatArray = config.temperature
         if config.final_temperature is not None:
             value = np.array([temperature_at(config, s.drawn, self._length) for s in samples])

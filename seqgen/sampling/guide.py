@@ -141,6 +141,8 @@ def hold(
     chances: Sequence[Chance],
     scores: NDArray[np.floating],
     error: FloatArray | None,
+    *,
+    greedy: bool = False,
 ) -> tuple[NDArray[np.floating], list[int]]:
     """Logits with minus infinity for what may not come, and the rows where that can't be told.
 
@@ -148,8 +150,9 @@ def hold(
         guides, chances: of the rows.
         scores: (rows, vocabulary); they are left as they are.
         error: of them, (rows,); None if none needs to be reckoned with.
+        greedy: whether the likeliest token comes, and nothing is left to chance.
     """
-    unsure = _settle(guides, chances, scores, error)
+    unsure = _settle(guides, chances, scores, error, greedy)
     for guide in guides:
         guide.bind()
     held = scores + np.stack([guide.place.forbidden for guide in guides])
@@ -167,6 +170,7 @@ def _settle(
     chances: Sequence[Chance],
     scores: NDArray[np.floating],
     error: FloatArray | None,
+    greedy: bool,
 ) -> list[int]:
     """Decide which tunes are to end soon; the rows where a border is too near to tell."""
     most = scores.max(-1)
@@ -180,6 +184,13 @@ def _settle(
     unsure = []
     for row, share in zip(rows, shares.tolist(), strict=True):
         guide, chance = guides[row], chances[row]
+        if greedy:
+            lead = scores[row, BOUNDARY] - np.delete(scores[row], BOUNDARY).max()
+            if error is not None and abs(lead) <= slack[row]:
+                unsure.append(row)
+            else:
+                guide.settle(bool(lead > 0.0))
+            continue
         near = abs(chance.next - share) <= slack[row] * share * (1.0 - share)
         if error is not None and (near or above[row] <= slack[row]):
             unsure.append(row)

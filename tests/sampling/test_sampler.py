@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seqgen import checkpoint
-from seqgen.config import SamplingConfig
+from seqgen.config import Architecture, SamplingConfig
 from seqgen.corpus.stripping import Strip, strip
 from seqgen.errors import InputError, UsageError
 from seqgen.music.abc.grammar import Grammar
@@ -108,3 +108,13 @@ def test_open_bars_are_filled_without_the_heading(
     assert prompts
     assert all(prompt.startswith("M:2/4\n") for prompt in prompts)
     assert filled.count("|") == text.count("|")
+
+
+@pytest.mark.parametrize("arch", ["lstm", "transformer"])
+def test_at_temperature_0_the_seed_decides_nothing(
+    arch: Architecture, make_model: Callable[..., Path]
+) -> None:
+    saved = checkpoint.load(make_model(arch))
+    config = SamplingConfig(temperature=0.0, max_tokens=120)
+    texts = {Sampler(saved, config, prompt="", seed=seed).text(0) for seed in range(12)}
+    assert len(texts) == 1
