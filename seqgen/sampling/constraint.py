@@ -125,6 +125,7 @@ class Constraint:
         self._generation = 0
         self._most_masks = max(256, _MASK_BYTES // (5 * tokenizer.size))
         self._least: dict[State, int | None] = {}
+        self._least_before: dict[State, int | None] = {}
         if self.least(self.begin(heading)) is None:
             missing = " ".join(map(repr, lacking(drawn, heading, alphabet)))
             raise UsageError(
@@ -139,7 +140,8 @@ class Constraint:
             InputError: no valid tune begins with it: the place, and what is wrong there.
         """
         if len(self._least) > _MAX_STATES:
-            self._least.clear()
+            # What others that are drawn rely on stays: see least.
+            self._least_before, self._least = self._least, {}
         state: State | None = self.grammar.start()
         for offset, character in enumerate(prompt):
             before = state
@@ -160,6 +162,8 @@ class Constraint:
 
     def least(self, state: State) -> int | None:
         """Tokens, at most, that a valid tune can be finished with from here; None if it can't."""
+        if state not in self._least and state in self._least_before:
+            self._least[state] = self._least_before[state]
         if state not in self._least:
             text = self._finisher.text(state)
             self._least[state] = None if text is None else len(text)
@@ -168,7 +172,7 @@ class Constraint:
             for done, character in enumerate(text or "", 1):
                 on = self.grammar.advance(on, character) if on is not None else None
                 if on is not None:
-                    known = self._least.get(on)
+                    known = self._least.get(on, self._least_before.get(on))
                     left = len(text or "") - done
                     self._least[on] = left if known is None else min(known, left)
         return self._least[state]

@@ -110,8 +110,8 @@ class Document:
         self.place, self.opening = place, opening
         self._tokenizer, self._begin = tokenizer, begin
         self._stops, self._max_tokens = config.stop, config.max_tokens
-        self.restart()
         self.trials: Trials | None = None
+        self.restart()
         # At temperature 0 all would be the same.
         if self.guide is not None and self.guide.tries and config.temperature > 0.0:
             self.trials = Trials()
@@ -121,6 +121,8 @@ class Document:
     def restart(self) -> None:
         """Forget what has been drawn."""
         self.guide = self._begin()
+        if self.guide is not None and self.trials is not None and self.trials.given:
+            self.guide.leave()
         self.ids: list[int] = []
         self.reason: FinishReason | None = None
         self.exact: tuple[Logits, Any, int] | None = None
@@ -154,7 +156,7 @@ class Document:
         assert self.trials is not None
         text = "".join(self.trials.now.texts)
         if self.trials.is_last and (guide := self._begin()) is not None:
-            for token in self.ids:  # without what was decided while other tokens were drawn
+            for token in self.ids:
                 guide.advance(token)
             self.guide = guide
         self.trials, self.chance = None, self._later

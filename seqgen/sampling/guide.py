@@ -89,6 +89,10 @@ class Guide:
             least = self._constraint.least(self.place.state) or 0
             self._left, self._free = min(self._left, least + _LAST_WORDS), 0
 
+    def leave(self) -> None:
+        """Let the tune end where it does: what comes is known."""
+        self._ending = True
+
     def bind(self) -> None:
         """Find out for how long the length left does not matter, where that is not known."""
         if self._free == 0:

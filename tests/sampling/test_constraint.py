@@ -16,6 +16,7 @@ from seqgen.music.abc.grammar.conditions import parse_range
 from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.parser import parse, parse_tune
 from seqgen.music.score import Chord, Note
+from seqgen.sampling import constraint
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import continuation
 from seqgen.sampling.guide import Guide
@@ -306,3 +307,29 @@ def test_what_follows_a_gap_is_judged_in_the_tokens_that_a_whole_tune_has(scheme
     whole = [0, *tokenizer.encode(filled).tolist()]
     begun = len(tokenizer.encode(filled[: filled.index("|g2e")]))
     assert any(told == whole[: len(told)] for told in decoder.told if len(told) > begun + 8)
+
+
+def test_the_way_to_an_end_is_not_forgotten_while_it_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A state on a way is nearer to its end than it would find out alone."""
+    tokenizer = Tokenizer.learn("char", [TUNES + "[]{}<>/"])
+    kept, fresh = (Constraint(tokenizer, Conditions(meter="6/8")) for _ in range(2))
+    rng = random.Random(1)
+    for _ in range(20):
+        state = kept.grammar.start()
+        for _ in range(60):
+            kept.least(state)
+            choices = np.flatnonzero(kept.allowed(state))[1:].tolist()
+            if not choices:
+                break
+            state = kept.advance(state, rng.choice(choices))
+    known = dict(kept._least)
+    monkeypatch.setattr(constraint, "_MAX_STATES", len(known) - 1)
+    kept.begin("")  # another tune
+    assert {state: kept.least(state) for state in known} == known
+    alone = []
+    for state in known:
+        fresh._least.clear()
+        alone.append(fresh.least(state))
+    assert alone != [*known.values()]  # so there is something to forget

@@ -12,7 +12,7 @@ import pytest
 from seqgen import checkpoint
 from seqgen.config import SamplingConfig
 from seqgen.models.decoders.decoder import FloatArray, IntArray
-from seqgen.music.abc.grammar.conditions import Conditions
+from seqgen.music.abc.grammar import Conditions, Grammar
 from seqgen.sampling.constraint import Constraint
 from seqgen.sampling.generate import Drawing
 from seqgen.sampling.sampler import Sampler
@@ -26,8 +26,8 @@ TOKENIZER = Tokenizer.learn("char", [HEADER + "xy4/46/8CDEFGAB|]"])
 class Teller:
     """A network that knows whole headers and how likely each is, and of music nothing."""
 
-    def __init__(self, headers: dict[str, float]) -> None:
-        self.headers = headers
+    def __init__(self, headers: dict[str, float], ends: float = 1e-12) -> None:
+        self.headers, self.ends = headers, ends
         self.told: dict[str, FloatArray] = {}
         self.steps = 0
 
@@ -35,6 +35,7 @@ class Teller:
         text = TOKENIZER.decode(ids)
         if text not in self.told:
             shares = np.full(TOKENIZER.size, 1e-12)
+            shares[0] = self.ends
             for header, share in self.headers.items():
                 if header.startswith(text) and header != text:
                     shares[TOKENIZER.encode(header[len(text)])[0]] += share
@@ -122,6 +123,14 @@ def test_the_likeliest_lines_are_not_tried_again() -> None:
     (text,) = draw(teller, 1, temperature=0.0, meter="6/8")
     assert text.startswith(wanted)
     assert teller.steps < 100  # for all of it; sixteen trials take five times as many
+
+
+def test_a_model_that_would_end_the_tune_at_once() -> None:
+    """Whether it is to end soon is asked before each token, but not of those that are known."""
+    long = HEADER.replace("T:a", "T:" + 40 * "a")
+    headers = {long.format(name, "4/4"): 0.5 for name in "xy"}
+    for text in draw(Teller(headers, ends=0.02), 40, meter="6/8"):
+        assert Grammar(Conditions(meter="6/8")).fault(text) is None
 
 
 def trial(share: float, token: int) -> Trial:
