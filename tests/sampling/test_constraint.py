@@ -333,3 +333,17 @@ def test_the_way_to_an_end_is_not_forgotten_while_it_is_gone(
         fresh._least.clear()
         alone.append(fresh.least(state))
     assert alone != [*known.values()]  # so there is something to forget
+
+
+def test_a_unit_that_would_leave_no_way_on_does_not_begin() -> None:
+    """After 61 of 64 parts of a bar no note of a simple length in halves fills the rest."""
+    tokenizer = Tokenizer.learn("char", [TUNES + "[]/1234689z"])
+    one = Constraint(tokenizer, Conditions())
+    state = one.begin("X:1\nT:a\nM:4/4\nL:1/8\nK:C\nCCCF9/z/8[L:1/")
+    spelled = [tokenizer.decode([token]) for token in np.flatnonzero(one.allowed(state)).tolist()]
+    assert "2" not in spelled
+    assert "8" in spelled
+    for text in spelled:
+        after = one.grammar.read(state, text)
+        assert after is not None
+        assert one.least(after) is not None

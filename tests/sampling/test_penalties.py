@@ -194,10 +194,10 @@ def test_open_bars_are_filled_with_the_same_filters() -> None:
 
 def test_greedy_with_a_repetition_penalty_does_not_stay_where_it_is() -> None:
     class Steady(Noise):
-        def step(self, ids: np.ndarray, state: int) -> tuple[np.ndarray, int]:
+        def step(self, ids: np.ndarray, state: list[int]) -> tuple[np.ndarray, list[int]]:
             logits = np.full((1, tokenizer.size), -9.0, np.float32)
             logits[0, FIRST_PIECE:] = np.linspace(2.0, 1.5, tokenizer.size - FIRST_PIECE)
-            return logits, state + 1
+            return logits, state
 
     def drawn(**options: float) -> str:
         config = SamplingConfig(temperature=0, max_tokens=6, **options)  # type: ignore[arg-type]

@@ -12,7 +12,16 @@ from seqgen.music.abc.grammar.lengths import WHOLE
 from seqgen.music.abc.grammar.state import Setting
 from seqgen.music.abc.notation import MODES, SHARPS
 
-__all__ = ["READ_FIELDS", "Value", "completion", "goes_on", "read_setting", "value_of"]
+__all__ = [
+    "METERS",
+    "READ_FIELDS",
+    "UNITS",
+    "Value",
+    "completion",
+    "goes_on",
+    "read_setting",
+    "value_of",
+]
 
 READ_FIELDS = "XMLQK"
 """Fields whose value has a form."""
@@ -89,10 +98,11 @@ def _keys() -> Iterable[str]:
     yield from (f"{letter}M" for letter in "CDEFGA")
 
 
-_METERS = (
+METERS = (
     "C", "C|", "none",
     *(f"{beats}/{unit}" for unit in (1, 2, 4, 8, 16, 32) for beats in range(1, 33)),
 )  # fmt: skip
+UNITS = tuple(f"1/{unit}" for unit in (1, 2, 4, 8, 16, 32))
 _NUMBER = Value(
     re.compile(r"0{0,4}|0{0,4}[1-9][0-9]{0,4}").fullmatch,
     re.compile(r"0{0,4}[1-9][0-9]{0,4}").fullmatch,
@@ -128,9 +138,9 @@ def _values(field: str) -> Value:
     if field == "K":
         return Value.one_of(_keys())
     if field == "M":
-        return Value.one_of(_METERS)
+        return Value.one_of(METERS)
     if field == "L":
-        return Value.one_of(f"1/{unit}" for unit in (1, 2, 4, 8, 16, 32))
+        return Value.one_of(UNITS)
     return _tempos() if field == "Q" else _NUMBER
 
 
@@ -148,7 +158,7 @@ def value_of(field: str, forced: str) -> Value:
     elif field == "M":
         meant = parse_meter(forced)
         same += [
-            each for each in _METERS
+            each for each in METERS
             if (parse_meter(each).beats, parse_meter(each).unit) == (meant.beats, meant.unit)
         ]  # fmt: skip
     return Value.one_of(same)

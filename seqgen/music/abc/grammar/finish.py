@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from seqgen.music.abc.grammar.bars import EXTENSIONS
 from seqgen.music.abc.grammar.conditions import Conditions
-from seqgen.music.abc.grammar.field_values import READ_FIELDS, completion
+from seqgen.music.abc.grammar.field_values import METERS, READ_FIELDS, UNITS, completion
 from seqgen.music.abc.grammar.notes import fill_tuplet, unmet
 from seqgen.music.abc.grammar.recogniser import Grammar
 from seqgen.music.abc.grammar.state import Header, Music, Spelling, State
@@ -129,6 +129,10 @@ class Finisher:
         close = "]" if state.inside else "\n"
         if state.field == "P":
             return [close, *(letter + close for letter in "ABCDEFGXTKML")]
+        if state.field in "LM":  # not all of them leave notes that fill the bar
+            values = UNITS if state.field == "L" else METERS
+            begun = [each for each in values if each.startswith(state.text)]
+            return [each[len(state.text) :] + close for each in sorted(begun, key=len)]
         ending = completion(state.field, "", state.text, self._grammar.alphabet)
         return [ending + close] if ending is not None else []
 

@@ -6,7 +6,14 @@ import re
 
 from seqgen.music.abc.grammar import header
 from seqgen.music.abc.grammar.bars import BarRules, accompanied
-from seqgen.music.abc.grammar.field_values import completion, goes_on, read_setting, value_of
+from seqgen.music.abc.grammar.field_values import (
+    METERS,
+    UNITS,
+    completion,
+    goes_on,
+    read_setting,
+    value_of,
+)
 from seqgen.music.abc.grammar.lexemes import Lexemes
 from seqgen.music.abc.grammar.notes import Notes
 from seqgen.music.abc.grammar.state import Music
@@ -161,7 +168,16 @@ class TextRules(Lexemes):
         value = value_of(field, "")
         if not value.accepts(text) or completion(field, "", text, self._alphabet) is None:
             return None
+        if self._plain and field in "LM" and not self._fits(music, text):
+            return None
         return music._replace(text=text)
+
+    def _fits(self, music: Music, begun: str) -> bool:
+        """Whether a metre or unit note length that begins so leaves notes that fill a bar."""
+        return any(
+            value.startswith(begun.rstrip(" ")) and self._set(music, value) is not None
+            for value in (UNITS if music.field == "L" else METERS)
+        )
 
     def _goes_on(self, field: str, text: str) -> bool:
         return field != "P" and goes_on(field, "", text, self._alphabet)
