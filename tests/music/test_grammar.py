@@ -314,6 +314,7 @@ def test_conditions_that_can_not_hold_say_so(wrong: dict[str, object]) -> None:
         '"Emin"G8|]',
         "L:1/8\nG8|]",
         "c-[=c'c]7|]",
+        "[d'^d]4-[d'd]4|]",
     ],
 )
 def test_what_other_programs_misread_is_valid_but_not_drawn(body: str) -> None:

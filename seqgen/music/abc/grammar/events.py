@@ -162,6 +162,9 @@ class EventRules(Lexemes):
         pitches = {each[:2]: each for each in music.last}
         if self._plain and len(pitches) < len(music.last):
             return None  # some programs lose the ties of a chord that holds a note twice
+        letters = {letter: accidental for letter, _, accidental in music.last}
+        if self._plain and any(letters[each[0]] != each[2] for each in music.last):
+            return None  # and of one with a letter in two octaves, where an accidental alters both
         return music._replace(place="gap", tied=tuple(pitches.values()), written=0)
 
     # -- chords and grace notes
