@@ -278,7 +278,7 @@ class Constraint:
         if state.tied or state.inside or state.place == "accidental":
             return state
         rules, notes = self.grammar.music, self.grammar.notes
-        pitch: object = bool(state.last)
+        pitch: object = min(len(state.last), 2)
         settled: Music | None = state
         text = state.text
         if state.place in ("note", "first note"):
@@ -295,7 +295,7 @@ class Constraint:
         shifted |= not accompanied(state.setting, state.pickup)
         kept = state._replace(
             setting=state.setting._replace(key=()), text=text, last=(), alters=(),
-            pickup=short + 2 * shifted, symbols=state.symbols and state.first,
+            pickup=short + 2 * shifted,
         )  # fmt: skip
         if not line:
             # What decides about bar lines only.

@@ -20,7 +20,7 @@ from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
 __all__ = ["MARKS", "Document", "Ending", "FinishReason", "Logits", "Mark", "Opening"]
 
-MARKS = 33
+MARKS = 65
 """States of a document that are remembered, at most."""
 
 Logits = NDArray[np.floating]

@@ -196,7 +196,7 @@ def test_a_drawn_tune_goes_on_to_notes(idle: str) -> None:
     grammar = Grammar(plain=True)
     stopped = grammar.fault(begun, whole=False)
     assert stopped is not None
-    assert stopped > len(head) + min(len(idle), 8)  # once is no fault
+    assert stopped > len(head) + min(len(idle), 4)  # once is no fault
     state = grammar.read(grammar.start(), begun[:stopped])
     assert state is not None
     rest = Finisher(grammar).text(state)

@@ -16,6 +16,7 @@ from seqgen.config import ModelConfig
 from seqgen.models import parameters
 from seqgen.models.decoders.cells import CELLS, Cell, Vectors
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
+from seqgen.models.decoders.kernels import Kernels
 
 __all__ = ["RecurrentDecoder"]
 
@@ -78,7 +79,7 @@ class RecurrentDecoder:
         self.table += weights[f"{arch}.0.bias"]
         self.table *= of_x
         # Each layer's own kernel, and beside it that of what stands above, whose bias it has too.
-        self._kernels: list[FloatArray] = []
+        self._kernels: list[Kernels] = []
         self._biases: list[FloatArray] = []
         self._recurrent_biases: list[FloatArray | None] = []
         for layer in range(config.layers):
@@ -87,10 +88,8 @@ class RecurrentDecoder:
             if layer == config.layers - 1:
                 above, bias, of_above = "output.kernel", "output.bias", np.ones(1, dtype)
             own, upper = weights[f"{arch}.{layer}.recurrent_kernel"], weights[above]
-            kernel = np.empty((config.hidden, self._gates + upper.shape[1]), dtype)
-            np.multiply(own, factors.hidden * of_u, out=kernel[:, : self._gates])
-            np.multiply(upper, factors.hidden * of_above, out=kernel[:, self._gates :])
-            self._kernels.append(kernel)
+            parts = (own, factors.hidden * of_u), (upper, factors.hidden * of_above)
+            self._kernels.append(Kernels(parts, dtype))
             self._biases.append(weights[bias] * of_above)
             within = weights.get(f"{arch}.{layer}.recurrent_bias")
             self._recurrent_biases.append(None if within is None else within * of_u)
@@ -118,7 +117,7 @@ class RecurrentDecoder:
             if (bias := self._recurrent_biases[at]) is not None:
                 own += bias
             cell(own, layer.vectors)
-            np.matmul(layer.vectors[0], self._kernels[at], out=layer.product)
+            np.matmul(layer.vectors[0], self._kernels[at].over(len(ids)), out=layer.product)
         return layers[-1].above + self._biases[-1], state
 
     def keep(self, state: State, rows: IntArray) -> State:
@@ -136,7 +135,7 @@ class RecurrentDecoder:
         """See Decoder.row_bytes."""
         config = self.config
         numbers = config.layers * parameters.STATES[config.arch] * config.hidden
-        numbers += sum(kernel.shape[1] for kernel in self._kernels)
+        numbers += sum(kernels.width for kernels in self._kernels)
         return int(numbers * self.table.itemsize)
 
     def reach(self) -> None:
@@ -167,9 +166,11 @@ class RecurrentDecoder:
         """Those of a state; a step needs their products."""
         if state.layers is None:
             state.layers, gates = [], self._gates
-            for kernel, vectors in zip(self._kernels, state.vectors, strict=True):
-                product = np.matmul(vectors[0], kernel)
-                parts = product[:, :gates], product[:, gates:]
+            for kernels, bias, vectors in zip(
+                self._kernels, self._biases, state.vectors, strict=True
+            ):
+                product = np.matmul(vectors[0], kernels.over(len(vectors[0])))
+                parts = product[:, :gates], product[:, gates : gates + len(bias)]
                 state.layers.append(_Layer(tuple(vectors), product, *parts))
         return state.layers
 
@@ -187,7 +188,8 @@ class RecurrentDecoder:
         x = np.ascontiguousarray(self.table[ids.T])
         u = np.empty_like(x[0])
         hidden = np.empty((time, batch, config.hidden), x.dtype)
-        for layer, kernel in enumerate(self._kernels):
+        for layer, kernels in enumerate(self._kernels):
+            kernel = kernels.over(batch)
             vectors, bias = tuple(state.vectors[layer]), self._recurrent_biases[layer]
             for step in range(time):
                 if (forget := forgets[step]) is not None:
@@ -200,13 +202,15 @@ class RecurrentDecoder:
                 hidden[step] = vectors[0]
             if layer < config.layers - 1:
                 flat = x.reshape(time * batch, -1)
-                np.matmul(hidden.reshape(time * batch, -1), kernel[:, gates:], out=flat)
+                above = kernel[:, gates : 2 * gates]
+                np.matmul(hidden.reshape(time * batch, -1), above, out=flat)
                 flat += self._biases[layer]
         return hidden
 
     def _logits(self, hidden: FloatArray) -> FloatArray:
         """Of any number of axes, (…, hidden), to as many, (…, vocabulary)."""
-        rows = hidden.reshape(-1, self.config.hidden)
-        logits = rows @ self._kernels[-1][:, self._gates :]
-        logits += self._biases[-1]
+        rows, bias = hidden.reshape(-1, self.config.hidden), self._biases[-1]
+        kernel = self._kernels[-1].over(len(rows))
+        logits = rows @ kernel[:, self._gates : self._gates + len(bias)]
+        logits += bias
         return np.asarray(logits.reshape(*hidden.shape[:-1], -1))

@@ -92,8 +92,9 @@ class BarRules:
         if music.due:
             return None
         edge = ends or closes or opens
-        if self._plain and music.tied and (edge or ending):
-            # What a tie across a repeat or ending leads to, programs disagree about.
+        if self._plain and music.tied and (edge or ending or len(music.tied) > 1):
+            # What a tie across a repeat or ending leads to, programs disagree about; and some lose
+            # those of a chord over any bar line.
             return None
         return self._end_bar(music, edge, closes, opens, ending)
 
@@ -143,7 +144,7 @@ class BarRules:
         after = music._replace(
             place="gap", text="", spent=0, first=edge, owed=owed, pickup=pickup,
             own=own and not edge, after=0, last=(),
-            written=0, alters=(), bars=bars, line="thin", due=divided, closed=False,
+            written=0, alters=(), bars=bars, line="thin", due=divided, closed=False, fermata=False,
         )  # fmt: skip
         if divided:
             return self._ending(after, ending) if ending else after

@@ -15,7 +15,7 @@ from seqgen.music.abc.values import parse_note, parse_tuplet
 __all__ = ["EventRules", "spelling"]
 
 _MAX_SLURS = 4
-MOST_GRACES = 8  # of a drawn tune; of 3,700 groups in real ones the longest has 7
+MOST_GRACES = 4  # of a drawn tune; of 3,700 groups in real ones 4 are longer
 
 
 class EventRules(Lexemes):
@@ -114,16 +114,14 @@ class EventRules(Lexemes):
         if not found:
             return False
         if music.inside == "{":
-            return True
+            return not self._plain or text == "/"
         if music.inside == "[" and self._plain:
             return False  # the chord's own length follows it
         if music.inside == "[" and (music.inner or music.setting.unit in found):
             return (music.inner or music.setting.unit) in found
         if music.inside == "]" and music.inner != music.setting.unit:
             return False
-        return self.notes.may_fit(
-            music.setting, music.spent, music.owed, music.broken, music.tuplet, text
-        )
+        return self.notes.may_fit(music, text)
 
     def _commit(self, music: Music) -> Music | None:
         """End a note, rest or chord whose length stands complete."""
@@ -159,12 +157,9 @@ class EventRules(Lexemes):
             return None
         if music.setting.full and not self.notes.room(music) and not self.bars.may_go_on(music):
             return None
+        if self._plain and len(music.last) > 1 and not self.notes.room(music):
+            return None  # some programs lose a chord's ties over a bar line
         pitches = {each[:2]: each for each in music.last}
-        if self._plain and len(pitches) < len(music.last):
-            return None  # some programs lose the ties of a chord that holds a note twice
-        letters = {letter: accidental for letter, _, accidental in music.last}
-        if self._plain and any(letters[each[0]] != each[2] for each in music.last):
-            return None  # and of one with a letter in two octaves, where an accidental alters both
         return music._replace(place="gap", tied=tuple(pitches.values()), written=0)
 
     # -- chords and grace notes
@@ -185,16 +180,23 @@ class EventRules(Lexemes):
 
     def _graces(self, music: Music, character: str) -> Music | None:
         if character in NOTES or character in ACCIDENTALS:
-            full = self._plain and music.inner == MOST_GRACES
-            return None if full else self._begin_pitch(music, character)
+            more = music.inner + 1
+            if self._plain and (more > MOST_GRACES or not self._may_host(music, more)):
+                return None
+            return self._begin_pitch(music, character)
         if character == "/" and not music.inner and not music.text:
             return music._replace(text="/")
         if character == "}" and music.inner:
             # Those after a trill stand before a bar line or the end of a slur.
             return music._replace(
-                place="gap", text="", inside="", inner=0, waiting=self._plain, last=()
-            )
+                place="gap", text="", inside="", inner=0, waiting=self._plain, last=(),
+                graces=music.inner if self._plain else 0,
+            )  # fmt: skip
         return None
+
+    def _may_host(self, music: Music, graces: int) -> bool:
+        """Whether a note may follow that is long enough for so many grace notes."""
+        return self.notes.may_fit(music._replace(graces=graces), "")
 
     # -- tuplets and slurs
 
@@ -212,8 +214,8 @@ class EventRules(Lexemes):
     def _tuplet_text(self, music: Music, text: str) -> Music | None:
         if music.tuplet or music.broken or not re.fullmatch(r"[2-9](?::[1-9]?(?::[1-9]?)?)?", text):
             return None
-        if self._plain and len(music.tied) > 1:
-            return None  # the tied chord would have to stand in the tuplet
+        if self._plain and (len(music.tied) > 1 or music.graces):
+            return None  # the tied chord, or the note that is graced, would stand in the tuplet
         begun = self._begin_tuplet(music, text)
         return music._replace(place="tuplet", text=text) if begun else None
 

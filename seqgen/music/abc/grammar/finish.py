@@ -195,6 +195,11 @@ class Finisher:
             room = notes.room(music)
             filled = fill_tuplet(lengths, music.tuplet, room)
             length = self._length_of(music, filled[0]) if filled else ""
+        elif music.inside == "{":
+            length = ""
+        elif music.graces:
+            hosts = [each for each in lengths.cheapest.items() if notes.fits(music, each[0])]
+            length = min((text for _, text in hosts), key=len, default="")
         elif setting.full:
             texts = lengths.fill(notes.room(music))
             length = texts[0] if texts else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from seqgen.music.abc.grammar.bars import EXTENSIONS, INVISIBLE, BarRules
 from seqgen.music.abc.grammar.events import EventRules
 from seqgen.music.abc.grammar.lexemes import ACCIDENTALS, DIGITS, NOTES, Latest
-from seqgen.music.abc.grammar.notes import Notes
+from seqgen.music.abc.grammar.notes import UNTIED, Notes
 from seqgen.music.abc.grammar.state import Music
 from seqgen.music.abc.grammar.texts import TextRules
 from seqgen.music.abc.notation import SHORTHANDS
@@ -151,7 +151,10 @@ class MusicRules(EventRules, TextRules):
             return None
         if character == " ":
             return music
-        return self._gap(music, character)
+        after = self._gap(music, character)
+        if after is None or after.place != "note" or not self._plain:
+            return after
+        return after._replace(place="first note")  # some programs see a field here, too
 
     def _letter(self, music: Music, character: str) -> Music | None:
         if character == ":":
@@ -238,7 +241,12 @@ class MusicRules(EventRules, TextRules):
         if character == "y" and not self._plain:
             return music._replace(place="gap", after=min(music.after, 1), written=0)
         if character == "{":
-            if music.tied or (self._plain and (music.broken or not self._room(music))):
+            if music.tied:
+                return None
+            # Nor within a tuplet, whose notes some programs take as unequal then.
+            if self._plain and (
+                music.broken or music.tuplet or music.graces or not self._may_host(music, 1)
+            ):
                 return None
             return music._replace(place="graces", inside="{", inner=0, written=0)
         if character in SHORTHANDS:
@@ -247,11 +255,23 @@ class MusicRules(EventRules, TextRules):
                 return music._replace(place="gap", after=min(music.after, 1), written=0)
             if not self._room(music) or (self._plain and music.tied):
                 return None  # some programs lose a tie that leads to an ornament
-            if character in "H." and self._plain and music.broken:
+            if character in "H.~" and self._plain and music.broken:
                 return None
-            place = "dot" if character == "." or self._plain else "gap"
-            held = character if self._plain else ""
-            return music._replace(place=place, field=held, waiting=True, written=0)
+            if character == "H" and self._plain and music.symbols:
+                return None  # some programs make its note longer, but not the accompaniment
+            if not self._plain:
+                place = "dot" if character == "." else "gap"
+                return music._replace(place=place, field="", waiting=True, written=0)
+            graces = music.graces
+            if character == "." and graces:
+                return None  # nor is a staccato note as long
+            if character == "~":  # some programs play a roll as grace notes, too
+                if graces or music.tuplet or not self._may_host(music, 1):
+                    return None
+                graces = 1
+            return music._replace(
+                place="dot", field=character, waiting=True, written=0, graces=graces
+            )
         if character == "`":
             return None if self._plain else music._replace(place="gap")
         if character == "%":
@@ -271,7 +291,7 @@ class MusicRules(EventRules, TextRules):
             not self._plain or character in NOTES or character in ACCIDENTALS
         ):
             return None
-        held = music.field if self._plain and music.field in ("H", ".") else ""
+        held = music.field if self._plain and music.field in UNTIED else ""
         return self._gap(music._replace(place="gap", field=held), character)
 
     # -- brackets and bar lines

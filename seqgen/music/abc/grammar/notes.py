@@ -7,10 +7,12 @@ from seqgen.music.abc.grammar.lengths import SHORTEST, Lengths
 from seqgen.music.abc.grammar.state import Music, Setting, Spelling, Tuplet
 from seqgen.music.abc.notation import ACCIDENTALS, PITCH_CLASSES
 
-__all__ = ["MAX_CHORD", "Notes", "fill_tuplet", "unmet"]
+__all__ = ["MAX_CHORD", "UNTIED", "Notes", "fill_tuplet", "unmet"]
 
 _LOWEST_OCTAVE, _HIGHEST_OCTAVE = 1, 8
 MAX_CHORD = 8
+UNTIED = frozenset(".~HT")
+"""Marks from whose notes no tie is drawn: some programs play them as several, and lose it."""
 _FREE = 1 << 16
 
 
@@ -100,7 +102,8 @@ class Notes:
             if any(spelling[:2] == each[:2] for each in music.tied):
                 again = any(spelling[:2] == each[:2] for each in music.last)
                 return not again and continues(music.tied, spelling)
-            return self.chord_has_room(music)
+            # One of its own might alter a tied note in another octave.
+            return self.chord_has_room(music) and not (self._plain and spelling[2])
         # Several tied notes go on in a chord only; grace notes would come between.
         return not music.inside and len(music.tied) == 1 and continues(music.tied, spelling)
 
@@ -124,6 +127,8 @@ class Notes:
             return False
         if music.broken and steps != music.broken:
             return False
+        if music.graces and not _hosts(music, steps):
+            return False
         tuplet = music.tuplet
         if tuplet is not None:
             return self._fits_tuplet(music, tuplet, steps)
@@ -146,17 +151,32 @@ class Notes:
             return False
         return not music.setting.full or lengths.fill(room - sounding) is not None
 
-    def may_fit(
-        self, setting: Setting, spent: int, owed: int, broken: int, tuplet: Tuplet | None, text: str
-    ) -> bool:
+    def may_fit(self, music: Music, text: str) -> bool:
         """Whether a length that begins so can become one that fits."""
-        question = (setting, spent, owed, broken, tuplet, text)
+        setting, spent, owed = music.setting, music.spent, music.owed
+        broken, tuplet, graces = music.broken, music.tuplet, music.graces
+        question = (setting, spent, owed, broken, tuplet, graces, text)
         answer = self._fitting.get(question)
         if answer is None:
-            music = Music(setting, spent=spent, owed=owed, broken=broken, tuplet=tuplet)
+            music = Music(
+                setting, spent=spent, owed=owed, broken=broken, tuplet=tuplet, graces=graces
+            )
             found = self.lengths(setting).reachable[text]
             answer = self._fitting[question] = any(self.fits(music, steps) for steps in found)
         return answer
+
+    def _may_be_tied(self, music: Music, spellings: tuple[Spelling, ...]) -> bool:
+        """Whether a tie can begin at an event; in a tune that is drawn, if no program loses it."""
+        if not self._plain or len(spellings) < 2:
+            return music.field not in UNTIED
+        # Programs lose some ties of a chord that goes on sounding another, that holds a note twice,
+        # or that has one letter in two octaves, where an accidental alters both.
+        letters = {letter: accidental for letter, _, accidental in spellings}
+        return (
+            not music.tied
+            and len({each[:2] for each in spellings}) == len(spellings)
+            and all(letters[letter] == accidental for letter, _, accidental in spellings)
+        )
 
     def event(
         self, music: Music, steps: int, spellings: tuple[Spelling, ...], tied: tuple[Spelling, ...]
@@ -177,8 +197,10 @@ class Notes:
             else:
                 spent, tuplet = written * tuplet.normal // tuplet.actual, None
         # Broken rhythm joins two plain notes: none within a tuplet or just after another pair.
-        # Nor after a fermata, whose length some programs change.
-        breakable = 0 if music.tuplet or music.broken or music.field else steps
+        # Nor after a fermata, whose length some programs change, nor after a staccato note.
+        breakable = 0 if music.tuplet or music.broken or music.field in ("H", ".") else steps
+        if music.graces and not _hosts(music, breakable // 2):
+            breakable = 0
         music = self._carry(music, spellings)
         return music._replace(
             place="gap", text="", field="", inside="", inner=0,
@@ -186,10 +208,16 @@ class Notes:
             line="", closed=False, music=True, waiting=False, after=2,
             # After a repeat's end an ending may follow; once music does, none is open any more.
             ending=0 if music.line == "close" else music.ending,
-            # Some programs lose a tie from a note that is staccato or has a fermata.
-            last=() if music.field else spellings, tied=_distinct(tied), held=(),
+            last=spellings if self._may_be_tied(music, spellings) else (),
+            tied=_distinct(tied), held=(),
             written=breakable, broken=0, tuplet=tuplet, sounded=music.sounded or bool(spellings),
+            fermata=music.fermata or music.field == "H", graces=0,
         )  # fmt: skip
+
+
+def _hosts(music: Music, steps: int) -> bool:
+    """Whether an event is long enough for the grace notes before it, as some programs play them."""
+    return 4 * steps > music.graces * music.setting.unit
 
 
 def unmet(music: Music) -> tuple[Spelling, ...]:

@@ -95,6 +95,8 @@ class _Music(NamedTuple):
     alters: tuple[tuple[str, int], ...] = ()
     sounded: bool = False
     symbols: bool = False
+    fermata: bool = False
+    graces: int = 0
     bars: int = -1
     part: int = 0
     idle: int = 0
@@ -131,7 +133,9 @@ class Music(_Music):
         broken: steps of the note that a ``>`` or ``<`` waits for, 0 if none.
         tuplet: the open one.
         alters: accidentals of this bar that matter to the range, by letter.
-        sounded: whether there was a note yet; symbols: whether chord symbols were drawn.
+        sounded: whether there was a note yet; symbols: whether chord symbols were drawn; fermata:
+            whether one was, in this bar; graces: in a tune that is drawn, notes of the group that
+            waits for its own.
         bars: bars still to come in the section that is planned, -1 where nothing is planned.
         part: index of that section.
         idle: in a tune that is drawn, characters since the last that takes time or is a bar line.

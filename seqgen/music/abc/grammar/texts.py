@@ -87,7 +87,7 @@ class TextRules(Lexemes):
         unit = music.setting.unit
         if not self._room(music) or music.pickup % unit or music.spent % unit:
             return None  # one stands before its note, and on the beat
-        if not accompanied(music.setting, music.pickup):
+        if music.fermata or not accompanied(music.setting, music.pickup):
             return None
         return music._replace(text=text) if self._quoted_start.fullmatch(text) else None
 

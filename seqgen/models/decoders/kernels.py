@@ -1,0 +1,66 @@
+"""Kernels side by side, laid out in memory for the products that they meet.
+
+One row times a matrix goes at the pace of the memory that the matrix comes from, and is a quarter
+faster where each column lies in one piece; several rows are faster where each row does, and begins
+on a line of the cache. Either layout is made when a product first asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from seqgen.models.decoders.decoder import FloatArray
+
+__all__ = ["Kernels"]
+
+_LINE = 64  # bytes of the cache
+
+
+class Kernels:
+    """See the module.
+
+    Args:
+        parts: from the left to the right, (rows, columns) each, with the factors of its columns.
+        dtype: to compute in.
+    Attributes:
+        width: columns in all, with some of zeros at the right end.
+    """
+
+    def __init__(self, parts: Sequence[tuple[FloatArray, FloatArray]], dtype: DTypeLike) -> None:
+        self._parts, self._dtype = parts, np.dtype(dtype)
+        columns, step = sum(part.shape[1] for part, _ in parts), _LINE // self._dtype.itemsize
+        self.width = -(-columns // step) * step
+        self._by_column: FloatArray | None = None
+        self._by_row: FloatArray | None = None
+
+    def over(self, rows: int) -> FloatArray:
+        """All as one matrix, for a product of so many rows with it."""
+        if rows == 1:
+            if self._by_column is None:
+                self._by_column = self._filled(self._empty(self.width, self._depth).T)
+            return self._by_column
+        if self._by_row is None:
+            self._by_row = self._filled(self._empty(self._depth, self.width))
+        return self._by_row
+
+    @property
+    def _depth(self) -> int:
+        return len(self._parts[0][0])
+
+    def _empty(self, rows: int, columns: int) -> FloatArray:
+        """An array that begins on a line of the cache."""
+        size = rows * columns * self._dtype.itemsize
+        memory = np.empty(size + _LINE, np.uint8)
+        begin = -memory.ctypes.data % _LINE
+        return memory[begin : begin + size].view(self._dtype).reshape(rows, columns)
+
+    def _filled(self, matrix: FloatArray) -> FloatArray:
+        at = 0
+        for part, factors in self._parts:
+            np.multiply(part, factors, out=matrix[:, at : at + part.shape[1]])
+            at += part.shape[1]
+        matrix[:, at:] = 0.0
+        return matrix
