@@ -58,9 +58,15 @@ class Kernels:
         return memory[begin : begin + size].view(self._dtype).reshape(rows, columns)
 
     def _filled(self, matrix: FloatArray) -> FloatArray:
-        at = 0
+        turned, at = not matrix.flags.c_contiguous, 0
         for part, factors in self._parts:
-            np.multiply(part, factors, out=matrix[:, at : at + part.shape[1]])
-            at += part.shape[1]
+            columns = part.shape[1]
+            # A line of the cache at a time takes half as long where it is turned.
+            step = _LINE // self._dtype.itemsize if turned else columns
+            for begin in range(0, columns, step):
+                some = slice(begin, min(begin + step, columns))
+                out = matrix[:, at + begin : at + some.stop]
+                np.multiply(part[:, some], np.broadcast_to(factors, columns)[some], out=out)
+            at += columns
         matrix[:, at:] = 0.0
         return matrix
