@@ -70,6 +70,7 @@ MOST = 1e300  # of a metric
 # of the file; the largest of our models' take a hundredth.
 MAX_HEADER_BYTES = 2 << 20
 HEADER_SHARE = 32
+_LARGE = 1 << 20  # bytes of a tensor that is worth a map
 # The types that tensors have in a file, and in memory; what else there is, no model holds.
 DTYPES = {
     "BOOL": "?", "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "I8": "i1", "I16": "<i2",
@@ -241,8 +242,7 @@ def _read(path: Path, *, with_training: bool) -> tuple[Checkpoint, dict[str, NDA
             names = list(file.keys())
             index = runs.parameters(values.get("index", []))
             storage = _check_contract(path, card.model, len(index), names, file)
-        # Not by the file's own map of itself, which would hold all of it a second time.
-        tensors = _Tensors(path, length)
+        tensors = _Tensors(path, length, mapped=not with_training)
         stored = {name: tensors.read(MODEL + name) for name in shapes(card.model)}
         filters = {name: tensors.read(name) for name in _filters(len(index))}
         training = {
@@ -269,21 +269,34 @@ def _read(path: Path, *, with_training: bool) -> tuple[Checkpoint, dict[str, NDA
 
 
 class _Tensors:
-    """Reads the tensors of a file whose header safetensors has found to be sound."""
+    """Reads the tensors of a file whose header safetensors has found to be sound.
 
-    def __init__(self, path: Path, header_bytes: int) -> None:
+    Args:
+        mapped: whether large ones stay in the file, mapped into memory: processes that draw from
+            one model share them, and none of them counts them as its own. A file that seqgen
+            writes is never changed, only replaced, so that a map of it stays what it was.
+    """
+
+    def __init__(self, path: Path, header_bytes: int, *, mapped: bool) -> None:
         self._path, self._start = path, 8 + header_bytes
+        # Windows replaces no file that is mapped, and training would go on beside the drawing.
+        self._mapped = mapped and os.name == "posix"
         with path.open("rb") as file:
             file.seek(8)
             self._table = json.loads(file.read(header_bytes))
 
     def read(self, name: str) -> NDArray[Any]:
-        """A tensor, copied from the file."""
+        """A tensor; what is written to it stays out of the file."""
         place = self._table[name]
         dtype = DTYPES.get(place["dtype"])
         if dtype is None:
             raise ValueError(f"the tensor {name} is {place['dtype']}")
         begin, end = place["data_offsets"]
+        if self._mapped and end - begin >= _LARGE:
+            with contextlib.suppress(OSError):  # not all file systems can
+                shape = tuple(place["shape"])
+                found: NDArray[Any] = np.memmap(self._path, dtype, "c", self._start + begin, shape)
+                return found.view(np.ndarray)  # of which NumPy asks less at every step
         count = (end - begin) // np.dtype(dtype).itemsize
         found = np.fromfile(self._path, dtype, count, offset=self._start + begin)
         return found.reshape(place["shape"])

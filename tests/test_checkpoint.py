@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,35 @@ def test_what_training_keeps_is_read_only_when_asked_for(make_model: MakeModel) 
     assert checkpoint.load(path).card.progress == {"step": 3}
     _, kept = checkpoint.load_training(path)
     assert (kept["optimizer/mean/x"] == memory["optimizer/mean/x"]).all()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="read as a whole there")
+def test_large_tensors_stay_in_the_file_and_it_stays_as_it_is(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_model("lstm")
+    before, copied = path.read_bytes(), checkpoint.load(path)
+    monkeypatch.setattr(checkpoint, "_LARGE", 1000)
+    mapped = checkpoint.load(path)
+    for name, weight in copied.weights.items():
+        np.testing.assert_array_equal(mapped.weights[name], weight)
+        assert weight.base is None or not isinstance(weight.base, np.memmap)
+        assert isinstance(mapped.weights[name].base, np.memmap) == (weight.nbytes >= 1000)
+    mapped.weights["embedding"][:] = 7.0
+    checkpoint.save(
+        path, copied.card, {**copied.weights, "output.bias": mapped.weights["output.bias"] + 1}
+    )
+    assert (mapped.weights["embedding"] == 7.0).all()
+    name = next(
+        name
+        for name, weight in copied.weights.items()
+        if weight.nbytes >= 1000 and name != "embedding"
+    )
+    np.testing.assert_array_equal(mapped.weights[name], copied.weights[name])
+    path.write_bytes(before)
+    np.testing.assert_array_equal(
+        checkpoint.load(path).weights["embedding"], copied.weights["embedding"]
+    )
 
 
 def test_numbers_that_are_none_are_not_saved(make_model: MakeModel) -> None:
