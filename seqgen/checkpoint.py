@@ -272,9 +272,9 @@ class _Tensors:
     """Reads the tensors of a file whose header safetensors has found to be sound.
 
     Args:
-        mapped: whether large ones stay in the file, mapped into memory: processes that draw from
-            one model share them, and none of them counts them as its own. A file that seqgen
-            writes is never changed, only replaced, so that a map of it stays what it was.
+        mapped: whether large ones stay in the file, mapped into memory: commands that draw from
+            one model at a time share them. A file that seqgen writes is never changed, only
+            replaced, so that a map of it stays what it was.
     """
 
     def __init__(self, path: Path, header_bytes: int, *, mapped: bool) -> None:
