@@ -274,16 +274,19 @@ class _Tensors:
     Args:
         mapped: whether large ones stay in the file, mapped into memory: commands that draw from
             one model at a time share them. A file that seqgen writes is never changed, only
-            replaced, so that a map of it stays what it was.
+            replaced, so that a map of it stays what it was. Not on Windows, which replaces no file
+            that is mapped, and training may go on beside the drawing.
     """
 
     def __init__(self, path: Path, header_bytes: int, *, mapped: bool) -> None:
         self._path, self._start = path, 8 + header_bytes
-        # Windows replaces no file that is mapped, and training would go on beside the drawing.
-        self._mapped = mapped and os.name == "posix"
         with path.open("rb") as file:
             file.seek(8)
             self._table = json.loads(file.read(header_bytes))
+        self._file: NDArray[np.uint8] | None = None
+        if mapped and os.name == "posix":
+            with contextlib.suppress(OSError):  # not all file systems can
+                self._file = np.memmap(path, np.uint8, "c").view(np.ndarray)
 
     def read(self, name: str) -> NDArray[Any]:
         """A tensor; what is written to it stays out of the file."""
@@ -292,11 +295,9 @@ class _Tensors:
         if dtype is None:
             raise ValueError(f"the tensor {name} is {place['dtype']}")
         begin, end = place["data_offsets"]
-        if self._mapped and end - begin >= _LARGE:
-            with contextlib.suppress(OSError):  # not all file systems can
-                shape = tuple(place["shape"])
-                found: NDArray[Any] = np.memmap(self._path, dtype, "c", self._start + begin, shape)
-                return found.view(np.ndarray)  # of which NumPy asks less at every step
+        if self._file is not None and end - begin >= _LARGE:
+            part = self._file[self._start + begin : self._start + end]
+            return part.view(dtype).reshape(place["shape"])
         count = (end - begin) // np.dtype(dtype).itemsize
         found = np.fromfile(self._path, dtype, count, offset=self._start + begin)
         return found.reshape(place["shape"])

@@ -13,6 +13,7 @@ from seqgen.errors import InputError, SeqgenError, UsageError
 from seqgen.models.decoders.decoder import FloatArray, IntArray
 from seqgen.music.abc.grammar import Conditions, Grammar
 from seqgen.music.abc.grammar.conditions import parse_range
+from seqgen.music.abc.grammar.finish import Finisher
 from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.parser import parse, parse_tune
 from seqgen.music.score import Chord, Note
@@ -347,3 +348,29 @@ def test_a_unit_that_would_leave_no_way_on_does_not_begin() -> None:
         after = one.grammar.read(state, text)
         assert after is not None
         assert one.least(after) is not None
+
+
+HEAD = "X:1\nT:a\nM:C\nL:1/8\nK:C\n"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    ["[CEG]8-|", "[CE]4-[CE]4-|", "G6GG/G//{", "G6GG/G//{/", "G{abcdefg", "~G-|", "(3a{g}bc"],
+)
+def test_a_prompt_goes_on_though_it_holds_what_is_not_drawn(begun: str) -> None:
+    held = Constraint(Tokenizer("char", [*map(chr, range(32, 127)), "\n"]), Conditions())
+    state = held.begin(HEAD + begun)
+    ending = Finisher(held.grammar).text(state)
+    assert ending is not None
+    assert Grammar().fault(HEAD + begun + ending) is None
+    assert held.allowed(state).any()
+
+
+@pytest.mark.parametrize(
+    ("begun", "text"),
+    [('"C"c4', "Hc"), ("Hc4", '"C"c'), ("!fermata!c4", '"C"c')],
+)
+def test_what_a_prompt_holds_decides_about_what_is_drawn_after_it(begun: str, text: str) -> None:
+    held = Constraint(Tokenizer("char", [*map(chr, range(32, 127)), "\n"]), Conditions())
+    assert Grammar().fault(HEAD + begun + text, whole=False) is None
+    assert held.grammar.read(held.begin(HEAD + begun), text) is None

@@ -59,7 +59,11 @@ def test_a_walk_ends_as_a_valid_tune_that_other_programs_read(
     tunes: list[str] = []
     while len(tunes) < count:
         meter, key = rng.choice(METERS), rng.choice(KEYS)
-        constraint = Constraint(tokenizer, Conditions(meter=meter, key=key))
+        asked = Conditions(meter=meter, key=key)
+        if not rng.integers(3):
+            bars, form = 2 * int(rng.integers(1, 4)), rng.choice(["", "A", "AA", "AABB"])
+            asked = Conditions(meter=meter, key=key, bars=bars, form=str(form))
+        constraint = Constraint(tokenizer, asked)
         unit = rng.choice(["1/4", "1/8", "1/16"])
         prompt = f"X:1\nT:x\nM:{meter}\nL:{unit}\nK:{key}\n"
         for _ in range(25):
@@ -75,6 +79,7 @@ def test_a_walk_ends_as_a_valid_tune_that_other_programs_read(
             ending = Finisher(constraint.grammar).text(state)
             assert ending is not None, text
             tunes.append(text + ending)
+            assert Grammar(asked).fault(tunes[-1]) is None, tunes[-1]
     for tune in tunes:
         assert Grammar().fault(tune) is None, tune
         assert not next(parse(tune)).diagnostics, tune

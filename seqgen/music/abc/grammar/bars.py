@@ -92,11 +92,17 @@ class BarRules:
         if music.due:
             return None
         edge = ends or closes or opens
-        if self._plain and music.tied and (edge or ending or len(music.tied) > 1):
-            # What a tie across a repeat or ending leads to, programs disagree about; and some lose
-            # those of a chord over any bar line.
+        # What a tie across a repeat or ending leads to, programs disagree about; and some lose
+        # those of a chord over any bar line. Over that of a full bar only a prompt has one.
+        chord = len(music.tied) > 1 and not self._is_full(music)
+        if self._plain and music.tied and (edge or ending or chord):
             return None
         return self._end_bar(music, edge, closes, opens, ending)
+
+    @staticmethod
+    def _is_full(music: Music) -> bool:
+        full = music.owed or music.setting.full
+        return bool(full) and music.spent >= full
 
     def _end_bar(
         self, music: Music, edge: bool, closes: bool, opens: bool, ending: int
@@ -122,7 +128,7 @@ class BarRules:
             elif spent > full:
                 return None
             elif music.first and not ending and (not edge or (opens and not closes)):
-                if music.symbols and not accompanied(music.setting, spent):
+                if self._plain and music.symbols and not accompanied(music.setting, spent):
                     return None
                 pickup, upbeat, own = spent, True, not self._plain
             elif not edge:

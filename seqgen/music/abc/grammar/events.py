@@ -181,22 +181,26 @@ class EventRules(Lexemes):
     def _graces(self, music: Music, character: str) -> Music | None:
         if character in NOTES or character in ACCIDENTALS:
             more = music.inner + 1
-            if self._plain and (more > MOST_GRACES or not self._may_host(music, more)):
+            if self._plain and more > 1 and not self._may_host(music, more):
                 return None
             return self._begin_pitch(music, character)
         if character == "/" and not music.inner and not music.text:
             return music._replace(text="/")
         if character == "}" and music.inner:
             # Those after a trill stand before a bar line or the end of a slur.
+            # A prompt may have left too little room for its own.
+            graces = music.inner if self._plain and self._may_host(music, music.inner) else 0
             return music._replace(
                 place="gap", text="", inside="", inner=0, waiting=self._plain, last=(),
-                graces=music.inner if self._plain else 0,
+                graces=graces,
             )  # fmt: skip
         return None
 
     def _may_host(self, music: Music, graces: int) -> bool:
         """Whether a note may follow that is long enough for so many grace notes."""
-        return self.notes.may_fit(music._replace(graces=graces), "")
+        if graces > MOST_GRACES:
+            return False
+        return self.bars.may_begin(music) and self.notes.may_fit(music._replace(graces=graces), "")
 
     # -- tuplets and slurs
 

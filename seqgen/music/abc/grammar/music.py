@@ -252,7 +252,10 @@ class MusicRules(EventRules, TextRules):
         if character in SHORTHANDS:
             # A fermata, segno or coda may also stand over a bar line.
             if character in "HSO" and not self._plain:
-                return music._replace(place="gap", after=min(music.after, 1), written=0)
+                return music._replace(
+                    place="gap", after=min(music.after, 1), written=0,
+                    fermata=music.fermata or character == "H",
+                )  # fmt: skip
             if not self._room(music) or (self._plain and music.tied):
                 return None  # some programs lose a tie that leads to an ornament
             if character in "H.~" and self._plain and music.broken:

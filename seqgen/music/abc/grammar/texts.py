@@ -69,8 +69,7 @@ class TextRules(Lexemes):
                 # "Treat chord symbols quite liberally" (4.18): words in quotes are common.
                 return None if self._plain else music._replace(place="gap", text="")
             # One at a bar's end has no note to wait for.
-            symbols = music.symbols or self._plain
-            return music._replace(place="gap", text="", waiting=self._room(music), symbols=symbols)
+            return music._replace(place="gap", text="", waiting=self._room(music), symbols=True)
         if not header.is_text(character) or character == "\\":
             return None
         if text[:1] in _PLACINGS and text:
@@ -98,7 +97,8 @@ class TextRules(Lexemes):
             return self._line_end(music._replace(place="line end"), character)
         if character == "!":
             if text in self._decorations:
-                return self._marked(music._replace(place="gap", text="", field=""))
+                marked = music._replace(place="gap", text="", field="")
+                return self._marked(marked._replace(fermata=True) if text == "fermata" else marked)
             return None
         if self._plain and (music.tied or not self.bars.may_begin(music)):
             return None
