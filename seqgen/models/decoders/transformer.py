@@ -132,8 +132,8 @@ class TransformerDecoder:
         for begin in range(0, time, size):
             left = max(0, time - begin - size)
             depth = max(0, self.config.layers - -(-left // sight))
-            hidden = self._read(ids[:, begin : begin + size], state, depth)
-        return self._logits(hidden.reshape(len(ids), -1, self.config.hidden)[:, -1])
+            hidden = self._read(ids[:, begin : begin + size], state, depth, last=True)
+        return self._logits(hidden)
 
     def read(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.read."""
@@ -143,15 +143,18 @@ class TransformerDecoder:
     def prefill(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.prefill."""
         for begin in range(0, ids.shape[1], WINDOW):
-            hidden = self._read(ids[:, begin : begin + WINDOW], state)
-        return self._logits(hidden.reshape(len(ids), -1, self.config.hidden)[:, -1]), state
+            hidden = self._read(ids[:, begin : begin + WINDOW], state, last=True)
+        return self._logits(hidden), state
 
-    def _read(self, ids: IntArray, state: State, depth: int | None = None) -> FloatArray:
+    def _read(
+        self, ids: IntArray, state: State, depth: int | None = None, *, last: bool = False
+    ) -> FloatArray:
         """The residual stream after every token, (batch * time, hidden); the state is advanced.
 
         Args:
             depth: after how many layers to leave off; the next one's keys and values are still
                 taken into the state. None for all.
+            last: of the last layer only what it makes of the last token, (batch, hidden).
         """
         cache, context, time = state.cache, self.config.context, ids.shape[1]
         now = np.arange(time)
@@ -180,14 +183,21 @@ class TransformerDecoder:
                 key, value = (
                     np.concatenate(both, axis=2) for both in zip(old, (key, value), strict=True)
                 )
-            return attention(query, key, value, hidden).swapaxes(1, 2)
+            unseen = hidden[:, :, -query.shape[2] :]  # of the queries that are asked
+            return attention(query, key, value, unseen).swapaxes(1, 2)
 
-        x = self._blocks(ids, positions, state.recent, attend)
+        x = self._blocks(ids, positions, state.recent, attend, last=last)
         cache.extend(positions, new)
         return x
 
     def _blocks(
-        self, ids: IntArray, positions: NDArray[np.integer], recent: FloatArray, attend: Attend
+        self,
+        ids: IntArray,
+        positions: NDArray[np.integer],
+        recent: FloatArray,
+        attend: Attend,
+        *,
+        last: bool = False,
     ) -> FloatArray:
         """The residual stream after some tokens, (batch * time, hidden).
 
@@ -197,6 +207,7 @@ class TransformerDecoder:
             recent: see State; it is advanced.
             attend: from a layer's number and its queries, keys and values, all (batch, time, heads,
                 head width), to what each query found, of the same shape; None to leave off.
+            last: see _read.
         """
         config, width = self.config, self.width
         batch, time = ids.shape
@@ -221,10 +232,13 @@ class TransformerDecoder:
             both = rms_norm(qkv[:, : 2 * config.heads]).view(turn.dtype)
             both *= turn  # (rows, 2 * heads, head width / 2)
             turned = both.view(x.dtype).reshape(batch, time, 2, config.heads, width)
-            found = attend(layer, turned[:, :, 0], turned[:, :, 1], value)
+            query, key = turned[:, :, 0], turned[:, :, 1]
+            if last and layer == config.layers - 1:  # nobody asks what the others find
+                x, query = x.reshape(batch, time, -1)[:, -1], query[:, -1:]
+            found = attend(layer, query, key, value)
             if found is None:
                 break
-            x += found.reshape(batch * time, -1) @ block.output
+            x += found.reshape(len(x), -1) @ block.output
             inner = rms_norm(x) @ block.up
             np.maximum(inner, self.zeros, out=inner)
             inner *= inner
