@@ -24,6 +24,7 @@ from seqgen.models.rotary import rotary_angles
 __all__ = ["TransformerDecoder"]
 
 WINDOW = 256  # tokens of a prompt that are read at once
+CHUNK = 64  # of these, those that look together at what the last one sees
 
 Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray | None]
 
@@ -183,8 +184,17 @@ class TransformerDecoder:
                 key, value = (
                     np.concatenate(both, axis=2) for both in zip(old, (key, value), strict=True)
                 )
-            unseen = hidden[:, :, -query.shape[2] :]  # of the queries that are asked
-            return attention(query, key, value, unseen).swapaxes(1, 2)
+            found, first = [], time - query.shape[2]
+            for begin in range(first, time, CHUNK):
+                asked = slice(begin, min(begin + CHUNK, time))
+                sight = slice(max(0, before + begin - context + 1), before + asked.stop)
+                found.append(
+                    attention(
+                        query[:, :, begin - first : asked.stop - first],
+                        key[:, :, sight], value[:, :, sight], hidden[:, :, asked, sight],
+                    )
+                )  # fmt: skip
+            return np.concatenate(found, axis=2).swapaxes(1, 2)
 
         x = self._blocks(ids, positions, state.recent, attend, last=last)
         cache.extend(positions, new)
