@@ -15,7 +15,7 @@ from seqgen.music.abc.values import parse_note, parse_tuplet
 __all__ = ["EventRules", "spelling"]
 
 _MAX_SLURS = 4
-MOST_GRACES = 4  # of a drawn tune; of 3,700 groups in real ones 4 are longer
+MOST_GRACES = 4  # of a drawn tune; of 3,700 groups in real ones 2 are longer
 
 
 class EventRules(Lexemes):

@@ -133,9 +133,9 @@ class Music(_Music):
         broken: steps of the note that a ``>`` or ``<`` waits for, 0 if none.
         tuplet: the open one.
         alters: accidentals of this bar that matter to the range, by letter.
-        sounded: whether there was a note yet; symbols: whether chord symbols were drawn; fermata:
-            whether one was, in this bar; graces: in a tune that is drawn, notes of the group that
-            waits for its own, or 1 after a roll.
+        sounded: whether there was a note yet; symbols: whether there were chord symbols; fermata:
+            whether there was one in this bar; graces: in a tune that is drawn, notes of the group
+            that waits for its own, or 1 after a roll.
         bars: bars still to come in the section that is planned, -1 where nothing is planned.
         part: index of that section.
         idle: in a tune that is drawn, characters since the last that takes time or is a bar line.
