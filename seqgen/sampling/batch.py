@@ -10,6 +10,7 @@ from seqgen.models.decoders import Decoder
 from seqgen.sampling.document import Document, Logits, Mark
 from seqgen.sampling.exact import STRIDE
 from seqgen.sampling.penalties import ALL, Penalties, Rows
+from seqgen.sampling.retakes import Start
 
 __all__ = ["Batch"]
 
@@ -100,6 +101,29 @@ class Batch:
                 document.marks.clear()  # of what is forgotten
                 self._put(row, document)
                 self.penalties.renew(row, document.opening.penalties)
+
+    def note(self, back: Sequence[Document]) -> None:
+        """Let some documents go back to where their bars begin, and note where others' do."""
+        for row, document in enumerate(self._places):
+            if document is None or document.retakes is None:
+                continue
+            retakes = document.retakes
+            if retakes.wanted:
+                noted = self._decoder.note(self._state, row)
+                written, logits = document.written(), self._logits[row].copy()
+                retakes.start = Start(written, logits, noted, self.penalties.of(row))
+                retakes.wanted = False
+            elif retakes.start is not None and document in back:
+                self._go_back(row, document, retakes.start)
+
+    def _go_back(self, row: int, document: Document, start: Start) -> None:
+        if start.state is None and not self._decoder.back(self._state, row, start.noted):
+            ids = np.concatenate([document.opening.ids, document.ids]).astype(np.int32)
+            _, start.state = self._decoder.prefill(ids[None], self._decoder.start(1))
+        if start.state is not None:
+            self._decoder.put(self._state, row, start.state)
+        self._logits[row] = start.logits
+        self.penalties.renew(row, start.penalties)
 
     def _put(self, row: int, document: Document) -> None:
         self._decoder.put(self._state, row, document.opening.state)

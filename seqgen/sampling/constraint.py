@@ -21,6 +21,7 @@ from seqgen.music.abc.grammar.finish import Finisher, lacking
 from seqgen.music.abc.grammar.header import is_plain
 from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.grammar.state import Music, Spelling
+from seqgen.sampling.guide import Bar
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
 
@@ -223,6 +224,27 @@ class Constraint:
         """Whether what is drawn in a state is on trial: fields are asked for and may be to come."""
         return self._asks_fields and not isinstance(state, Music)
 
+    def bar(self, before: State, token: int, after: State) -> Bar:
+        """What a token was for a section that has an upbeat of its own."""
+        if not isinstance(before, Music) or not before.own:
+            # The upbeat itself, maybe.
+            return Bar.ENDED if isinstance(after, Music) and after.own else Bar.NONE
+        last = before
+        if token != BOUNDARY:
+            assert isinstance(after, Music)  # no header follows music
+            if after.own:
+                if after.spent < before.spent:
+                    return Bar.ENDED
+                past = after.spent > after.setting.full - after.pickup
+                return Bar.PAST if past else Bar.NONE
+            for character in self._tokenizer.pieces[token - FIRST_PIECE]:
+                on = self.grammar.advance(last, character)
+                if not (isinstance(on, Music) and on.own):
+                    break
+                last = on
+        complete = last.spent == last.setting.full - last.pickup
+        return Bar.COMPLETE if complete else Bar.UNEVEN
+
     def place(self, state: State) -> Place:
         """The place of a state."""
         place = self._places.get(state)
@@ -295,7 +317,7 @@ class Constraint:
         shifted |= not accompanied(state.setting, state.pickup)
         kept = state._replace(
             setting=state.setting._replace(key=()), text=text, last=(), alters=(),
-            pickup=short + 2 * shifted,
+            pickup=short + 2 * shifted, own=False,
         )  # fmt: skip
         if not line:
             # What decides about bar lines only.

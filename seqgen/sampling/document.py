@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,11 +15,12 @@ from seqgen.config import SamplingConfig
 from seqgen.sampling.chance import Chance
 from seqgen.sampling.guide import Guide
 from seqgen.sampling.penalties import Penalties
+from seqgen.sampling.retakes import Retakes, Start
 from seqgen.sampling.stop import Stop
 from seqgen.sampling.trials import Trials
 from seqgen.tokenization import BOUNDARY, StreamDecoder, Tokenizer
 
-__all__ = ["MARKS", "Document", "Ending", "FinishReason", "Logits", "Mark", "Opening"]
+__all__ = ["MARKS", "Document", "Ending", "FinishReason", "Logits", "Mark", "Opening", "Written"]
 
 MARKS = 65
 """States of a document that are remembered, at most."""
@@ -74,6 +76,21 @@ class Mark:
     row: int
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How far a document has come.
+
+    Attributes:
+        drawn: tokens.
+        guide, stream, stop: as they stood.
+    """
+
+    drawn: int
+    guide: Guide | None
+    stream: StreamDecoder
+    stop: Stop
+
+
 class Document:
     """What is drawn.
 
@@ -90,12 +107,15 @@ class Document:
         marks: the last of its states, the latest last.
         guide: where it stands in the grammar.
         chance: the random numbers of its next tokens.
+        given: tokens that are to come, whatever would be drawn.
         trials: of its first lines, while they are drawn.
+        retakes: of its bars, where they may be drawn again.
     """
 
     __slots__ = (
         "_begin", "_later", "_max_tokens", "_stop", "_stops", "_stream", "_tokenizer", "chance",
-        "exact", "guide", "ids", "marks", "opening", "place", "reason", "trials",
+        "exact", "given", "guide", "ids", "marks", "opening", "place", "reason", "retakes",
+        "trials",
     )  # fmt: skip
 
     def __init__(
@@ -110,18 +130,21 @@ class Document:
         self.place, self.opening = place, opening
         self._tokenizer, self._begin = tokenizer, begin
         self._stops, self._max_tokens = config.stop, config.max_tokens
+        self.given: deque[int] = deque()
         self.trials: Trials | None = None
         self.restart()
         # At temperature 0 all would be the same.
-        if self.guide is not None and self.guide.tries and config.temperature > 0.0:
+        drawn = config.temperature > 0.0
+        if self.guide is not None and self.guide.tries and drawn:
             self.trials = Trials()
+        self.retakes = Retakes() if self.guide is not None and drawn else None
         self._later = chance(0)
         self.chance = self._later if self.trials is None else chance(1)
 
     def restart(self) -> None:
         """Forget what has been drawn."""
         self.guide = self._begin()
-        if self.guide is not None and self.trials is not None and self.trials.given:
+        if self.guide is not None and self.given:
             self.guide.leave()
         self.ids: list[int] = []
         self.reason: FinishReason | None = None
@@ -150,6 +173,26 @@ class Document:
             self.reason = "end" if token == BOUNDARY else "length"
             text += self._stop.feed(self._stream.finish()) + self._stop.finish()
         return text
+
+    def written(self) -> Written:
+        """How far it has come, to go back to."""
+        guide = None if self.guide is None else self.guide.copy()
+        return Written(self.drawn, guide, self._stream.copy(), copy(self._stop))
+
+    def back(self, start: Start) -> None:
+        """Forget what has been drawn since then."""
+        written = start.written
+        self.guide = None if written.guide is None else written.guide.copy()
+        if self.guide is not None and self.given:
+            self.guide.leave()
+        del self.ids[written.drawn :]
+        self.reason = None
+        if self.exact is not None and self.exact[2] > written.drawn:
+            self.exact = None
+        # That of now, too: it may be of a token that is forgotten.
+        while self.marks and self.marks[-1].drawn >= written.drawn:
+            self.marks.pop()
+        self._stream, self._stop = written.stream.copy(), copy(written.stop)
 
     def keep(self) -> str:
         """The first lines are as they are to be; their text."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from seqgen.errors import InputError, UsageError
 from seqgen.music.remi.grammar import START, State, advance, choices, follow, least
 from seqgen.music.remi.words import WORDS, Event
+from seqgen.sampling.guide import Bar
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
 
@@ -84,6 +85,10 @@ class EventConstraint:
     def tries(self, _state: State) -> bool:
         """Nothing is asked for that what comes before it could contradict."""
         return False
+
+    def bar(self, _before: State, _token: int, _after: State) -> Bar:
+        """There are none."""
+        return Bar.NONE
 
     def place(self, state: State) -> EventPlace:
         """The place of a state."""

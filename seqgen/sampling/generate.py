@@ -22,8 +22,10 @@ from seqgen.sampling.exact import Exact
 from seqgen.sampling.filters import FloatArray, relative_probabilities, temperature_at
 from seqgen.sampling.guide import Grammatical, Guide, hold
 from seqgen.sampling.penalties import Penalties, Rows
+from seqgen.sampling.retakes import Retakes
 from seqgen.sampling.trials import Trials
 from seqgen.tokenization import BOUNDARY, Tokenizer
+from seqgen.tokenization.tokenizer import FIRST_PIECE
 
 __all__ = ["Drawing", "Ending", "FinishReason", "continuation"]
 
@@ -126,13 +128,19 @@ class Drawing:
         batch = Batch(self._decoder, first, penalties, marks=self._marks, last=last)
         while True:
             tokens = self._choose(batch)
-            free, again = 0, []
-            for sample, token in zip(batch.documents, tokens, strict=True):
-                text = sample.take(token)
+            free = 0
+            again: list[Document] = []
+            back: list[Document] = []
+            for at, sample in enumerate(batch.documents):
+                text = sample.take(tokens[at])
                 if sample.trials is not None:
                     text = self._tried(sample, sample.trials, text)
                     if sample.trials is not None and not sample.ids:
                         again.append(sample)
+                elif sample.retakes is not None:
+                    text = self._judged(sample, sample.retakes, text, back)
+                    if back and back[-1] is sample:
+                        tokens[at] = FIRST_PIECE  # any that does not begin another document
                 if text:
                     yield sample.place, text
                 if sample.reason is not None:
@@ -148,6 +156,7 @@ class Drawing:
                 batch.replace(beginning)
             if again:
                 batch.restart(again)
+            batch.note(back)
 
     def _waiting(
         self,
@@ -182,10 +191,9 @@ class Drawing:
         trying = False
         if self._constraint is not None:
             for at, sample in enumerate(samples):
-                if sample.trials is not None:
-                    trying = True
-                    if sample.trials.given:
-                        tokens[at] = sample.trials.given.popleft()
+                trying = trying or sample.trials is not None
+                if sample.given:
+                    tokens[at] = sample.given.popleft()
         for at in [at for at, token in enumerate(tokens) if token < 0]:
             one, own = slice(at, at + 1), logits[at : at + 1]
             row = one if isinstance(rows, slice) else rows[one]
@@ -205,7 +213,9 @@ class Drawing:
                     share = sample.guide.left(row)
                     sample.trials.now.note(token, sample.guide.allowed, share)
                 elif self._observe is not None:
-                    self._observe(self._tokenizer.decode([token]), 1.0 - sample.guide.left(row))
+                    removed = 1.0 - sample.guide.left(row)
+                    if sample.retakes is None or not sample.retakes.note(token, removed):
+                        self._observe(self._tokenizer.decode([token]), removed)
         return tokens
 
     def _tried(self, sample: Document, trials: Trials, text: str) -> str:
@@ -219,13 +229,26 @@ class Drawing:
             if self._exact is not None:
                 exactly = partial(self._exact.log_share, sample.opening)
             if not trials.keeps(sample.chance.use(), exactly):
-                trials.resample(sample.chance.use(), exactly)
+                sample.given.extend(trials.resample(sample.chance.use(), exactly))
                 sample.restart()
                 return ""
         if self._observe is not None:
             for token, share in zip(trials.now.ids, trials.now.shares, strict=True):
                 self._observe(self._tokenizer.decode([token]), 1.0 - share)
         return sample.keep()
+
+    def _judged(self, sample: Document, retakes: Retakes, text: str, back: list[Document]) -> str:
+        """What may go out after a token; documents that are to draw a bar again join the others."""
+        out = retakes.take(sample, text)
+        if out is None:
+            assert retakes.start is not None  # only what is held back is drawn again
+            sample.given = retakes.given()
+            sample.back(retakes.start)
+            back.append(sample)
+        elif self._observe is not None:
+            for token, removed in retakes.told():
+                self._observe(self._tokenizer.decode([token]), removed)
+        return out or ""
 
     def _attempt(
         self,

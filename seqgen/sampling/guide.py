@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,10 +15,25 @@ from seqgen.sampling.chance import Chance
 from seqgen.sampling.filters import FloatArray, log_softmax
 from seqgen.tokenization import BOUNDARY
 
-__all__ = ["Grammatical", "Guide", "Standing", "hold"]
+__all__ = ["Bar", "Grammatical", "Guide", "Standing", "hold"]
 
 _NEVER = 23.0  # nats below the likeliest token: once in 10^10 draws
 _LAST_WORDS = 12  # tokens that a tune may take to its end beyond the least, once it is to end
+
+
+class Bar(Enum):
+    """What a token was in a section that has an upbeat of its own.
+
+    NONE: nothing of note. ENDED: it ended a bar, and another follows. PAST: the bar is too long by
+    now to complete the upbeat. COMPLETE: it ended the section, with a bar that completes the
+    upbeat. UNEVEN: it ended the section otherwise.
+    """
+
+    NONE = 0
+    ENDED = 1
+    PAST = 2
+    COMPLETE = 3
+    UNEVEN = 4
 
 
 class Standing(Protocol):
@@ -39,6 +56,7 @@ class Grammatical(Protocol):
     def tries(self, state: Any) -> bool: ...
     def place(self, state: Any) -> Standing: ...
     def follow(self, place: Any, token: int) -> Standing: ...
+    def bar(self, before: Any, token: int, after: Any) -> Bar: ...
 
 
 class Guide:
@@ -46,6 +64,7 @@ class Guide:
 
     Attributes:
         place: where it stands.
+        bar: what the last token was.
     Raises:
         InputError: no valid tune begins with the prompt.
         UsageError: none is as short as ``max_tokens``.
@@ -54,6 +73,7 @@ class Guide:
     def __init__(self, constraint: Grammatical, prompt: str, max_tokens: int) -> None:
         self._constraint = constraint
         self.place = constraint.place(constraint.begin(prompt))
+        self.bar = Bar.NONE
         self._left = max_tokens
         self._ending = False
         self._asked = False  # whether it is to end, before this token
@@ -66,6 +86,12 @@ class Guide:
                 f"--max-tokens {max_tokens} is too short for any valid tune; the least is {least}"
             )
         self._free = constraint.binds(self.place.state, max_tokens)
+
+    def copy(self) -> Guide:
+        """One that goes on from here by itself."""
+        other = copy(self)
+        other._refused = [*self._refused]
+        return other
 
     @property
     def tries(self) -> bool:
@@ -136,8 +162,10 @@ class Guide:
         self._asked = False
         if self._refused:
             self._refused = []
+        before = self.place
         if token != BOUNDARY:
-            self.place = self._constraint.follow(self.place, token)
+            self.place = self._constraint.follow(before, token)
+        self.bar = self._constraint.bar(before.state, token, self.place.state)
 
 
 def hold(

@@ -61,7 +61,7 @@ class Loops:
         np.minimum.at(logits, (row, token), logits[row, token] - self._penalty * times)
 
     def renew(self, row: int, begun: Loops) -> None:
-        """Let a sequence begin again, after what the only one of ``begun`` began with."""
+        """Let a sequence go on from where the only one of ``begun`` stands."""
         self._recent[row], self._runs[row] = begun._recent[0], begun._runs[0]
 
     def keep(self, rows: NDArray[np.integer]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,8 +110,8 @@ class Penalties:
             self._loops.add(ids)
 
     def renew(self, row: int, begun: Penalties) -> None:
-        """Let a sequence begin again, after what the only one of ``begun`` began with."""
-        self._drawn[row] = 0
+        """Let a sequence go on from where the only one of ``begun`` stands."""
+        self._drawn[row] = begun._drawn[0]
         self._window[row] = begun._window[0]
         for column in self._last:
             column[row] = -1
@@ -120,6 +121,15 @@ class Penalties:
             self._last[-back][row] = begun._last[-back][0]
         if self._loops is not None and begun._loops is not None:
             self._loops.renew(row, begun._loops)
+
+    def of(self, row: int) -> Penalties:
+        """Of one sequence, as it stands."""
+        one = copy(self)
+        if self._any:
+            one._last = copy(self._last)
+            one._loops = copy(self._loops)
+            one.keep(np.array([row]))
+        return one
 
     def keep(self, rows: NDArray[np.integer]) -> None:
         """Drop all sequences but these."""

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.errors import UsageError
+from seqgen.sampling.guide import Bar
 from seqgen.sampling.text_grammar import TextGrammar, matcher_of
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import ERRORS, FIRST_PIECE
@@ -136,6 +137,10 @@ class TextConstraint:
     def tries(self, _state: State) -> bool:
         """Nothing is asked for that what comes before it could contradict."""
         return False
+
+    def bar(self, _before: State, _token: int, _after: State) -> Bar:
+        """There are none."""
+        return Bar.NONE
 
     def place(self, state: State) -> TextPlace:
         """The place of a state."""

@@ -12,7 +12,6 @@ then they are what it writes when it happens to write what is asked (rejection s
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -63,13 +62,11 @@ class Trials:
 
     Attributes:
         now: the one that is drawn.
-        given: tokens of it that are to come, whatever would be drawn.
         is_last: whether it is taken, whatever it is.
     """
 
     def __init__(self) -> None:
         self.now = Trial()
-        self.given: deque[int] = deque()
         self.is_last = False
         self._failed: list[Trial] = []
 
@@ -89,21 +86,23 @@ class Trials:
         self.now = Trial()
         return False
 
-    def resample(self, uniform: float, exactly: Callable[[Trial], float] | None) -> None:
+    def resample(self, uniform: float, exactly: Callable[[Trial], float] | None) -> list[int]:
         """Take one of those that have failed, once there are enough of them.
 
         Args:
             uniform, exactly: see ``keeps``.
+        Returns:
+            Its tokens, which are to come; none while there are too few.
         """
         if len(self._failed) < MOST:
-            return
+            return []
         logs = [trial.log_share for trial in self._failed]
         edges, at = _edges(logs), 0
         if exactly is not None and np.abs(edges - uniform).min() <= _NEAR:
             edges = _edges([exactly(trial) for trial in self._failed])
         at = int(edges.searchsorted(uniform, "right"))
-        self.given.extend(self._failed[min(at, MOST - 1)].ids)
         self.is_last = True
+        return self._failed[min(at, MOST - 1)].ids
 
 
 def _edges(logs: list[float]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -168,6 +169,12 @@ class StreamDecoder:
         self._pieces = tokenizer.pieces
         self._high: int | None = None
         self._bytes = bytearray()
+
+    def copy(self) -> StreamDecoder:
+        """One that goes on from here by itself."""
+        other = copy(self)
+        other._bytes = self._bytes.copy()
+        return other
 
     def feed(self, token: int) -> str:
         """The text that is certain once ``token`` is known; may be empty."""

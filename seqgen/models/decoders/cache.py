@@ -20,9 +20,12 @@ from seqgen.models.decoders.operations import SAFE_WIDTH
 __all__ = ["Cache"]
 
 BLOCK = 64  # positions
+NOTED = 32  # of them, behind a place to come back to; nearly all bars of a tune are shorter
 
 IndexArray = NDArray[np.intp]
 Place = tuple[IndexArray, IndexArray] | tuple[slice, int]  # blocks, and the slot in each
+# An age, and keys and values, (positions, layers, heads, head width) each.
+Noted = tuple[int, FloatArray, FloatArray]
 
 
 class Cache:
@@ -66,10 +69,41 @@ class Cache:
         self._values[:, blocks[at], :, slots] = 0.0
         self._seen[blocks] = 0.0
         self.age[rows] = 0
-        spare = self._blocks[rows, 1:]
+        self._release(rows, 1)
+
+    def note(self, row: int) -> Noted:
+        """What it takes to come back to here: keys and values that the next positions displace."""
+        age = int(self.age[row])
+        blocks, slots = self._of(row, np.arange(max(age, self._context), age + NOTED))
+        return age, self._keys[:, blocks, :, slots], self._values[:, blocks, :, slots]
+
+    def back(self, row: int, noted: Noted) -> bool:
+        """Forget a document's positions since; False if they have displaced more than that."""
+        age, keys, values = noted
+        now = int(self.age[row])
+        if now > self._context and now - age > NOTED:
+            return False
+        blocks, slots = self._of(row, np.arange(age, min(now, self._context)))
+        self._values[:, blocks, :, slots] = 0.0
+        self._seen[blocks, slots] = 0.0
+        blocks, slots = self._of(row, np.arange(max(age, self._context), now))
+        self._keys[:, blocks, :, slots] = keys[: len(blocks)]
+        self._values[:, blocks, :, slots] = values[: len(blocks)]
+        self.age[row] = age
+        self._release(np.array([row]), max(1, -(-age // self._size)))
+        return True
+
+    def _of(self, row: int, positions: IndexArray) -> tuple[IndexArray, IndexArray]:
+        """The blocks and slots of a document's positions."""
+        at, slots = np.divmod(positions % self._context, self._size)
+        return self._blocks[row, at], slots
+
+    def _release(self, rows: IndexArray, kept: int) -> None:
+        """Take from some rows all but so many of their blocks."""
+        spare = self._blocks[rows, kept:]
         spare = spare[spare >= 0]
         if len(spare):
-            self._blocks[rows, 1:] = -1
+            self._blocks[rows, kept:] = -1
             self._owner[spare] = 0
             self._free = sorted([*self._free, *spare.tolist()], reverse=True)
             while self._free and self._free[0] == self._used - 1:

@@ -62,6 +62,16 @@ class Decoder(Protocol):
             primed: of one sequence.
         """
 
+    def note(self, state: State, row: int) -> Any:
+        """What it takes for a sequence of a batch to come back to where it stands; see back."""
+
+    def back(self, state: State, row: int, noted: Any) -> bool:
+        """Let a sequence of a batch go back to where it was noted.
+
+        Returns:
+            Whether it did; it can't where more has been forgotten since than was noted.
+        """
+
     def row_bytes(self) -> int:
         """What the state of one sequence takes, about."""
 

@@ -131,6 +131,15 @@ class RecurrentDecoder:
             for layer, begun in zip(state.layers, self._layers(primed), strict=True):
                 layer.product[row] = begun.product[0]
 
+    def note(self, state: State, row: int) -> State:
+        """See Decoder.note."""
+        return self.keep(state, np.array([row], np.int32))
+
+    def back(self, state: State, row: int, noted: State) -> bool:
+        """See Decoder.back."""
+        self.put(state, row, noted)
+        return True
+
     def row_bytes(self) -> int:
         """See Decoder.row_bytes."""
         config = self.config

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
-from seqgen.models.decoders.cache import Cache
+from seqgen.models.decoders.cache import Cache, Noted
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
 from seqgen.models.decoders.operations import attention, convolve, rms_norm
 from seqgen.models.rotary import rotary_angles
@@ -111,6 +111,18 @@ class TransformerDecoder:
         """See Decoder.put."""
         state.cache.copy(row, primed.cache, 0)
         state.recent[:, row] = primed.recent[:, 0]
+
+    def note(self, state: State, row: int) -> tuple[Noted, FloatArray]:
+        """See Decoder.note."""
+        return state.cache.note(row), state.recent[:, row].copy()
+
+    def back(self, state: State, row: int, noted: tuple[Noted, FloatArray]) -> bool:
+        """See Decoder.back."""
+        of_cache, recent = noted
+        if not state.cache.back(row, of_cache):
+            return False
+        state.recent[:, row] = recent
+        return True
 
     def row_bytes(self) -> int:
         """See Decoder.row_bytes."""

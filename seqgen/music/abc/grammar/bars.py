@@ -130,7 +130,7 @@ class BarRules:
             elif music.first and not ending and (not edge or (opens and not closes)):
                 if self._plain and music.symbols and not accompanied(music.setting, spent):
                     return None
-                pickup, upbeat, own = spent, True, not self._plain
+                pickup, upbeat, own = spent, True, True
             elif not edge:
                 # The endings divide this bar: each begins by completing it.
                 if self._plain or music.bars >= 0 or music.ending or not music.music:

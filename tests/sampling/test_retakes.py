@@ -1,0 +1,176 @@
+"""A section's last bar is drawn again until it completes the upbeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqgen.config import SamplingConfig
+from seqgen.models.decoders.decoder import FloatArray, IntArray
+from seqgen.music.abc.grammar import Conditions, Grammar
+from seqgen.sampling.constraint import Constraint
+from seqgen.sampling.document import Ending
+from seqgen.sampling.generate import Drawing
+from seqgen.sampling.retakes import MOST
+from seqgen.tokenization import Scheme, Tokenizer
+
+HEADER = "X:1\nT:a\nM:2/4\nL:1/8\nK:C\n"
+FULL = HEADER + "A|BCDE|FGAB:|\n"
+COMPLETE = HEADER + "A|BCDE|FGA:|\n"
+LONGER = HEADER + "A|BCDE|FGAB|CDE:|\n"
+OTHER = HEADER + "ABCD|EFGA:|\n"  # has no upbeat, so a full last bar is right
+SHARES = {FULL: 0.7, COMPLETE: 0.2, LONGER: 0.1}
+
+
+class Bard:
+    """A network that knows a few tunes, and how likely each is.
+
+    Args:
+        forgets: whether it can't go back.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, shares: dict[str, float], forgets: bool) -> None:
+        self.size, self.forgets = tokenizer.size, forgets
+        self.tunes = [(*tokenizer.encode(tune).tolist(), 0) for tune in shares]
+        self.shares = [*shares.values()]
+        self.read = 0
+
+    def logits(self, ids: tuple[int, ...]) -> FloatArray:
+        shares = np.full(self.size, 1e-12)
+        for tune, share in zip(self.tunes, self.shares, strict=True):
+            if tune[: len(ids)] == ids and len(tune) > len(ids):
+                shares[tune[len(ids)]] += share
+        return np.log(shares).astype(np.float32)
+
+    def start(self, batch: int) -> list[tuple[int, ...]]:
+        return [()] * batch
+
+    def step(self, ids: IntArray, state: Any) -> tuple[FloatArray, Any]:
+        # A boundary begins another document.
+        state[:] = [
+            () if token == 0 else (*row, token)
+            for row, token in zip(state, ids.tolist(), strict=True)
+        ]
+        return np.stack([self.logits(row) for row in state]), state
+
+    def prefill(self, ids: IntArray, state: Any) -> tuple[FloatArray, Any]:
+        self.read += 1
+        for column in ids.T:
+            logits, state = self.step(column, state)
+        return logits, state
+
+    def keep(self, state: Any, rows: IntArray) -> Any:
+        return [state[row] for row in rows.tolist()]
+
+    def put(self, state: Any, row: int, primed: Any) -> None:
+        state[row] = primed[0]
+
+    def note(self, state: Any, row: int) -> Any:
+        return state[row]
+
+    def back(self, state: Any, row: int, noted: Any) -> bool:
+        if not self.forgets:
+            state[row] = noted
+        return not self.forgets
+
+    def reach(self) -> int | None:
+        return None
+
+
+def draw(
+    tokenizer: Tokenizer,
+    shares: dict[str, float],
+    count: int,
+    *,
+    rows: int = 8,
+    forgets: bool = False,
+    prompt: str = "",
+    observe: Any = None,
+    **options: Any,
+) -> tuple[list[str], list[Ending], Bard]:
+    bard = Bard(tokenizer, shares, forgets)
+    constraint = Constraint(tokenizer, Conditions())
+    drawing = Drawing(
+        bard, tokenizer, prompt, SamplingConfig(max_tokens=80, **options), seed=3,
+        constraint=constraint, observe=observe,
+    )  # fmt: skip
+    texts, endings = [""] * count, [Ending((), "stop")] * count
+    keys = [(number, 0) for number in range(count)]
+    for place, text in drawing.samples(keys, rows=rows, ended=endings.__setitem__):
+        texts[place] += text
+    return texts, endings, bard
+
+
+@pytest.fixture(params=["char", "abc", "bpe"])
+def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
+    scheme: Scheme = request.param
+    return Tokenizer.learn(scheme, [*SHARES, OTHER])
+
+
+def test_the_last_bar_completes_the_upbeat(tokenizer: Tokenizer) -> None:
+    texts, endings, _ = draw(tokenizer, SHARES, 600)
+    assert {*texts} == {*SHARES}
+    for text, ending in zip(texts, endings, strict=True):
+        assert tokenizer.decode(ending.ids) == text
+        assert ending.reason == "end"
+        assert Grammar().fault(text) is None
+    # A full one stays if none of so many others completes the upbeat and ends the section.
+    stays = 0.7 * 0.8**MOST
+    assert texts.count(FULL) / 600 == pytest.approx(stays, abs=0.05)
+    assert texts.count(LONGER) / 600 == pytest.approx(0.1, abs=0.04)
+
+
+def test_a_sample_is_the_same_alone_and_when_the_network_forgets(tokenizer: Tokenizer) -> None:
+    texts, _, bard = draw(tokenizer, SHARES, 40)
+    alone, _, _ = draw(tokenizer, SHARES, 40, rows=1)
+    forgot, _, reader = draw(tokenizer, SHARES, 40, forgets=True)
+    assert texts == alone == forgot
+    assert bard.read == 1 < reader.read  # the prompt, and again what had been written
+
+
+def test_without_an_upbeat_or_a_choice_it_stays(tokenizer: Tokenizer) -> None:
+    assert {*draw(tokenizer, {OTHER: 1.0}, 5)[0]} == {OTHER}
+    assert {*draw(tokenizer, {FULL: 1.0}, 5)[0]} == {FULL}
+    assert {*draw(tokenizer, SHARES, 3, temperature=0.0)[0]} == {FULL}
+
+
+def test_the_upbeat_may_come_from_the_prompt() -> None:
+    tokenizer = Tokenizer.learn("abc", [*SHARES])  # byte pairs would fall otherwise in a part
+    prompt = HEADER + "A|BC"
+    texts, _, _ = draw(tokenizer, SHARES, 200, prompt=prompt)
+    wholes = [prompt + text for text in texts]
+    assert {*wholes} <= {*SHARES}
+    assert wholes.count(FULL) < 60  # of 140 without
+
+
+def test_penalties_and_stops_go_back_too(tokenizer: Tokenizer) -> None:
+    options = {"repetition_penalty": 1.2, "repeat_last_n": 9, "frequency_penalty": 0.2}
+    options |= {"loop_penalty": 4.0, "stop": ("GAB|C",)}
+    texts, _, _ = draw(tokenizer, SHARES, 60, **options)
+    alone, _, _ = draw(tokenizer, SHARES, 60, rows=1, **options)
+    assert texts == alone
+    assert HEADER + "A|BCDE|F" in texts
+    assert not any("GAB|C" in text for text in texts)
+
+
+def test_who_observes_is_told_what_stays(tokenizer: Tokenizer) -> None:
+    told: list[str] = []
+    texts, _, _ = draw(
+        tokenizer, SHARES, 30, rows=1, observe=lambda text, removed: told.append(text)
+    )
+    assert "".join(told) == "".join(texts)
+
+
+def test_bars_go_out_when_they_are_sure() -> None:
+    tokenizer = Tokenizer.learn("char", [*SHARES])
+    drawing = Drawing(
+        Bard(tokenizer, SHARES, False), tokenizer, "", SamplingConfig(max_tokens=80), seed=3,
+        constraint=Constraint(tokenizer, Conditions()),
+    )  # fmt: skip
+    pieces = [text for _, text in drawing.samples([(0, 0)])]
+    assert "BCDE|" in "".join(pieces)
+    # Without an upbeat yet, by the character; then by the bar, and the line's next character.
+    assert pieces[: len(HEADER)] == [*HEADER]
+    assert any(piece.startswith("CDE|") or piece.startswith("BCDE|") for piece in pieces)
