@@ -35,6 +35,7 @@ _MAX_STATES = 1 << 15
 _FARTHEST = 512  # tokens; the most that tests have met is a sixth of it
 _NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
 _EVENT_LETTERS = _NOTE_LETTERS | frozenset("zx")
+_TIMELESS = frozenset("|:[ \t\n\\!),'")
 _FIELD = re.compile(r"\n?\[?[H-Zm-wy]:[^|:]*")  # of letters that are no note or rest
 
 
@@ -55,6 +56,7 @@ class Place:
         forbidden: minus infinity where a token may not come, else 0, (vocabulary,) float32.
         after: places that tokens lead to, as far as they were asked for.
         generation: of the memory it belongs to.
+        closing: what may come in a bar that is to complete the upbeat; None until it is asked for.
     """
 
     state: State
@@ -62,6 +64,7 @@ class Place:
     forbidden: FloatArray
     generation: int
     after: dict[int, Place] = field(default_factory=dict)
+    closing: BoolArray | None = None
 
 
 class Constraint:
@@ -111,6 +114,12 @@ class Constraint:
             for character in piece:
                 node = node.children.setdefault(character, _Node())
             node.token = token
+        # What may stand between the last note of a section and the next section.
+        self._timeless = [BOUNDARY] + [
+            token
+            for token, piece in enumerate(tokenizer.pieces, FIRST_PIECE)
+            if piece[0] in _TIMELESS
+        ]
         longest = max(map(len, tokenizer.pieces), default=1)
         # One token can add at most this much to what is needed to finish; one that sets the metre
         # or the unit note length adds to every bar that was asked for.
@@ -244,6 +253,25 @@ class Constraint:
                 last = on
         complete = last.spent == last.setting.full - last.pickup
         return Bar.COMPLETE if complete else Bar.UNEVEN
+
+    def closing(self, place: Place) -> BoolArray:
+        """The tokens that may come in a bar which is to complete the upbeat and end the section.
+
+        As long as it is not too long by then; once it is long enough, nothing that takes time.
+        """
+        if place.closing is None:
+            place.closing = place.allowed
+            state = place.state
+            assert isinstance(state, Music)  # it has an upbeat
+            settled = self.grammar.music.settle(state) or state
+            if settled.spent == state.setting.full - state.pickup:
+                place.closing = np.zeros_like(place.allowed)
+                for token in self._timeless:
+                    if place.allowed[token]:
+                        after = self.advance(state, token) if token != BOUNDARY else state
+                        bar = self.bar(state, token, after)
+                        place.closing[token] = bar in (Bar.NONE, Bar.COMPLETE)
+        return place.closing
 
     def place(self, state: State) -> Place:
         """The place of a state."""

@@ -86,9 +86,13 @@ class Written:
     """
 
     drawn: int
-    guide: Guide | None
+    guide: Guide
     stream: StreamDecoder
     stop: Stop
+
+    def reached(self) -> Guide:
+        """The guide, to go on from there."""
+        return self.guide.copy()
 
 
 class Document:
@@ -154,6 +158,13 @@ class Document:
         self._stop = Stop(self._stops)
 
     @property
+    def tries(self) -> Trials | None:
+        """What is on trial: the first lines, or a bar."""
+        if self.trials is None and self.retakes is not None:
+            return self.retakes.trials
+        return self.trials
+
+    @property
     def drawn(self) -> int:
         """Tokens that have been drawn."""
         return len(self.ids)
@@ -176,15 +187,17 @@ class Document:
 
     def written(self) -> Written:
         """How far it has come, to go back to."""
-        guide = None if self.guide is None else self.guide.copy()
-        return Written(self.drawn, guide, self._stream.copy(), copy(self._stop))
+        assert self.guide is not None  # a free document never goes back
+        return Written(self.drawn, self.guide.copy(), self._stream.copy(), copy(self._stop))
 
     def back(self, start: Start) -> None:
         """Forget what has been drawn since then."""
         written = start.written
-        self.guide = None if written.guide is None else written.guide.copy()
-        if self.guide is not None and self.given:
+        self.guide = written.reached()
+        if self.given:
             self.guide.leave()
+        else:
+            self.guide.close()
         del self.ids[written.drawn :]
         self.reason = None
         if self.exact is not None and self.exact[2] > written.drawn:

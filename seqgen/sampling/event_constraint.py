@@ -86,8 +86,12 @@ class EventConstraint:
         """Nothing is asked for that what comes before it could contradict."""
         return False
 
+    def closing(self, place: EventPlace) -> NDArray[np.bool_]:
+        """There are no bars."""
+        return place.allowed
+
     def bar(self, _before: State, _token: int, _after: State) -> Bar:
-        """There are none."""
+        """There are no bars."""
         return Bar.NONE
 
     def place(self, state: State) -> EventPlace:

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqgen.models.decoders import Decoder
-from seqgen.sampling.document import MARKS, Document, Logits, Opening
+from seqgen.sampling.document import MARKS, Document, Logits
 from seqgen.sampling.filters import FloatArray, log_softmax
 from seqgen.sampling.trials import Trial
 
@@ -55,13 +56,17 @@ class Exact:
         yield from self._near(self._decoder, document)
         yield self._whole(self._decoder, document), None
 
-    def log_share(self, opening: Opening, trial: Trial) -> float:
-        """See Trial.log_share."""
+    def log_share(self, before: NDArray[np.int32], trial: Trial) -> float:
+        """See Trial.log_share.
+
+        Args:
+            before: the boundary and all that stands before the trial, (time,).
+        """
         if self._decoder is None:
             self._decoder = self._build()
-        seen = np.concatenate([opening.ids, trial.ids[:-1]]).astype(np.int32)
+        seen = np.concatenate([before, trial.ids[:-1]]).astype(np.int32)
         logits, _ = self._decoder.read(seen[None], self._decoder.start(1))
-        logs = log_softmax(logits[0, len(opening.ids) - 1 :])
+        logs = log_softmax(logits[0, len(before) - 1 :])
         with np.errstate(divide="ignore"):  # nothing may be left
             shares = [
                 np.log(np.exp(row[allowed]).sum())
@@ -82,6 +87,8 @@ class Exact:
             if not marks:
                 return
             mark = marks[-1]
+            if last is not None and last[1] == mark.drawn:
+                continue  # some have gone with what was drawn again
             state = decoder.start(1)
             decoder.put(state, 0, decoder.keep(mark.state, np.array([mark.row])))
             unseen = np.array([document.ids[mark.drawn :]], np.int32)

@@ -191,7 +191,7 @@ class Drawing:
         trying = False
         if self._constraint is not None:
             for at, sample in enumerate(samples):
-                trying = trying or sample.trials is not None
+                trying = trying or sample.tries is not None
                 if sample.given:
                     tokens[at] = sample.given.popleft()
         for at in [at for at, token in enumerate(tokens) if token < 0]:
@@ -209,11 +209,13 @@ class Drawing:
             for token, sample, row in zip(tokens, samples, logits, strict=True):
                 if sample.guide is None:
                     continue
-                if sample.trials is not None:
+                share = 0.0
+                if sample.tries is not None or self._observe is not None:
                     share = sample.guide.left(row)
-                    sample.trials.now.note(token, sample.guide.allowed, share)
-                elif self._observe is not None:
-                    removed = 1.0 - sample.guide.left(row)
+                if sample.tries is not None:
+                    sample.tries.now.note(token, sample.guide.allowed, share)
+                if sample.trials is None and self._observe is not None:
+                    removed = 1.0 - share
                     if sample.retakes is None or not sample.retakes.note(token, removed):
                         self._observe(self._tokenizer.decode([token]), removed)
         return tokens
@@ -227,7 +229,7 @@ class Drawing:
                 return ""
             exactly = None
             if self._exact is not None:
-                exactly = partial(self._exact.log_share, sample.opening)
+                exactly = partial(self._exact.log_share, sample.opening.ids)
             if not trials.keeps(sample.chance.use(), exactly):
                 sample.given.extend(trials.resample(sample.chance.use(), exactly))
                 sample.restart()
@@ -239,10 +241,13 @@ class Drawing:
 
     def _judged(self, sample: Document, retakes: Retakes, text: str, back: list[Document]) -> str:
         """What may go out after a token; documents that are to draw a bar again join the others."""
-        out = retakes.take(sample, text)
+        exactly, start = None, retakes.start
+        if self._exact is not None and retakes.trials is not None and start is not None:
+            before = np.concatenate([sample.opening.ids, sample.ids[: start.written.drawn]])
+            exactly = partial(self._exact.log_share, before)
+        out = retakes.take(sample, text, exactly)
         if out is None:
             assert retakes.start is not None  # only what is held back is drawn again
-            sample.given = retakes.given()
             sample.back(retakes.start)
             back.append(sample)
         elif self._observe is not None:

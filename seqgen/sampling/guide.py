@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from enum import Enum
+from math import exp, inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from seqgen.tokenization import BOUNDARY
 __all__ = ["Bar", "Grammatical", "Guide", "Standing", "hold"]
 
 _NEVER = 23.0  # nats below the likeliest token: once in 10^10 draws
+_WELL = 1.01  # times as much, by which a bound is kept to
 _LAST_WORDS = 12  # tokens that a tune may take to its end beyond the least, once it is to end
 
 
@@ -56,6 +58,7 @@ class Grammatical(Protocol):
     def tries(self, state: Any) -> bool: ...
     def place(self, state: Any) -> Standing: ...
     def follow(self, place: Any, token: int) -> Standing: ...
+    def closing(self, place: Any) -> NDArray[np.bool_]: ...
     def bar(self, before: Any, token: int, after: Any) -> Bar: ...
 
 
@@ -77,6 +80,7 @@ class Guide:
         self._left = max_tokens
         self._ending = False
         self._asked = False  # whether it is to end, before this token
+        self._closes = False  # whether this bar is to complete the upbeat
         self._refused: list[int] = []  # instead of this token
         least = constraint.least(self.place.state)
         if least is None:
@@ -115,6 +119,10 @@ class Guide:
             least = self._constraint.least(self.place.state) or 0
             self._left, self._free = min(self._left, least + _LAST_WORDS), 0
 
+    def close(self) -> None:
+        """Let the section end with this bar, and the bar complete the upbeat, if that can be."""
+        self._closes = True
+
     def leave(self) -> None:
         """Let the tune end where it does: what comes is known."""
         self._ending = True
@@ -125,17 +133,20 @@ class Guide:
             self._free = self._constraint.binds(self.place.state, self._left)
 
     @property
-    def refused(self) -> list[int]:
-        """Tokens that were drawn, but can't come in the length left."""
-        return self._refused
+    def narrowed(self) -> bool:
+        """Whether less may come than its place allows: what was drawn can't in the length left, or
+        a bar is to complete the upbeat."""
+        return self._closes or bool(self._refused)
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
         """What may come, (vocabulary,)."""
-        if not self._refused:
-            return self.place.allowed
-        allowed = self.place.allowed.copy()
-        allowed[self._refused] = False
+        allowed = self.place.allowed
+        if self._closes:
+            allowed = self._constraint.closing(self.place)
+        if self._refused:
+            allowed = allowed.copy()
+            allowed[self._refused] = False
         return allowed
 
     def accepts(self, token: int) -> bool:
@@ -149,6 +160,7 @@ class Guide:
         if least is not None and least < self._left:
             return True
         self._refused.append(token)
+        self._closes &= bool(self.allowed.any())
         return False
 
     def left(self, logits: NDArray[np.floating]) -> float:
@@ -166,6 +178,7 @@ class Guide:
         if token != BOUNDARY:
             self.place = self._constraint.follow(before, token)
         self.bar = self._constraint.bar(before.state, token, self.place.state)
+        self._closes &= self.bar is not Bar.COMPLETE
 
 
 def hold(
@@ -187,13 +200,15 @@ def hold(
     unsure = _settle(guides, chances, scores, error, greedy)
     for guide in guides:
         guide.bind()
-    held = scores + np.stack([guide.place.forbidden for guide in guides])
+    forbidden = [guide.place.forbidden for guide in guides]
+    held = scores + (np.stack(forbidden) if len(forbidden) > 1 else forbidden[0])
     for row, guide in enumerate(guides):
-        if guide.refused:
-            held[row, guide.refused] = -np.inf
-    for row in np.flatnonzero(held.max(-1) == -np.inf).tolist():
-        # Nothing that may come has any probability: each is as likely as the other.
-        held[row] = np.where(guides[row].allowed, 0.0, -np.inf)
+        if guide.narrowed:
+            held[row, ~guide.allowed] = -np.inf
+    for row, most in enumerate(held.max(-1).tolist()):
+        if most == -inf:
+            # Nothing that may come has any probability: each is as likely as the other.
+            held[row] = np.where(guides[row].allowed, 0.0, -np.inf)
     return held, unsure
 
 
@@ -206,9 +221,18 @@ def _settle(
 ) -> list[int]:
     """Decide which tunes are to end soon; the rows where a border is too near to tell."""
     most = scores.max(-1)
-    slack = np.zeros(len(most)) if error is None else 2.0 * error
-    above = scores[:, BOUNDARY] - (most - _NEVER)
-    rows = [row for row in np.flatnonzero(above > -slack).tolist() if guides[row].asks]
+    leads: list[float] = (scores[:, BOUNDARY] - most).tolist()
+    slacks = [0.0] * len(guides) if error is None else (2.0 * error).tolist()
+    rows = []
+    for row, (guide, lead, slack) in enumerate(zip(guides, leads, slacks, strict=True)):
+        if lead + _NEVER <= -slack or not guide.asks:
+            continue
+        # The share is less than that: mostly nothing more needs to be known.
+        if not greedy and lead + _NEVER > slack and chances[row].next > _WELL * exp(lead + slack):
+            guide.settle(False)
+            chances[row].use()
+        else:
+            rows.append(row)
     if not rows:
         return []
     shifted = np.exp(scores[rows] - most[rows, None])
@@ -218,15 +242,15 @@ def _settle(
         guide, chance = guides[row], chances[row]
         if greedy:
             lead = scores[row, BOUNDARY] - np.delete(scores[row], BOUNDARY).max()
-            if error is not None and abs(lead) <= slack[row]:
+            if error is not None and abs(lead) <= slacks[row]:
                 unsure.append(row)
             else:
                 guide.settle(bool(lead > 0.0))
             continue
-        near = abs(chance.next - share) <= slack[row] * share * (1.0 - share)
-        if error is not None and (near or above[row] <= slack[row]):
+        near = abs(chance.next - share) <= slacks[row] * share * (1.0 - share)
+        if error is not None and (near or leads[row] + _NEVER <= slacks[row]):
             unsure.append(row)
-        elif above[row] <= 0.0:
+        elif leads[row] + _NEVER <= 0.0:
             guide.settle(False)
         else:
             guide.settle(chance.next < share)

@@ -138,8 +138,12 @@ class TextConstraint:
         """Nothing is asked for that what comes before it could contradict."""
         return False
 
+    def closing(self, place: TextPlace) -> NDArray[np.bool_]:
+        """There are no bars."""
+        return place.allowed
+
     def bar(self, _before: State, _token: int, _after: State) -> Bar:
-        """There are none."""
+        """There are no bars."""
         return Bar.NONE
 
     def place(self, state: State) -> TextPlace:

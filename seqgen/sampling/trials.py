@@ -38,12 +38,14 @@ class Trial:
         allowed: what could come in place of each, (vocabulary,).
         shares: of the probability, that stood on what could come.
         texts: of each, as far as they were certain.
+        lost: whether it can't become what it is to be.
     """
 
     ids: list[int] = field(default_factory=list)
     allowed: list[BoolArray] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    lost: bool = False
 
     def note(self, token: int, allowed: BoolArray, share: float) -> None:
         """Take in a token; see the attributes."""
@@ -54,18 +56,24 @@ class Trial:
     @property
     def log_share(self) -> float:
         """Of all tokens together, at most 0."""
+        if self.lost:
+            return -math.inf
         return math.fsum(math.log(share) if share > 0.0 else -math.inf for share in self.shares)
 
 
 class Trials:
     """Those of one sample.
 
+    Args:
+        most: how many fail before one of them is taken.
+        least: probability that is left to a trial, below which it is lost.
     Attributes:
         now: the one that is drawn.
-        is_last: whether it is taken, whatever it is.
+        is_last: whether what is drawn next is taken, whatever it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST, least: float = 0.0) -> None:
+        self._most, self._least = most, least
         self.now = Trial()
         self.is_last = False
         self._failed: list[Trial] = []
@@ -78,10 +86,12 @@ class Trials:
             exactly: a trial's ``log_share``, of logits in float64; None if float32's will do.
         """
         share = math.exp(self.now.log_share)
-        if exactly is not None and abs(uniform - share) <= _NEAR * share:
+        near = min(abs(uniform - share), abs(self._least - share)) <= _NEAR * share
+        if exactly is not None and share and near:
             share = math.exp(exactly(self.now))
         if self.is_last or uniform < share:
             return True
+        self.now.lost |= share < self._least
         self._failed.append(self.now)
         self.now = Trial()
         return False
@@ -92,17 +102,19 @@ class Trials:
         Args:
             uniform, exactly: see ``keeps``.
         Returns:
-            Its tokens, which are to come; none while there are too few.
+            Its tokens, which are to come; none while there are too few, or where all are lost.
         """
-        if len(self._failed) < MOST:
+        if len(self._failed) < self._most:
             return []
-        logs = [trial.log_share for trial in self._failed]
-        edges, at = _edges(logs), 0
-        if exactly is not None and np.abs(edges - uniform).min() <= _NEAR:
-            edges = _edges([exactly(trial) for trial in self._failed])
-        at = int(edges.searchsorted(uniform, "right"))
         self.is_last = True
-        return self._failed[min(at, MOST - 1)].ids
+        left = [trial for trial in self._failed if not trial.lost]
+        if not left:
+            return []
+        edges = _edges([trial.log_share for trial in left])
+        if exactly is not None and np.abs(edges - uniform).min() <= _NEAR:
+            edges = _edges([exactly(trial) for trial in left])
+        at = int(edges.searchsorted(uniform, "right"))
+        return left[min(at, len(left) - 1)].ids
 
 
 def _edges(logs: list[float]) -> NDArray[np.float64]:
