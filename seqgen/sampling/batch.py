@@ -117,6 +117,9 @@ class Batch:
                 self._go_back(row, document, retakes.start)
 
     def _go_back(self, row: int, document: Document, start: Start) -> None:
+        # Those of what is forgotten, and of what the row has just been given to read in its place.
+        while document.marks and document.marks[-1].drawn >= start.written.drawn:
+            document.marks.pop()
         if start.state is None and not self._decoder.back(self._state, row, start.noted):
             ids = np.concatenate([document.opening.ids, document.ids]).astype(np.int32)
             _, start.state = self._decoder.prefill(ids[None], self._decoder.start(1))

@@ -35,7 +35,8 @@ _MAX_STATES = 1 << 15
 _FARTHEST = 512  # tokens; the most that tests have met is a sixth of it
 _NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
 _EVENT_LETTERS = _NOTE_LETTERS | frozenset("zx")
-_TIMELESS = frozenset("|:[ \t\n\\!),'")
+_LINE = frozenset("|:")
+_TIMELESS = frozenset("|:] \t\n\\!),'")
 _FIELD = re.compile(r"\n?\[?[H-Zm-wy]:[^|:]*")  # of letters that are no note or rest
 
 
@@ -238,19 +239,20 @@ class Constraint:
         if not isinstance(before, Music) or not before.own:
             # The upbeat itself, maybe.
             return Bar.ENDED if isinstance(after, Music) and after.own else Bar.NONE
-        last = before
-        if token != BOUNDARY:
+        last, ended = before, token == BOUNDARY
+        if not ended:
             assert isinstance(after, Music)  # no header follows music
+            piece = self._tokenizer.pieces[token - FIRST_PIECE]
+            if before.place == "bar" or not _LINE.isdisjoint(piece):
+                for character in piece:
+                    on = self.grammar.advance(last, character)
+                    if not (isinstance(on, Music) and on.own):
+                        break
+                    ended |= on.spent < last.spent
+                    last = on
             if after.own:
-                if after.spent < before.spent:
-                    return Bar.ENDED
                 past = after.spent > after.setting.full - after.pickup
-                return Bar.PAST if past else Bar.NONE
-            for character in self._tokenizer.pieces[token - FIRST_PIECE]:
-                on = self.grammar.advance(last, character)
-                if not (isinstance(on, Music) and on.own):
-                    break
-                last = on
+                return Bar.ENDED if ended else Bar.PAST if past else Bar.NONE
         complete = last.spent == last.setting.full - last.pickup
         return Bar.COMPLETE if complete else Bar.UNEVEN
 
@@ -263,15 +265,21 @@ class Constraint:
             place.closing = place.allowed
             state = place.state
             assert isinstance(state, Music)  # it has an upbeat
-            settled = self.grammar.music.settle(state) or state
-            if settled.spent == state.setting.full - state.pickup:
+            enough = state.setting.full - state.pickup
+            if self._spent(state) == enough:
                 place.closing = np.zeros_like(place.allowed)
                 for token in self._timeless:
                     if place.allowed[token]:
                         after = self.advance(state, token) if token != BOUNDARY else state
                         bar = self.bar(state, token, after)
-                        place.closing[token] = bar in (Bar.NONE, Bar.COMPLETE)
+                        fits = bar is Bar.NONE and self._spent(after) <= enough
+                        place.closing[token] = fits or bar is Bar.COMPLETE
         return place.closing
+
+    def _spent(self, state: State) -> int:
+        """Steps of the bar, with a note that may still become longer."""
+        assert isinstance(state, Music)  # nothing else has bars
+        return (self.grammar.music.settle(state) or state).spent
 
     def place(self, state: State) -> Place:
         """The place of a state."""

@@ -202,9 +202,6 @@ class Document:
         self.reason = None
         if self.exact is not None and self.exact[2] > written.drawn:
             self.exact = None
-        # That of now, too: it may be of a token that is forgotten.
-        while self.marks and self.marks[-1].drawn >= written.drawn:
-            self.marks.pop()
         self._stream, self._stop = written.stream.copy(), copy(written.stop)
 
     def keep(self) -> str:

@@ -193,6 +193,8 @@ class Drawing:
             for at, sample in enumerate(samples):
                 trying = trying or sample.tries is not None
                 if sample.given:
+                    if tokens[at] == UNSURE:  # it uses up a number as it does where it is sure
+                        sample.chance.use()
                     tokens[at] = sample.given.popleft()
         for at in [at for at, token in enumerate(tokens) if token < 0]:
             one, own = slice(at, at + 1), logits[at : at + 1]

@@ -119,6 +119,11 @@ class Guide:
             least = self._constraint.least(self.place.state) or 0
             self._left, self._free = min(self._left, least + _LAST_WORDS), 0
 
+    @property
+    def may_close(self) -> bool:
+        """Whether anything may come from here on in a bar that is to complete the upbeat."""
+        return bool(self._constraint.closing(self.place).any())
+
     def close(self) -> None:
         """Let the section end with this bar, and the bar complete the upbeat, if that can be."""
         self._closes = True

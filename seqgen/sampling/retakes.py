@@ -110,7 +110,7 @@ class Retakes:
             return self._go_on(more=False)
         if self.trials is not None:
             return self._tried(document, guide, self.start, self.trials, exactly)
-        if guide.bar is Bar.UNEVEN:
+        if guide.bar is Bar.UNEVEN and self.start.written.guide.may_close:
             self._first, self._after = self._written(document, self.start), guide
             self.trials = Trials(MOST, LEAST)
             self._go_back()

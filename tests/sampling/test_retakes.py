@@ -106,7 +106,7 @@ def draw(
 @pytest.fixture(params=["char", "abc", "bpe"])
 def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     scheme: Scheme = request.param
-    return Tokenizer.learn(scheme, [*SHARES, OTHER])
+    return Tokenizer.learn(scheme, [*SHARES, OTHER, FULL.replace(":|", "|]")])
 
 
 def test_the_last_bar_completes_the_upbeat(tokenizer: Tokenizer) -> None:
@@ -133,6 +133,27 @@ def test_without_an_upbeat_or_a_choice_it_stays(tokenizer: Tokenizer) -> None:
     assert {*draw(tokenizer, {FULL: 1.0, COMPLETE: LEAST / 50}, 20)[0]} == {FULL}
     assert {*draw(tokenizer, {FULL: 1.0, COMPLETE: LEAST * 2}, 20)[0]} == {COMPLETE}
     assert {*draw(tokenizer, SHARES, 3, temperature=0.0)[0]} == {FULL}
+
+
+@pytest.mark.parametrize("line", [":|", "|]", "||"])
+def test_whatever_the_line(tokenizer: Tokenizer, line: str) -> None:
+    full, complete = (tune.replace(":|", line) for tune in (FULL, COMPLETE))
+    texts, _, _ = draw(tokenizer, {full: 0.7, complete: 0.3}, 40)
+    assert {*texts} == {complete}
+
+
+@pytest.mark.parametrize("last", ["{", "-", "~", "("])
+def test_a_bar_that_begins_in_a_token_behind_which_it_may_not_end(last: str) -> None:
+    tail = {"{": "{d}BA:|", "-": "-AB:|", "~": "~BA:|", "(": "(BA):|"}[last]
+    tune = HEADER.replace("2/4", "4/4") + f"A2|BCDEFGAB|CDEFGA{tail}\n"
+    token, merges = "|", []
+    for character in f"CDEFGA{last}":
+        merges.append((token, character))
+        token += character
+    pieces = [*sorted({*tune}), *("".join(pair) for pair in merges)]
+    tokenizer = Tokenizer("bpe", pieces, merges)
+    assert token in [tokenizer.decode([each]) for each in tokenizer.encode(tune)]
+    assert {*draw(tokenizer, {tune: 1.0}, 3)[0]} == {tune}
 
 
 def test_the_upbeat_may_come_from_the_prompt() -> None:
