@@ -230,7 +230,7 @@ def _settle(
     slacks = [0.0] * len(guides) if error is None else (2.0 * error).tolist()
     rows = []
     for row, (guide, lead, slack) in enumerate(zip(guides, leads, slacks, strict=True)):
-        if lead + _NEVER <= -slack or not guide.asks:
+        if not (lead + _NEVER > -slack and guide.asks):  # nor where it is no number
             continue
         # The share is less than that: mostly nothing more needs to be known.
         if not greedy and lead + _NEVER > slack and chances[row].next > _WELL * exp(lead + slack):
