@@ -100,6 +100,23 @@ def write(name: str, data: str | bytes) -> str:
     return name
 
 
+class Rows:
+    """What a decoder can do whose state is a list, one value a row."""
+
+    def keep(self, state: list[Any], rows: IntArray) -> list[Any]:
+        return [state[row] for row in rows.tolist()]
+
+    def put(self, state: list[Any], row: int, primed: list[Any]) -> None:
+        state[row] = primed[0]
+
+    def note(self, state: list[Any], row: int) -> Any:
+        return state[row]
+
+    def back(self, state: list[Any], row: int, noted: Any) -> bool:
+        state[row] = noted
+        return True
+
+
 class BiasedNoise:
     """A decoder whose logits are noise, but for what it would rather or never draw."""
 

@@ -22,6 +22,7 @@ from seqgen.music.abc.grammar.header import is_plain
 from seqgen.music.abc.grammar.music import MOST_IDLE
 from seqgen.music.abc.grammar.state import Music, Spelling
 from seqgen.sampling.guide import Bar
+from seqgen.sampling.upbeats import Upbeats
 from seqgen.tokenization import BOUNDARY, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
 
@@ -35,8 +36,6 @@ _MAX_STATES = 1 << 15
 _FARTHEST = 512  # tokens; the most that tests have met is a sixth of it
 _NOTE_LETTERS = frozenset("ABCDEFGabcdefg")
 _EVENT_LETTERS = _NOTE_LETTERS | frozenset("zx")
-_LINE = frozenset("|:")
-_TIMELESS = frozenset("|:] \t\n\\!),'")
 _FIELD = re.compile(r"\n?\[?[H-Zm-wy]:[^|:]*")  # of letters that are no note or rest
 
 
@@ -102,6 +101,7 @@ class Constraint:
         # Of prompts.
         self._reader = Grammar(conditions, alphabet, watches=self.grammar.notes.watches)
         self._finisher = Finisher(self.grammar)
+        self._upbeats = Upbeats(self.grammar, tokenizer)
         # Odd pieces are those about which the key of a mask does not know enough.
         self._root, self._odd, self._plain = _Node(), _Node(), _Node()
         self._plain_tokens: list[int] = []  # which need no look in a title
@@ -115,12 +115,6 @@ class Constraint:
             for character in piece:
                 node = node.children.setdefault(character, _Node())
             node.token = token
-        # What may stand between the last note of a section and the next section.
-        self._timeless = [BOUNDARY] + [
-            token
-            for token, piece in enumerate(tokenizer.pieces, FIRST_PIECE)
-            if piece[0] in _TIMELESS
-        ]
         longest = max(map(len, tokenizer.pieces), default=1)
         # One token can add at most this much to what is needed to finish; one that sets the metre
         # or the unit note length adds to every bar that was asked for.
@@ -236,50 +230,13 @@ class Constraint:
 
     def bar(self, before: State, token: int, after: State) -> Bar:
         """What a token was for a section that has an upbeat of its own."""
-        if not isinstance(before, Music) or not before.own:
-            # The upbeat itself, maybe.
-            return Bar.ENDED if isinstance(after, Music) and after.own else Bar.NONE
-        last, ended = before, token == BOUNDARY
-        if not ended:
-            assert isinstance(after, Music)  # no header follows music
-            piece = self._tokenizer.pieces[token - FIRST_PIECE]
-            if before.place == "bar" or not _LINE.isdisjoint(piece):
-                for character in piece:
-                    on = self.grammar.advance(last, character)
-                    if not (isinstance(on, Music) and on.own):
-                        break
-                    ended |= on.spent < last.spent
-                    last = on
-            if after.own:
-                past = after.spent > after.setting.full - after.pickup
-                return Bar.ENDED if ended else Bar.PAST if past else Bar.NONE
-        complete = last.spent == last.setting.full - last.pickup
-        return Bar.COMPLETE if complete else Bar.UNEVEN
+        return self._upbeats.bar(before, token, after)
 
     def closing(self, place: Place) -> BoolArray:
-        """The tokens that may come in a bar which is to complete the upbeat and end the section.
-
-        As long as it is not too long by then; once it is long enough, nothing that takes time.
-        """
+        """See Upbeats.closing."""
         if place.closing is None:
-            place.closing = place.allowed
-            state = place.state
-            assert isinstance(state, Music)  # it has an upbeat
-            enough = state.setting.full - state.pickup
-            if self._spent(state) == enough:
-                place.closing = np.zeros_like(place.allowed)
-                for token in self._timeless:
-                    if place.allowed[token]:
-                        after = self.advance(state, token) if token != BOUNDARY else state
-                        bar = self.bar(state, token, after)
-                        fits = bar is Bar.NONE and self._spent(after) <= enough
-                        place.closing[token] = fits or bar is Bar.COMPLETE
+            place.closing = self._upbeats.closing(place.state, place.allowed)
         return place.closing
-
-    def _spent(self, state: State) -> int:
-        """Steps of the bar, with a note that may still become longer."""
-        assert isinstance(state, Music)  # nothing else has bars
-        return (self.grammar.music.settle(state) or state).spent
 
     def place(self, state: State) -> Place:
         """The place of a state."""

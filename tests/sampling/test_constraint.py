@@ -24,12 +24,12 @@ from seqgen.sampling.guide import Guide
 from seqgen.sampling.infill import Gaps
 from seqgen.tokenization import Scheme, Tokenizer
 from seqgen.tokenization.tokenizer import FIRST_PIECE
-from tests.support import TUNES
+from tests.support import TUNES, Rows
 
 EXTRA = "X:2\nT:More\nM:6/8\nL:1/8\nK:G\n(3ABc d3-|d>e{f}[GB]2|[1 ^f,2:|[2 z/|]!\n" * 6
 
 
-class Noise:
+class Noise(Rows):
     """A decoder whose logits are noise that depends on the place and the last token only."""
 
     def __init__(self, size: int) -> None:
@@ -45,19 +45,6 @@ class Noise:
 
     def prefill(self, ids: IntArray, state: list[int]) -> tuple[FloatArray, list[int]]:
         return self.step(ids, state)
-
-    def keep(self, state: list[int], rows: IntArray) -> list[int]:
-        return [state[row] for row in rows.tolist()]
-
-    def put(self, state: list[int], row: int, primed: list[int]) -> None:
-        state[row] = primed[0]
-
-    def note(self, state: list[int], row: int) -> list[int]:
-        return [state[row]]
-
-    def back(self, state: list[int], row: int, noted: list[int]) -> bool:
-        self.put(state, row, noted)
-        return True
 
 
 def draw(

@@ -15,6 +15,7 @@ from seqgen.sampling.document import Ending
 from seqgen.sampling.generate import Drawing
 from seqgen.sampling.retakes import LEAST
 from seqgen.tokenization import Scheme, Tokenizer
+from tests.support import Rows
 
 HEADER = "X:1\nT:a\nM:2/4\nL:1/8\nK:C\n"
 FULL = HEADER + "A|BCDE|FGAB:|\n"
@@ -24,7 +25,7 @@ OTHER = HEADER + "ABCD|EFGA:|\n"  # has no upbeat, so a full last bar is right
 SHARES = {FULL: 0.7, COMPLETE: 0.2, LONGER: 0.1}
 
 
-class Bard:
+class Bard(Rows):
     """A network that knows a few tunes, and how likely each is.
 
     Args:
@@ -61,19 +62,8 @@ class Bard:
             logits, state = self.step(column, state)
         return logits, state
 
-    def keep(self, state: Any, rows: IntArray) -> Any:
-        return [state[row] for row in rows.tolist()]
-
-    def put(self, state: Any, row: int, primed: Any) -> None:
-        state[row] = primed[0]
-
-    def note(self, state: Any, row: int) -> Any:
-        return state[row]
-
     def back(self, state: Any, row: int, noted: Any) -> bool:
-        if not self.forgets:
-            state[row] = noted
-        return not self.forgets
+        return not self.forgets and super().back(state, row, noted)
 
     def reach(self) -> int | None:
         return None

@@ -18,12 +18,13 @@ from seqgen.sampling.generate import Drawing
 from seqgen.sampling.sampler import Sampler
 from seqgen.sampling.trials import MOST, Trial, Trials
 from seqgen.tokenization import Tokenizer
+from tests.support import Rows
 
 HEADER = "X:1\nT:a\nN:{}\nM:{}\nL:1/8\nK:C\n"
 TOKENIZER = Tokenizer.learn("char", [HEADER + "xy4/46/8CDEFGAB|]"])
 
 
-class Teller:
+class Teller(Rows):
     """A network that knows whole headers and how likely each is, and of music nothing."""
 
     def __init__(self, headers: dict[str, float], ends: float = 1e-12) -> None:
@@ -61,19 +62,6 @@ class Teller:
     def prefill(self, ids: IntArray, state: Any) -> tuple[FloatArray, Any]:
         logits, state = self.read(ids, state)
         return logits[:, -1], state
-
-    def keep(self, state: Any, rows: IntArray) -> Any:
-        return [state[row] for row in rows.tolist()]
-
-    def put(self, state: Any, row: int, primed: Any) -> None:
-        state[row] = primed[0]
-
-    def note(self, state: Any, row: int) -> Any:
-        return state[row]
-
-    def back(self, state: Any, row: int, noted: Any) -> bool:
-        state[row] = noted
-        return True
 
     def row_bytes(self) -> int:
         return 1
