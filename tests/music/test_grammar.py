@@ -154,6 +154,23 @@ def test_chord_symbols_are_drawn_where_their_accompaniment_ends_with_the_tune(
     assert fault == (None if offset is None else len(head) + offset)
 
 
+def test_a_mark_before_the_end_waits_for_its_note() -> None:
+    """A line break behind it makes no difference."""
+    head = "X:1\nT:a\nM:4/4\nL:1/8\nK:C\n"
+    assert Grammar().fault(head + "C8|]!") is None
+    for text in ('C8|]"C"', 'C8|]"C"!'):
+        assert Grammar().fault(head + text) == len(head + text)
+
+
+def test_the_third_ending_is_not_closed_by_what_opens_a_repeat_when_drawn() -> None:
+    """abc2midi would miss its sign at the tune's end."""
+    head = "X:1\nT:a\nM:4/4\nL:1/8\nK:C\n"
+    for two, three in (("::", None), (":|:", None), ("::", "A8"), (":|:", "A8")):
+        body = f"D8|[1E8:|2G8{':|3' + three if three else ''}{two}B8|c8:|]"
+        assert Grammar().fault(head + body) is None
+        assert (Grammar(plain=True).fault(head + body) is None) == (three is None)
+
+
 CONDITIONS = [
     Conditions(),
     Conditions(bars=4, meter="7/8"),

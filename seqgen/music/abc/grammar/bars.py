@@ -174,8 +174,8 @@ class BarRules:
             if not current:
                 music = music._replace(split=0)
             opened, played, line = False, due, "close"
-            if due and opens:
-                return None
+            if opens and (due or (self._plain and current > 2)):
+                return None  # abc2midi misses a :| where :: closes the third
         elif edge:
             if current == 1:
                 return None  # the first ending goes back to the beginning

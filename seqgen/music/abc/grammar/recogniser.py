@@ -84,10 +84,10 @@ class Grammar:
         if state.place == "bar":
             done = self.music.settle(state)
             return done is not None and done.closed
-        if state.place == "bang":
-            return state.closed and not state.text and not state.field
         if state.waiting or state.tuplet:
             return False
+        if state.place == "bang":
+            return state.closed and not state.text and not state.field
         return state.closed and state.place in ("gap", "line", "line end", "comment", "percent")
 
     def reason(self, state: State, character: str) -> str:
