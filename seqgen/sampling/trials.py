@@ -1,5 +1,7 @@
 """The first lines of a tune, drawn so that they go with what is asked for further down in them.
 
+What is said here of lines holds for the last bars of ``retakes`` too.
+
 A field that is asked for comes where the model has learnt to write it, below lines that it draws:
 by then it may have written that the tune is a reel, and 6/8 makes no sense to it any more. The
 grammar takes away what may not come, token by token, and can't know. So these lines are drawn on
