@@ -32,7 +32,7 @@ __all__ = [
 
 Architecture = Literal["rnn", "gru", "lstm", "transformer"]
 Precision = Literal["float32", "bfloat16"]
-Compute = Literal["plain", "xla"]
+Compute = Literal["plain", "xla", "native"]
 Kind = Literal["abc", "text", "midi"]
 
 UNITS: dict[Kind, str] = {"abc": "char", "text": "char", "midi": "event"}
@@ -183,8 +183,9 @@ class TrainingConfig:
             average.
         accumulate: batches whose gradients are averaged for an update.
         augment: whether each tune is in a key drawn anew in every epoch.
-        compute: what runs an update: TensorFlow's own operations one by one (``plain``), or all of
-            them compiled into one by its compiler (``xla``).
+        compute: what runs an update: TensorFlow's own operations one by one (``plain``), all of
+            them compiled into one by its compiler (``xla``), or its operations with a loop of our
+            own over the steps of a recurrent network (``native``).
     """
 
     steps: int
@@ -236,7 +237,7 @@ class TrainingConfig:
         _whole("seed", self.seed, 0, (1 << 63) - 1)
         _require(isinstance(self.augment, bool), "augment is true or false")
         _require(self.precision in get_args(Precision), "precision is float32 or bfloat16")
-        _require(self.compute in get_args(Compute), "compute is plain or xla")
+        _require(self.compute in get_args(Compute), "compute is plain, xla or native")
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,11 @@ def _introduce(event: Started, finish: float) -> str:
     model, config = event.model, event.config
     heads = f"{model.heads} head{'s' * (model.heads != 1)}, " if model.heads else ""
     batches = f"{config.accumulate} batches of " if config.accumulate > 1 else ""
-    how = "compiled by XLA" if config.compute == "xla" else "in plain operations"
+    how = {
+        "plain": "in plain operations",
+        "xla": "compiled by XLA",
+        "native": "with a native loop",
+    }[config.compute]
     go_on = f", going on after step {event.step}" if event.step else ""
     keys = ", tunes in other keys each time" if config.augment else ""
     ends = "" if math.isnan(finish) else f"; ends at about {clock_time(finish)}"

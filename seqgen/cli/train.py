@@ -46,6 +46,7 @@ class Compute(enum.StrEnum):
     auto = "auto"
     plain = "plain"
     xla = "xla"
+    native = "native"
 
 
 EXAMPLES = """
@@ -149,8 +150,8 @@ def train(
         Compute | None,
         typer.Option(
             help="What runs an update: TensorFlow's operations one by one (plain), or compiled "
-            "into one (xla).",
-            show_default="auto: a long run tries both, and its answer is remembered",
+            "into one (xla), or with seqgen's own loop over time for rnn, gru and lstm (native).",
+            show_default="auto: a long run tries all, and its answer is remembered",
         ),
     ] = None,
     val_fraction: Annotated[

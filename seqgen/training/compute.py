@@ -1,18 +1,18 @@
 """What computes a run's updates fastest on this machine: tried once, and remembered.
 
-Which of TensorFlow's own operations (oneDNN's on most processors) and its compiler XLA is faster,
-and whether narrow products pay, depends on the processor and on the shapes. A long run tries all
-four for a few updates at its beginning. The answer is kept in the user's cache folder for seqgen, a
-file for each machine and shape, and the first answer stands: so the same command with the same seed
-gives the same bytes again. For the same reason whether a run is long depends on the command alone.
-A short run, which a compiler's start would cost more than it gives, takes what is mostly best.
+Which of TensorFlow's own operations (oneDNN's on most processors), its compiler XLA and, for
+recurrent networks, a loop of our own is faster, and whether narrow products pay, depends on the
+processor and on the shapes. A long run tries all for a few updates at its beginning. The answer is
+kept in the user's cache folder for seqgen, a file for each machine and shape, and the first answer
+stands: so the same command with the same seed gives the same bytes again. For the same reason
+whether a run is long depends on the command alone. A shorter run takes what is mostly best, a very
+short one what needs no compiler, whose start would cost more than it gives.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import os
 import platform
@@ -25,17 +25,19 @@ import tensorflow as tf
 
 from seqgen import __version__
 from seqgen.config import Compute, ModelConfig, Precision, TrainingConfig, to_json
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, UsageError
 from seqgen.files import cache_folder, read_bytes, require_folder, write_once
 from seqgen.models import parameters
+from seqgen.models.networks.native import can_run
 from seqgen.training.batches import Batches
 from seqgen.training.runtime import native_precision, processor
 from seqgen.training.trainer import Trainer
 
-__all__ = ["Choice", "choose", "is_long", "usual"]
+__all__ = ["Choice", "choose", "decide", "usual"]
 
 LONG_SECONDS = 150.0
-LONG_FLOPS = 2e13  # about as long on two cores
+SHORT_SECONDS = 15.0
+FLOPS_A_SECOND = 1.3e11  # about that on two cores
 FASTEST_OF = 4  # updates of each candidate, after the one that compiles it
 BUSY = 0.3  # share of the time without the processor from which on times tell nothing
 MUCH_SLOWER = 1.5  # a candidate so much slower at its first update needs no other
@@ -49,17 +51,62 @@ class Choice:
     precision: Precision
 
 
-def usual(compute: Compute | None = None) -> Choice:
-    """What is mostly fastest, all in all or with one of both: XLA's narrow products are slow."""
-    return Choice("xla", "float32") if compute == "xla" else Choice("plain", native_precision())
+def usual(model: ModelConfig, compute: Compute | None = None) -> Choice:
+    """What is mostly fastest, all in all or with ``compute``: XLA's narrow products are slow.
+
+    Raises:
+        UsageError: the network can't be computed so.
+    """
+    if compute == "xla":
+        return Choice("xla", "float32")
+    if compute != "plain" and (choices := _native(model)):
+        return choices[-1]
+    if compute == "native":
+        raise UsageError(
+            "--compute native is for rnn, gru and lstm with --hidden a multiple of 32, on x86-64 "
+            "processors with AVX2; leave it out"
+        )
+    return Choice("plain", native_precision())
 
 
-def is_long(model: ModelConfig, config: TrainingConfig, budget_seconds: float | None) -> bool:
-    """Whether measuring pays, for a run of a budget or, without one, of ``config.steps``."""
+def _native(model: ModelConfig) -> list[Choice]:
+    """Ways for code of our own, the slowest first; none where it can't run."""
+    return [Choice("native", precision) for precision in _precisions() if can_run(model, precision)]
+
+
+def _precisions() -> list[Precision]:
+    return ["float32"] if native_precision() == "float32" else ["float32", "bfloat16"]
+
+
+def decide(
+    wish: Compute | None,
+    model: ModelConfig,
+    config: TrainingConfig,
+    budget_seconds: float | None,
+    make_batches: Callable[[], Batches],
+) -> Choice:
+    """As the user wishes; else measured for a long run, by a command that says how long.
+
+    Raises:
+        UsageError: the network can't be computed so.
+    """
+    if wish is not None:
+        return usual(model, wish)
+    seconds = about_seconds(model, config, budget_seconds)
+    if seconds >= LONG_SECONDS:
+        return choose(model, config, make_batches())
+    return usual(model, "plain" if seconds < SHORT_SECONDS else None)
+
+
+def about_seconds(
+    model: ModelConfig, config: TrainingConfig, budget_seconds: float | None
+) -> float:
+    """How long a run of a budget takes or, without one, of ``config.steps``, as a guess."""
     if budget_seconds is not None:
-        return budget_seconds >= LONG_SECONDS
+        return budget_seconds
     # Two operations a weight forwards and four back.
-    return 6.0 * parameters.count(model) * config.tokens_per_update * config.steps >= LONG_FLOPS
+    operations = 6.0 * parameters.count(model) * config.tokens_per_update * config.steps
+    return operations / FLOPS_A_SECOND
 
 
 def choose(model: ModelConfig, config: TrainingConfig, batches: Batches) -> Choice:
@@ -75,9 +122,9 @@ def choose(model: ModelConfig, config: TrainingConfig, batches: Batches) -> Choi
         remembered = _recall(path)
         if remembered is None and (seconds := _measure(model, config, batches)):
             remembered = _remember(path, key, seconds)
-        return remembered or usual()
+        return remembered or usual(model)
     except (SeqgenError, OSError):
-        return usual()
+        return usual(model)
 
 
 def _key(model: ModelConfig, config: TrainingConfig) -> dict[str, object]:
@@ -87,6 +134,7 @@ def _key(model: ModelConfig, config: TrainingConfig) -> dict[str, object]:
         "system": platform.platform(),
         "tensorflow": tf.__version__,
         "seqgen": __version__,
+        "candidates": [dataclasses.astuple(choice) for choice in _candidates(model)],
         "model": to_json(model),
         "batch_size": config.batch_size,
         "seq_length": config.seq_length,
@@ -125,10 +173,8 @@ def _remember(path: Path, key: str, seconds: dict[Choice, float]) -> Choice:
 def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> dict[Choice, float]:
     """Seconds of an update by each candidate; of the usual one alone on a busy machine."""
     clock = time.perf_counter(), time.process_time()
-    precisions = ("float32",) if native_precision() == "float32" else get_args(Precision)
     seconds: dict[Choice, float] = {}
-    for compute, precision in itertools.product(get_args(Compute), precisions):
-        choice = Choice(compute, precision)
+    for choice in _candidates(model):
         update = _updater(model, dataclasses.replace(config, **dataclasses.asdict(choice)), batches)
         try:
             update(0)
@@ -138,9 +184,15 @@ def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> di
         except (tf.errors.OpError, MemoryError):
             continue  # XLA can't compile this here, or not in the memory there is
         seconds[choice] = fastest
-    if usual() in seconds and _share_waited(*clock) > BUSY:
-        return {usual(): seconds[usual()]}
+    if usual(model) in seconds and _share_waited(*clock) > BUSY:
+        return {usual(model): seconds[usual(model)]}
     return seconds
+
+
+def _candidates(model: ModelConfig) -> list[Choice]:
+    """All ways there are; what is mostly fastest first, so that what is far behind costs little."""
+    ways: tuple[Compute, ...] = ("plain", "xla")
+    return _native(model)[::-1] + [Choice(way, p) for way in ways for p in _precisions()]
 
 
 def _share_waited(wall_began: float, worked_before: float) -> float:

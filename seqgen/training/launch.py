@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
 import time
 from collections.abc import Sequence
@@ -51,6 +52,7 @@ def plan_run(
         show_seconds: that the caller will take to draw each evaluation.
     Raises:
         TrainingError: the budget or the memory is too small.
+        UsageError: the network can't be computed as it is wished.
     """
     budget = Budget(
         wishes.budget_seconds, time.perf_counter() if began is None else began, show_seconds
@@ -61,7 +63,7 @@ def plan_run(
         model = start.card.model
     else:
         model = plan_model(wishes, vocabulary=tokenizer.size, tokens=data.tokens)
-    chosen = compute.usual(wishes.compute)
+    chosen = compute.usual(model, wishes.compute)
 
     def recipe(steps: int, evaluations: int) -> TrainingConfig:
         config = plan_training(
@@ -83,8 +85,8 @@ def plan_run(
     trial = recipe(steps, 1)
     require_memory(model, trial)
     budget_seconds = wishes.budget_seconds if wishes.steps is None else None
-    if wishes.compute is None and compute.is_long(model, trial, budget_seconds):
-        chosen = compute.choose(model, trial, data.batches(model, trial))
+    make_batches = functools.partial(data.batches, model, trial)
+    chosen = compute.decide(wishes.compute, model, trial, budget_seconds, make_batches)
     run = Run(
         data,
         tokenizer,

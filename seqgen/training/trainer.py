@@ -8,6 +8,7 @@ not lag behind by its beginning (as in TensorFlow's ExponentialMovingAverage).
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -61,11 +62,14 @@ class Trainer:
     ) -> None:
         self.config = config
         begin = weights or initialise(model, config.seed)
-        self.network = networks.build(model, dropout=config.dropout, precision=config.precision)
+        build = functools.partial(
+            networks.build, model, precision=config.precision, native=config.compute == "native"
+        )
+        self.network = build(dropout=config.dropout)
         self.network.import_weights(begin)
         self.judged = self.network  # what is evaluated and saved
         if config.ema is not None:
-            self.judged = networks.build(model, dropout=0.0, precision=config.precision)
+            self.judged = build(dropout=0.0)
             self.judged.import_weights(begin)
         self.optimizer = Optimizer(self.network.weight, model.arch, config.weight_decay)
         state = self.network.zero_state(config.batch_size)

@@ -16,6 +16,16 @@ from tests.support import ARCHITECTURES, make_config, make_weights
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
 
+def build(config: ModelConfig, *, native: bool, precision: str = "float32") -> Any:
+    """A network that computes by code of our own if native, or the test is skipped."""
+    from seqgen.models import networks
+
+    network = networks.build(config, precision=precision, native=native)  # type: ignore[arg-type]
+    if native and not network.native:
+        pytest.skip("this processor lacks the instructions")
+    return network
+
+
 def keras_form(arch: Architecture, weights: Weights, layer: int) -> list[np.ndarray]:
     """A layer's weights, or their gradients, as Keras lays them out."""
     kernel, recurrent_kernel, bias = (
@@ -33,18 +43,26 @@ def keras_form(arch: Architecture, weights: Weights, layer: int) -> list[np.ndar
 @pytest.mark.parametrize("arch", STATES)
 @pytest.mark.parametrize("carried", [False, True])
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize(("hidden", "batch", "time"), [(8, 3, 12), (5, 1, 30), (16, 4, 1)])
+@pytest.mark.parametrize(
+    ("hidden", "batch", "time", "native"),
+    [
+        (8, 3, 12, False),
+        (5, 1, 30, False),
+        (16, 4, 1, False),
+        (32, 3, 12, True),
+        (96, 15, 5, True),
+        (64, 1, 1, True),
+    ],
+)
 def test_logits_and_gradients_equal_those_of_keras(
-    arch: Architecture, carried: bool, layers: int, hidden: int, batch: int, time: int
+    arch: Architecture, carried: bool, layers: int, hidden: int, batch: int, time: int, native: bool
 ) -> None:
     import keras
     import tensorflow as tf
 
-    from seqgen.models import networks
-
     config = ModelConfig(arch, 20, layers, hidden, 6, 0, 32)
     weights = make_weights(config, spread=0.1)
-    network = networks.build(config)
+    network = build(config, native=native)
     network.import_weights(weights)
     rng = np.random.default_rng(0)
     ids = rng.integers(1, 20, (batch, time))
@@ -94,18 +112,17 @@ def test_logits_and_gradients_equal_those_of_keras(
 
 
 @pytest.mark.parametrize("arch", STATES)
-def test_in_bfloat16_gradients_are_about_the_same(arch: Architecture) -> None:
+@pytest.mark.parametrize("native", [False, True])
+def test_in_bfloat16_gradients_are_about_the_same(arch: Architecture, native: bool) -> None:
     """Products are rounded to 8 bits; states and sums are not."""
     import tensorflow as tf
-
-    from seqgen.models import networks
 
     config = ModelConfig(arch, 20, 2, 32, 16, 0, 32)
     weights = make_weights(config, spread=0.05)
     ids = tf.constant(np.random.default_rng(0).integers(0, 20, (4, 40)), tf.int32)
     found: dict[str, list[np.ndarray]] = {}
     for precision in ("float32", "bfloat16"):
-        network = networks.build(config, precision=precision)  # type: ignore[arg-type]
+        network = build(config, precision=precision, native=native)
         network.import_weights(weights)
         with tf.GradientTape() as tape:
             logits, state = network(ids)
@@ -117,15 +134,17 @@ def test_in_bfloat16_gradients_are_about_the_same(arch: Architecture) -> None:
         assert 0 < np.linalg.norm(rounded - exact) < 0.05 * np.linalg.norm(exact)
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_no_gradient_flows_over_a_boundary(arch: Architecture) -> None:
+@pytest.mark.parametrize(
+    ("arch", "native"), [(a, False) for a in ARCHITECTURES] + [(a, True) for a in STATES]
+)
+def test_no_gradient_flows_over_a_boundary(arch: Architecture, native: bool) -> None:
     """What stands before a document must not learn from it."""
     import tensorflow as tf
 
-    from seqgen.models import networks
-
     config = dataclasses.replace(make_config(arch, 9), layers=2)
-    network = networks.build(config)
+    if native:
+        config = dataclasses.replace(config, hidden=32)
+    network = build(config, native=native)
     network.import_weights(make_weights(config))
     # Tokens 1 to 4 stand before the boundary, 5 to 8 after it.
     ids = tf.constant([[1, 2, 3, 4, 0, 5, 6, 7, 8]], tf.int32)

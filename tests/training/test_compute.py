@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from seqgen import checkpoint
-from seqgen.config import ModelConfig, TrainingConfig
+from seqgen.config import Architecture, ModelConfig, TrainingConfig
+from seqgen.errors import UsageError
 from seqgen.training.plan import Wishes, plan_training
 from tests.support import make_config
 from tests.training.test_run import finish, interrupt, plan, resume
@@ -156,15 +158,34 @@ def test_without_a_cache_or_a_compiler_the_usual_is_taken(
     assert timed == []
 
 
-def test_only_a_long_run_measures() -> None:
-    from seqgen.training.compute import is_long
+@pytest.mark.parametrize("arch", ["transformer", "lstm"])
+def test_only_a_long_run_measures_and_only_a_short_one_is_plain(
+    arch: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqgen.training import compute
 
-    model = ModelConfig("transformer", 65, 4, 192, 192, 6, 256)
-    assert is_long(model, recipe(), 180.0)
-    assert not is_long(model, recipe(), 60.0)
+    measured = compute.Choice("xla", "float32")
+    monkeypatch.setattr(compute, "choose", lambda *_: measured)
+    heads = 6 if arch == "transformer" else 0
+    model = ModelConfig(arch, 65, 4, 192, 192, heads, 256)
+
+    def decide(config: TrainingConfig, budget_seconds: float | None) -> Any:
+        return compute.decide(None, model, config, budget_seconds, lambda: None)  # type: ignore[arg-type,return-value]
+
+    plain, usual = compute.usual(model, "plain"), compute.usual(model)
+    assert decide(recipe(), 180.0) == measured
+    assert decide(recipe(), 60.0) == usual
+    assert decide(recipe(), 5.0) == plain
     config = recipe(arch="transformer", hidden=192, batch_size=8, seq_length=256)
-    assert is_long(model, config, None)
-    assert not is_long(make_config("lstm", 11), config, None)
+    for steps, choice in ((4000, measured), (400, usual), (10, plain)):
+        assert decide(dataclasses.replace(config, steps=steps, warmup_steps=1), None) == choice
+
+
+def test_a_way_that_a_network_can_not_take_is_refused(tmp_path: Path) -> None:
+    for options in ({"arch": "transformer"}, {"arch": "lstm", "hidden": 24}):
+        with pytest.raises(UsageError, match="--compute native is for rnn, gru and lstm"):
+            plan(tmp_path / "model.safetensors", compute="native", **options)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("wish", [None, "plain", "xla"])
@@ -173,25 +194,29 @@ def test_a_plan_asks_for_long_runs_unless_told(
 ) -> None:
     from seqgen.training import compute
 
-    monkeypatch.setattr(compute, "LONG_FLOPS", 0.0)
+    monkeypatch.setattr(compute, "LONG_SECONDS", 0.0)
     monkeypatch.setattr(compute, "choose", lambda *_: compute.Choice("xla", "bfloat16"))
     run = plan(tmp_path / "model.safetensors", compute=wish)
-    expected = compute.usual(wish) if wish else compute.Choice("xla", "bfloat16")  # type: ignore[arg-type]
+    expected = compute.usual(run.model, wish) if wish else compute.Choice("xla", "bfloat16")  # type: ignore[arg-type]
     assert (run.config.compute, run.config.precision) == (expected.compute, expected.precision)
 
 
-def test_a_compiled_run_is_resumed_as_it_was_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("way", ["xla", "native"])
+def test_a_run_is_resumed_as_it_was_begun(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from seqgen.models.networks.native import can_run
     from seqgen.training import compute
 
     monkeypatch.setattr(compute, "native_precision", lambda: "float32")
-    options = {"arch": "rnn", "steps": 8, "hidden": 8, "compute": "xla"}
+    if way == "native" and not can_run(ModelConfig("gru", 20, 2, 32, 32, 0, 32), "float32"):
+        pytest.skip("this processor lacks the instructions")
+    options = {"arch": "gru", "layers": 2, "steps": 8, "hidden": 32, "compute": way}
     whole, cut, plain = (tmp_path / f"{name}.safetensors" for name in ("whole", "cut", "plain"))
     finish(plan(whole, **options))
     interrupt(plan(cut, **options), at=3)
     again = resume(cut)
-    assert again.config.compute == "xla"
+    assert again.config.compute == way
     finish(again)
     finish(plan(plain, **options | {"compute": "plain"}))
     expected, got, other = (checkpoint.load(path).weights for path in (whole, cut, plain))

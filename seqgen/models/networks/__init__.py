@@ -22,7 +22,11 @@ _NETWORKS: dict[Architecture, type[Network]] = {
 
 
 def build(
-    config: ModelConfig, *, dropout: float = 0.0, precision: Precision = "float32"
+    config: ModelConfig,
+    *,
+    dropout: float = 0.0,
+    precision: Precision = "float32",
+    native: bool = False,
 ) -> Network:
     """A network with its variables made and zero; seqgen.models.parameters has initial weights."""
-    return _NETWORKS[config.arch](config, dropout=dropout, precision=precision)
+    return _NETWORKS[config.arch](config, dropout=dropout, precision=precision, native=native)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from seqgen.config import ModelConfig, Precision
 from seqgen.models import parameters
+from seqgen.models.networks.native import can_run
 
 __all__ = ["Network"]
 
@@ -26,12 +27,16 @@ class Network(keras.layers.Layer):
         config: the shape; its weights are made at once, as zeros, under their contract names.
         dropout: share of activations dropped in training, between layers and before the logits.
         precision: of the matrix products; weights, sums and states are float32.
+        native: whether to compute with code of our own (native/) where that can be.
     """
 
-    def __init__(self, config: ModelConfig, *, dropout: float, precision: Precision) -> None:
+    def __init__(
+        self, config: ModelConfig, *, dropout: float, precision: Precision, native: bool
+    ) -> None:
         super().__init__(name=config.arch, autocast=False)
         self.config = config
         self.dropout = dropout
+        self.native = native and can_run(config, precision)
         self.compute_type = tf.as_dtype(precision)
         self.weight = {
             name: self.add_weight(

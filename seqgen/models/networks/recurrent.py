@@ -28,10 +28,10 @@ class RecurrentNetwork(Network):
         """See Network.call. The state is that of every layer's cell."""
         config, weight = self.config, self.weight
         ids = tf.transpose(ids)  # (time, batch): the loop over time reads whole rows
-        time, batch = tf.shape(ids)[0], tf.shape(ids)[1]
+        time, batch = tf.unstack(tf.shape(ids))
         if state is None:
             state = self.zero_state(batch)
-        keep = tf.cast(ids != 0, tf.float32)[..., None]  # (time, batch, 1)
+        keep = tf.cast(ids != 0, tf.float32)
 
         last = []
         hidden = None
@@ -40,13 +40,12 @@ class RecurrentNetwork(Network):
             bias = weight[f"{config.arch}.{layer}.bias"]
             if layer == 0:
                 # The product has only `vocabulary` different rows: make them once.
-                inputs = self.look_up(tf.matmul(weight["embedding"], kernel) + bias, ids)
+                table, rows = tf.matmul(weight["embedding"], kernel) + bias, ids
             else:
                 x = tf.reshape(self.drop(hidden, key, layer), (-1, config.hidden))
-                inputs = tf.reshape(self.product(x, kernel), (time, batch, bias.shape[0])) + bias
-            before = tuple(tf.unstack(state[layer], parameters.STATES[config.arch]))
-            hidden, after = self.recur(layer, inputs, keep, before)
-            last.append(tf.stack(after))
+                table, rows = self.product(x, kernel) + bias, None
+            hidden, after = self.recur(layer, table, rows, keep, state[layer])
+            last.append(after)
         x = tf.reshape(self.drop(hidden, key, config.layers), (-1, config.hidden))
         logits = self.product(x, weight["output.kernel"]) + weight["output.bias"]
         logits = tf.reshape(logits, (time, batch, config.vocabulary))
@@ -57,23 +56,47 @@ class RecurrentNetwork(Network):
         return tf.zeros((config.layers, parameters.STATES[config.arch], batch, config.hidden))
 
     def recur(
-        self, layer: int, inputs: tf.Tensor, keep: tf.Tensor, state: State
-    ) -> tuple[tf.Tensor, State]:
+        self,
+        layer: int,
+        table: tf.Tensor,
+        rows: tf.Tensor | None,
+        keep: tf.Tensor,
+        state: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Run a layer over time.
 
         Args:
             layer: its number, from 0.
-            inputs: W x + b of every step, (time, batch, gates * hidden).
+            table: W x + b, (any, gates * hidden).
+            rows: which of its rows each step takes, (time, batch); None: one after the other.
             keep: 0 where a document starts and the state is forgotten first, else 1,
-                (time, batch, 1).
-            state: before the first step; no gradient flows into it, which truncates
-                backpropagation at the window.
+                (time, batch).
+            state: before the first step, (states, batch, hidden); no gradient flows into it, which
+                truncates backpropagation at the window.
         Returns:
             The hidden states, (time, batch, hidden), and the state after the last step.
         """
+        # U, and the recurrent bias where the architecture has one.
+        names = [f"{self.config.arch}.{layer}.recurrent_{what}" for what in ("kernel", "bias")]
+        weights = [tf.convert_to_tensor(self.weight[name]) for name in names if name in self.weight]
+        if self.native:
+            from seqgen.models.networks.native.layer import recur
+
+            return recur(self.config.arch, self.compute_type, table, rows, keep, state, *weights)
+        if rows is not None:
+            inputs = self.look_up(table, rows)
+        else:
+            inputs = tf.reshape(table, (*tf.unstack(tf.shape(keep)), table.shape[-1]))
+        return self._recur_in_plain_operations(inputs, keep[..., None], state, weights)
+
+    def _recur_in_plain_operations(
+        self, inputs: tf.Tensor, keep: tf.Tensor, before: tf.Tensor, weights: list[tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         cell, product = CELLS[self.config.arch], self.product
         time, batch = tf.shape(inputs)[0], tf.shape(inputs)[1]
         size, width = self.config.hidden, inputs.shape[-1]
+        gates = width // size
+        state = tuple(tf.unstack(before, parameters.STATES[self.config.arch]))
 
         # What goes from step to step is never joined: such a copy takes longer than its use. A row
         # of a tensor, inputs[t], is none.
@@ -93,7 +116,9 @@ class RecurrentNetwork(Network):
                 u = product(state[0], turned, transpose_b=True)  # (batch, gates * hidden)
                 for bias in biases:
                     u += bias
-                state, needed = cell.forward(inputs[t], u, state)
+                sums = [inputs[t] + u] if cell.ways == 1 else [inputs[t], u]
+                sums = [tf.split(each, gates, 1) for each in sums]
+                state, needed = cell.forward(tf, sums, state)
                 saved = tuple(all_.write(t, one) for all_, one in zip(saved, needed, strict=True))
                 return t + 1, state, hs.write(t, state[0]), saved
 
@@ -110,7 +135,8 @@ class RecurrentNetwork(Network):
                     t = time - 1 - k
                     needed = tuple(each.read(t) for each in saved)
                     d_h, *d_rest = d_state
-                    d_xu, (d_h, *d_rest) = cell.backward((d_h + d_hs[t], *d_rest), needed)
+                    d_sums, (d_h, *d_rest) = cell.backward((d_h + d_hs[t], *d_rest), needed)
+                    d_xu = [tf.concat(d_gates, 1) for d_gates in d_sums]
                     d_h += product(d_xu[-1], kernel, transpose_b=True)
                     written = tuple(d.write(t, one) for d, one in zip(d_series, d_xu, strict=True))
                     return k + 1, tuple(d * keep[t] for d in (d_h, *d_rest)), written
@@ -130,8 +156,5 @@ class RecurrentNetwork(Network):
 
             return (hs, *last), gradient
 
-        # U, and the recurrent bias where the architecture has one.
-        names = [f"{self.config.arch}.{layer}.recurrent_{what}" for what in ("kernel", "bias")]
-        weights = [tf.convert_to_tensor(self.weight[name]) for name in names if name in self.weight]
         hs, *last = run(inputs, *weights)
-        return hs, tuple(last)
+        return hs, tf.stack(last)

@@ -1,0 +1,35 @@
+"""A recurrent layer over time in machine code of our own, for processors that it is known on.
+
+TensorFlow runs a loop's steps operation by operation, and lays the recurrent matrix out anew for
+each product. Here a step is one piece of code: the product with a matrix that is laid out once an
+update (products.py), and the cell, whose equations (cells.py) are written down for LLVM to compile
+(lanes.py), shared out among threads that meet once a step (loops.py).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import platform
+import sys
+
+from seqgen.config import ModelConfig, Precision
+
+__all__ = ["can_run"]
+
+
+def can_run(config: ModelConfig, precision: Precision) -> bool:
+    """Whether this processor has the instructions, and the network a shape that they suit."""
+    return config.recurrent and config.hidden % 32 == 0 and _has_instructions(precision)
+
+
+@functools.cache
+def _has_instructions(precision: Precision) -> bool:
+    if sys.platform not in ("linux", "darwin") or platform.machine() != "x86_64":
+        return False
+    if importlib.util.find_spec("numba") is None:
+        return False
+    from seqgen.models.networks.native.loops import features
+
+    needed = {"avx512f", "avx512bf16"} if precision == "bfloat16" else {"avx2", "fma"}
+    return needed <= features()

@@ -1,0 +1,176 @@
+"""Code of our own for recurrent layers: its arithmetic, its products and its threads.
+
+That whole networks compute what Keras's layers do is asked in test_gradients.py.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqgen.config import Architecture, ModelConfig, Precision
+from seqgen.models.parameters import STATES
+from tests.support import make_weights
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+RECURRENT = ModelConfig("lstm", 20, 1, 32, 8, 0, 32)
+
+
+def require(precision: Precision) -> None:
+    from seqgen.models.networks.native import can_run
+
+    if not can_run(RECURRENT, precision):
+        pytest.skip("this processor lacks the instructions")
+
+
+@pytest.mark.parametrize("name", ["exp", "sigmoid", "tanh"])
+def test_sixteen_numbers_at_a_time_are_right_to_a_few_bits(name: str) -> None:
+    require("float32")
+    from numba import njit, types
+    from numba.extending import intrinsic
+
+    from seqgen.models.networks.native import lanes
+
+    @intrinsic
+    def compute(_: Any, _x: Any, _y: Any) -> Any:
+        def write(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            x = lanes.load(builder, arguments[0])
+            y = x.exp() if name == "exp" else getattr(lanes, name)(x)
+            lanes.store(builder, y, arguments[1])
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), write
+
+    @njit
+    def compute_all(x: Any, y: Any) -> None:
+        for begin in range(0, x.size, lanes.LANES):
+            compute(x.ctypes.data + 4 * begin, y.ctypes.data + 4 * begin)
+
+    x = np.concatenate([np.linspace(-80, 80, 1001), np.linspace(-1, 1, 1001), np.zeros(14)])
+    x = x.astype(np.float32)
+    y = np.empty_like(x)
+    compute_all(x, y)
+    wide = x.astype(np.float64)
+    if name == "exp":
+        assert np.abs(y / np.exp(wide) - 1).max() < 2e-7
+    else:
+        right = np.tanh(wide) if name == "tanh" else 1 / (1 + np.exp(-wide))
+        assert np.abs(y - right).max() < 2e-7
+    odd = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30] + [0.0] * 11, np.float32)
+    got = np.empty_like(odd)
+    compute_all(odd, got)
+    high, low = {"exp": (6e37, 0.0), "sigmoid": (1.0, 0.0), "tanh": (1.0, -1.0)}[name]
+    assert np.isnan(got[0])
+    assert got[1:5] == pytest.approx([high, low, high, low], rel=0.02, abs=1e-7)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("tallest", [8, 2])
+def test_products_of_any_number_of_rows(precision: Precision, tallest: int) -> None:
+    require(precision)
+    import ml_dtypes
+    from numba import njit
+
+    from seqgen.models.networks.native.products import PANEL, make_product
+
+    narrow = precision == "bfloat16"
+    kind, together = (ml_dtypes.bfloat16, 2) if narrow else (np.float32, 1)
+    product = make_product(narrow, tallest)
+
+    @njit
+    def multiply(x: Any, panel: Any, y: Any, steps: int) -> None:
+        row, y_row = x.shape[1], 4 * y.shape[1]
+        product(len(x), x.ctypes.data, row, panel.ctypes.data, steps, y.ctypes.data, y_row)
+
+    rng = np.random.default_rng(0)
+    for rows in range(1, 20):
+        inner = 2 * rows + 4
+        x = rng.normal(size=(rows, inner)).astype(kind)
+        w = rng.normal(size=(inner, PANEL)).astype(kind)
+        panel = w.reshape(-1, together, PANEL).transpose(0, 2, 1).copy()
+        y = np.full((rows + 1, PANEL + 1), 7.0, np.float32)
+        multiply(x.view(np.uint8), panel.view(np.uint8), y, inner // together)
+        expected = x.astype(np.float64) @ w.astype(np.float64)
+        assert np.abs(y[:rows, :PANEL] - expected).max() < 1e-5
+        assert (y[rows] == 7).all()  # nothing is written beside
+        assert (y[:, PANEL] == 7).all()
+
+
+def differentiate(arch: Architecture, precision: Precision) -> list[np.ndarray]:
+    import tensorflow as tf
+
+    from seqgen.models import networks
+
+    config = ModelConfig(arch, 20, 2, 96, 8, 0, 32)
+    network = networks.build(config, precision=precision, native=True)
+    assert network.native
+    network.import_weights(make_weights(config, spread=0.1))
+    ids = tf.constant(np.random.default_rng(0).integers(0, 20, (5, 9)), tf.int32)
+    with tf.GradientTape() as tape:
+        logits, state = network(ids)
+        loss = tf.reduce_sum(tf.sin(logits))
+    gradients = tape.gradient(loss, [variable.value for variable in network.weight.values()])
+    return [tf.convert_to_tensor(each).numpy() for each in (logits, state, *gradients)]
+
+
+@pytest.mark.parametrize("arch", STATES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_bytes_do_not_depend_on_the_number_of_threads(
+    arch: Architecture, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three threads share three panels of 32 units; of four, one has nothing to do."""
+    require(precision)
+    from seqgen.models.networks.native import layer
+
+    found = []
+    for size in (1, 2, 3, 4):
+        monkeypatch.setattr(layer, "_team", layer.Team(size))
+        found.append(differentiate(arch, precision))
+    for other in found[1:]:
+        assert all((a == b).all() for a, b in zip(found[0], other, strict=True))
+
+
+def test_networks_that_learn_at_once_wait_for_each_other() -> None:
+    require("float32")
+    expected = differentiate("lstm", "float32")
+    with ThreadPoolExecutor(4) as pool:
+        all_found = list(pool.map(lambda _: differentiate("lstm", "float32"), range(12)))
+    for found in all_found:
+        assert all((a == b).all() for a, b in zip(expected, found, strict=True))
+
+
+def test_a_large_vocabulary_learns_what_a_small_one_does() -> None:
+    """Its embedding's gradient is summed row by row, not by a product with one-hot rows."""
+    require("float32")
+    import tensorflow as tf
+
+    from seqgen.models import networks
+
+    ids = np.random.default_rng(0).integers(0, 20, (3, 12))
+    found = []
+    for vocabulary in (20, 1100):
+        config = ModelConfig("lstm", vocabulary, 1, 32, 8, 0, 32)
+        small = make_weights(ModelConfig("lstm", 20, 1, 32, 8, 0, 32), spread=0.1)
+        network = networks.build(config, native=True)
+        weights = network.export_weights()
+        for name, weight in small.items():
+            weights[name][tuple(slice(n) for n in weight.shape)] = weight
+        network.import_weights(weights)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sin(network(tf.constant(ids, tf.int32))[0][..., :20]))
+        gradient = tape.gradient(loss, network.weight["embedding"].value)
+        found.append(tf.convert_to_tensor(gradient).numpy()[:20])
+    assert np.abs(found[0] - found[1]).max() < 1e-5
+    assert np.abs(found[0]).max() > 1e-2
+
+
+def test_only_what_suits_is_computed_so() -> None:
+    from seqgen.models import networks
+
+    assert not networks.build(ModelConfig("lstm", 20, 1, 33, 8, 0, 32), native=True).native
+    assert not networks.build(ModelConfig("transformer", 20, 1, 32, 32, 2, 32), native=True).native
+    assert not networks.build(RECURRENT).native
