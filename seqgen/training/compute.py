@@ -60,18 +60,20 @@ def usual(model: ModelConfig, compute: Compute | None = None) -> Choice:
     if compute == "xla":
         return Choice("xla", "float32")
     if compute != "plain" and (choices := _native(model)):
-        return choices[-1]
+        return choices[0]
     if compute == "native":
         raise UsageError(
-            "--compute native is for rnn, gru and lstm with --hidden a multiple of 32, on x86-64 "
-            "processors with AVX2; leave it out"
+            "--compute native is for x86-64 processors with AVX2, and for --hidden a multiple of "
+            "32, a Transformer's by each of its heads; leave it out"
         )
     return Choice("plain", native_precision())
 
 
 def _native(model: ModelConfig) -> list[Choice]:
-    """Ways for code of our own, the slowest first; none where it can't run."""
-    return [Choice("native", precision) for precision in _precisions() if can_run(model, precision)]
+    """The way by code of our own, with products as narrow as the processor has; none where it
+    can't run."""
+    precision = native_precision()
+    return [Choice("native", precision)] if can_run(model, precision) else []
 
 
 def _precisions() -> list[Precision]:
@@ -192,7 +194,7 @@ def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> di
 def _candidates(model: ModelConfig) -> list[Choice]:
     """All ways there are; what is mostly fastest first, so that what is far behind costs little."""
     ways: tuple[Compute, ...] = ("plain", "xla")
-    return _native(model)[::-1] + [Choice(way, p) for way in ways for p in _precisions()]
+    return _native(model) + [Choice(way, p) for way in ways for p in _precisions()]
 
 
 def _share_waited(wall_began: float, worked_before: float) -> float:

@@ -85,9 +85,18 @@ class Optimizer:
         weights: variables by contract name.
         arch: decides which rule each weight follows.
         weight_decay: share of a matrix, per unit of learning rate, taken off at each update.
+        native: whether Muon's updates are made by code of our own.
     """
 
-    def __init__(self, weights: dict[str, Any], arch: Architecture, weight_decay: float) -> None:
+    def __init__(
+        self,
+        weights: dict[str, Any],
+        arch: Architecture,
+        weight_decay: float,
+        *,
+        native: bool = False,
+    ) -> None:
+        self.native = native
         self.weights = weights
         self.weight_decay = weight_decay
         self.muon = {
@@ -112,10 +121,12 @@ class Optimizer:
             step: number of this update, from 1, float32.
         """
         for name, gradient in gradients.items():
-            if name in self.muon:
-                self._muon(name, gradient, rate)
-            else:
+            if name not in self.muon:
                 self._adam(name, gradient, rate * self.adam_share, step)
+            elif not self.native:
+                self._muon(name, gradient, rate)
+        if self.muon and self.native:
+            self._muon_natively({name: gradients[name] for name in sorted(self.muon)}, rate)
 
     def _adam(self, name: str, gradient: tf.Tensor, rate: tf.Tensor, step: tf.Tensor) -> None:
         weight = self.weights[name]
@@ -147,3 +158,21 @@ class Optimizer:
         change = orthogonalise(gradient + MUON_MOMENTUM * momentum)  # Nesterov's form
         change *= max(1.0, rows / columns) ** 0.5
         weight.assign_sub(rate * (change + self.weight_decay * weight))
+
+    def _muon_natively(self, gradients: dict[str, tf.Tensor], rate: tf.Tensor) -> None:
+        from seqgen.models.networks.native.muon import muon_updates
+
+        weights = [self.weights[name] for name in gradients]
+        memories = [self.memory[f"momentum/{name}"] for name in gradients]
+        new_memories, new_weights = muon_updates(
+            list(gradients.values()),
+            [memory.read_value() for memory in memories],
+            [tf.convert_to_tensor(weight) for weight in weights],
+            rate,
+            decay=self.weight_decay,
+            momentum=MUON_MOMENTUM,
+            coefficients=NEWTON_SCHULZ,
+            steps=NEWTON_SCHULZ_STEPS,
+        )
+        for old, new in zip([*memories, *weights], [*new_memories, *new_weights], strict=True):
+            old.assign(new)

@@ -71,7 +71,9 @@ class Trainer:
         if config.ema is not None:
             self.judged = build(dropout=0.0)
             self.judged.import_weights(begin)
-        self.optimizer = Optimizer(self.network.weight, model.arch, config.weight_decay)
+        self.optimizer = Optimizer(
+            self.network.weight, model.arch, config.weight_decay, native=self.network.native
+        )
         state = self.network.zero_state(config.batch_size)
         if config.accumulate > 1:  # one for each batch of an update
             state = tf.stack([state] * config.accumulate)

@@ -111,13 +111,16 @@ def test_logits_and_gradients_equal_those_of_keras(
         assert all(np.abs(w).max() > 1e-3 for w in wanted) or (time == 1 and not carried)
 
 
-@pytest.mark.parametrize("arch", STATES)
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("native", [False, True])
 def test_in_bfloat16_gradients_are_about_the_same(arch: Architecture, native: bool) -> None:
     """Products are rounded to 8 bits; states and sums are not."""
     import tensorflow as tf
 
-    config = ModelConfig(arch, 20, 2, 32, 16, 0, 32)
+    if arch == "transformer":
+        config = ModelConfig(arch, 20, 2, 64, 64, 2, 40, convolution=2)
+    else:
+        config = ModelConfig(arch, 20, 2, 32, 16, 0, 32)
     weights = make_weights(config, spread=0.05)
     ids = tf.constant(np.random.default_rng(0).integers(0, 20, (4, 40)), tf.int32)
     found: dict[str, list[np.ndarray]] = {}
@@ -135,7 +138,7 @@ def test_in_bfloat16_gradients_are_about_the_same(arch: Architecture, native: bo
 
 
 @pytest.mark.parametrize(
-    ("arch", "native"), [(a, False) for a in ARCHITECTURES] + [(a, True) for a in STATES]
+    ("arch", "native"), [(arch, native) for arch in ARCHITECTURES for native in (False, True)]
 )
 def test_no_gradient_flows_over_a_boundary(arch: Architecture, native: bool) -> None:
     """What stands before a document must not learn from it."""
@@ -143,7 +146,7 @@ def test_no_gradient_flows_over_a_boundary(arch: Architecture, native: bool) -> 
 
     config = dataclasses.replace(make_config(arch, 9), layers=2)
     if native:
-        config = dataclasses.replace(config, hidden=32)
+        config = dataclasses.replace(config, hidden=64, embedding=64)
     network = build(config, native=native)
     network.import_weights(make_weights(config))
     # Tokens 1 to 4 stand before the boundary, 5 to 8 after it.
@@ -254,3 +257,40 @@ def test_a_compiled_transformer_computes_what_it_does_step_by_step() -> None:
     ids = tf.constant(np.random.default_rng(0).integers(0, 20, (3, 12)), tf.int32)
     compiled = tf.function(lambda ids: network(ids)[0])
     assert np.abs(compiled(ids) - network(ids)[0]).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("convolution", "heads", "hidden", "batch", "time", "dropout"),
+    [
+        (0, 1, 32, 3, 12, 0.0),
+        (2, 2, 64, 5, 70, 0.0),
+        (4, 2, 128, 2, 33, 0.3),
+        (3, 1, 32, 1, 1, 0.3),
+    ],
+)
+def test_a_native_transformer_learns_what_the_plain_one_learns(
+    convolution: int, heads: int, hidden: int, batch: int, time: int, dropout: float
+) -> None:
+    import tensorflow as tf
+
+    from seqgen.models import networks
+
+    config = ModelConfig("transformer", 20, 2, hidden, hidden, heads, 70, convolution=convolution)
+    weights = make_weights(config, spread=0.1)
+    rng = np.random.default_rng(0)
+    ids = tf.constant(rng.integers(0, 20, (batch, time)), tf.int32)
+    pull = tf.constant(rng.normal(size=(batch, time, 20)), tf.float32)
+    key = tf.constant([3, 4], tf.int32)
+    found = []
+    build(config, native=True)  # or the test is skipped
+    for native in (False, True):
+        network = networks.build(config, native=native, dropout=dropout)
+        network.import_weights(weights)
+        with tf.GradientTape() as tape:
+            logits, _ = network(ids, None, key)
+            loss = tf.reduce_mean(tf.reduce_sum(logits * pull, -1))
+        gradients = tape.gradient(loss, [variable.value for variable in network.weight.values()])
+        found.append([tf.convert_to_tensor(each).numpy() for each in (logits, *gradients)])
+    for plain, own in zip(*found, strict=True):
+        assert np.abs(plain - own).max() < 1e-5
+    assert sum(np.abs(plain).max() > 1e-3 for plain in found[0]) > len(weights) / 2

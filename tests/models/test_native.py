@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from seqgen.config import Architecture, ModelConfig, Precision
-from seqgen.models.parameters import STATES
-from tests.support import make_weights
+from tests.support import ARCHITECTURES, make_weights
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -105,11 +104,14 @@ def differentiate(arch: Architecture, precision: Precision) -> list[np.ndarray]:
 
     from seqgen.models import networks
 
-    config = ModelConfig(arch, 20, 2, 96, 8, 0, 32)
+    if arch == "transformer":
+        config = ModelConfig(arch, 20, 2, 96, 96, 3, 32, convolution=3)
+    else:
+        config = ModelConfig(arch, 20, 2, 96, 8, 0, 32)
     network = networks.build(config, precision=precision, native=True)
     assert network.native
     network.import_weights(make_weights(config, spread=0.1))
-    ids = tf.constant(np.random.default_rng(0).integers(0, 20, (5, 9)), tf.int32)
+    ids = tf.constant(np.random.default_rng(0).integers(0, 20, (5, 30)), tf.int32)
     with tf.GradientTape() as tape:
         logits, state = network(ids)
         loss = tf.reduce_sum(tf.sin(logits))
@@ -117,18 +119,19 @@ def differentiate(arch: Architecture, precision: Precision) -> list[np.ndarray]:
     return [tf.convert_to_tensor(each).numpy() for each in (logits, state, *gradients)]
 
 
-@pytest.mark.parametrize("arch", STATES)
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_bytes_do_not_depend_on_the_number_of_threads(
     arch: Architecture, precision: Precision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three threads share three panels of 32 units; of four, one has nothing to do."""
+    """Three threads share three panels of 32 units, chunks of rows or heads; of four, one has
+    nothing to do."""
     require(precision)
-    from seqgen.models.networks.native import layer
+    from seqgen.models.networks.native import team
 
     found = []
     for size in (1, 2, 3, 4):
-        monkeypatch.setattr(layer, "_team", layer.Team(size))
+        monkeypatch.setattr(team, "_team", team.Team(size))
         found.append(differentiate(arch, precision))
     for other in found[1:]:
         assert all((a == b).all() for a, b in zip(found[0], other, strict=True))
@@ -172,5 +175,22 @@ def test_only_what_suits_is_computed_so() -> None:
     from seqgen.models import networks
 
     assert not networks.build(ModelConfig("lstm", 20, 1, 33, 8, 0, 32), native=True).native
-    assert not networks.build(ModelConfig("transformer", 20, 1, 32, 32, 2, 32), native=True).native
+    assert not networks.build(ModelConfig("transformer", 20, 1, 64, 64, 4, 32), native=True).native
     assert not networks.build(RECURRENT).native
+
+
+def test_memory_is_used_again_when_no_view_is_left() -> None:
+    from seqgen.models.networks.native.team import empty
+
+    shape = (3, 1000)
+    first = empty(shape, np.float32)
+    assert first.ctypes.data % 64 == 0
+    address, row = first.ctypes.data, first[1]
+    row[:] = 7.0
+    del first
+    second = empty(shape, np.float32)
+    assert second.ctypes.data != address
+    second[:] = 0.0
+    assert (row == 7.0).all()
+    del row
+    assert empty(shape, np.float32).ctypes.data == address

@@ -107,3 +107,34 @@ def test_clipping_scales_all_gradients_together(limit: float, scale: float) -> N
     assert float(norm) == pytest.approx(5.0)
     assert float(clipped[0][0]) == pytest.approx(3.0 * scale)
     assert float(clipped[1][0, 0]) == pytest.approx(4.0 * scale)
+
+
+def test_muon_in_code_of_our_own_makes_the_same_updates() -> None:
+    import tensorflow as tf
+
+    from seqgen.config import ModelConfig
+    from seqgen.models.networks.native import can_run
+    from seqgen.training.optimizer import Optimizer
+
+    if not can_run(ModelConfig("lstm", 20, 1, 32, 8, 0, 32), "float32"):
+        pytest.skip("this processor lacks the instructions")
+    rng = np.random.default_rng(0)
+    shapes = {"block.0.wide": (32, 96), "block.0.tall": (128, 32), "block.1.square": (64, 64)}
+    shapes |= {"block.1.even": (64, 64), "embedding": (20, 32)}
+    begin = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    found = []
+    for native in (False, True):
+        weights = {name: tf.Variable(w, dtype=tf.float32) for name, w in begin.items()}
+        optimizer = Optimizer(weights, "transformer", 0.1, native=native)
+        draw = np.random.default_rng(1)
+        for step in range(1, 4):
+            gradients = {
+                name: tf.constant(draw.normal(size=shape), tf.float32)
+                for name, shape in shapes.items()
+            }
+            optimizer.apply(gradients, tf.constant(0.02), tf.constant(float(step)))
+        found.append([*weights.values(), *optimizer.memory.values()])
+    for plain, own in zip(*found, strict=True):
+        assert np.abs(plain.numpy() - own.numpy()).max() < 2e-5
+    for name, weight in zip(shapes, found[1], strict=False):
+        assert np.abs(weight.numpy() - begin[name]).max() > 1e-3

@@ -167,24 +167,43 @@ class TransformerNetwork(Network):
         """See Network.call. Attention needs no state beyond the window: it comes back unchanged."""
         config, weight = self.config, self.weight
         batch, time = tf.shape(ids)[0], tf.shape(ids)[1]
+
+        # Rotary attention depends on the distance of two positions alone, so positions need not
+        # restart with each document.
+        angles = rotary_angles(config.hidden // config.heads)[None]
+        angles = tf.cast(tf.range(time), tf.float32)[:, None] * angles
+        cos, sin = tf.cos(angles), tf.sin(angles)  # (time, width / 2)
+        cos, sin = tf.concat([cos, cos], -1), tf.concat([-sin, sin], -1)  # (time, width)
+
+        x = rms_norm(self.look_up(weight["embedding"], ids))  # (batch, time, hidden)
+        x = tf.reshape(x, (batch * time, config.hidden))
+        run_blocks = self._native_blocks if self.native else self._blocks
+        x = run_blocks(x, ids, cos, sin, key)
+        if config.tie_embeddings:
+            logits = self.product(rms_norm(x), weight["embedding"], transpose_b=True)
+        else:
+            logits = self.product(rms_norm(x), weight["output.kernel"])
+        if config.logit_softcap is not None:
+            logits = config.logit_softcap * tf.tanh(logits / config.logit_softcap)
+        logits = tf.reshape(logits, (batch, time, config.vocabulary))
+        return logits, self.zero_state(0) if state is None else state
+
+    def _blocks(
+        self, x: tf.Tensor, ids: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor, key: tf.Tensor | None
+    ) -> tf.Tensor:
+        """The stream after the last block, (batch * time, hidden), from that before the first."""
+        config, weight = self.config, self.weight
+        batch, time = tf.shape(ids)[0], tf.shape(ids)[1]
         width = config.hidden // config.heads
 
-        # A query sees the keys before it in its own document. Rotary attention depends on the
-        # distance of two positions alone, so positions need not restart with each document.
+        # A query sees the keys before it in its own document.
         document = tf.cumsum(tf.cast(ids == 0, tf.int32), axis=1)  # (batch, time)
         same = document[:, :, None] == document[:, None, :]  # (batch, time, time)
         causal = tf.linalg.band_part(tf.ones((time, time), tf.bool), -1, 0)
         mask = self.narrow(tf.where(same & causal, 0.0, MASKED))[:, None]  # (batch, 1, time, time)
-
-        angles = tf.cast(tf.range(time), tf.float32)[:, None] * rotary_angles(width)[None]
-        cos, sin = tf.cos(angles), tf.sin(angles)  # (time, width / 2)
-        cos, sin = tf.concat([cos, cos], -1), tf.concat([-sin, sin], -1)  # (time, width)
-
         if config.convolution:
             before, after = neighbours(document, config.convolution - 1)
 
-        x = rms_norm(self.look_up(weight["embedding"], ids))  # (batch, time, hidden)
-        x = tf.reshape(x, (batch * time, config.hidden))
         for layer in range(config.layers):
             block = f"block.{layer}"
             y = rms_norm(x)
@@ -204,14 +223,31 @@ class TransformerNetwork(Network):
             inner = self.narrow_product(rms_norm(x), weight[f"{block}.mlp.up"])
             inner = self.product(squared_relu(inner), weight[f"{block}.mlp.down"])
             x += self.drop(inner, key, 2 * layer + 1)
-        if config.tie_embeddings:
-            logits = self.product(rms_norm(x), weight["embedding"], transpose_b=True)
-        else:
-            logits = self.product(rms_norm(x), weight["output.kernel"])
-        if config.logit_softcap is not None:
-            logits = config.logit_softcap * tf.tanh(logits / config.logit_softcap)
-        logits = tf.reshape(logits, (batch, time, config.vocabulary))
-        return logits, self.zero_state(0) if state is None else state
+        return x
+
+    def _native_blocks(
+        self, x: tf.Tensor, ids: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor, key: tf.Tensor | None
+    ) -> tf.Tensor:
+        """The same in machine code of our own."""
+        from seqgen.models.networks.native.blocks import Weights, run_blocks
+
+        layers = range(self.config.layers)
+
+        def all_named(name: str) -> list[tf.Tensor]:
+            names = (f"block.{layer}.{name}" for layer in layers)
+            return [tf.convert_to_tensor(self.weight[n]) for n in names if n in self.weight]
+
+        parts = ("convolution", "query_key_value", "output")
+        weights = Weights(
+            *(all_named(f"attention.{part}") for part in parts),
+            *(all_named(f"mlp.{part}") for part in ("up", "down")),
+        )
+        keeps = tf.zeros((0, 0, 0))
+        if key is not None and self.dropout > 0.0:
+            places = range(2 * self.config.layers)
+            keeps = tf.stack([self.drop(tf.ones_like(x), key, place) for place in places])
+        heads = self.config.heads
+        return run_blocks(x, ids, cos, sin, keeps, weights, heads, self.compute_type)
 
     def zero_state(self, batch: int) -> tf.Tensor:
         return tf.constant(np.zeros((0,), np.float32))

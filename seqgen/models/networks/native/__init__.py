@@ -20,7 +20,8 @@ __all__ = ["can_run"]
 
 def can_run(config: ModelConfig, precision: Precision) -> bool:
     """Whether this processor has the instructions, and the network a shape that they suit."""
-    return config.recurrent and config.hidden % 32 == 0 and _has_instructions(precision)
+    width = config.hidden if config.recurrent else config.hidden // config.heads
+    return width % 32 == 0 and _has_instructions(precision)
 
 
 @functools.cache
@@ -29,7 +30,7 @@ def _has_instructions(precision: Precision) -> bool:
         return False
     if importlib.util.find_spec("numba") is None:
         return False
-    from seqgen.models.networks.native.loops import features
+    from seqgen.models.networks.native.products import features
 
     needed = {"avx512f", "avx512bf16"} if precision == "bfloat16" else {"avx2", "fma"}
     return needed <= features()

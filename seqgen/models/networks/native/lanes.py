@@ -10,6 +10,8 @@ import math
 from typing import Any
 
 from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 __all__ = [
     "BFLOAT",
@@ -22,6 +24,8 @@ __all__ = [
     "add",
     "load",
     "load_everywhere",
+    "load_operand",
+    "make_copies",
     "pointer",
     "shuffle",
     "sigmoid",
@@ -154,6 +158,14 @@ def load(builder: ir.IRBuilder, address: ir.Value) -> Lanes:
     return Lanes(builder, builder.load(pointer(builder, address), typ=FLOATS, align=4))
 
 
+def load_operand(builder: ir.IRBuilder, address: ir.Value, *, narrow: bool) -> Lanes:
+    """Sixteen numbers from an address on, which are bfloat16 if narrow."""
+    if not narrow:
+        return load(builder, address)
+    value = builder.load(pointer(builder, address), typ=ir.VectorType(BFLOAT, LANES), align=2)
+    return Lanes(builder, builder.fpext(value, FLOATS))
+
+
 def load_everywhere(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = FLOATS) -> ir.Value:
     """The one number at an address, sixteen times."""
     one = builder.load(pointer(builder, address), typ=kind.element, align=4)
@@ -169,3 +181,28 @@ def store(
     if narrow:
         value = builder.fptrunc(value, ir.VectorType(BFLOAT, LANES))
     builder.store(value, pointer(builder, address), align=2 if narrow else 4)
+
+
+def make_copies(narrow: bool) -> tuple[Any, Any]:
+    """Two compiled functions (from, to) of addresses, for sixteen numbers: an operand's, which are
+    bfloat16 if narrow, to float32; and float32 to an operand's."""
+
+    @intrinsic
+    def widen(_: Any, _source: Any, _target: Any) -> Any:
+        def write(context: Any, builder: ir.IRBuilder, _signature: Any, arguments: Any) -> Any:
+            source, target = arguments
+            store(builder, load_operand(builder, source, narrow=narrow), target)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), write
+
+    @intrinsic
+    def to_operand(_: Any, _source: Any, _target: Any) -> Any:
+        def write(context: Any, builder: ir.IRBuilder, _signature: Any, arguments: Any) -> Any:
+            source, target = arguments
+            store(builder, load(builder, source), target, narrow=narrow)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), write
+
+    return widen, to_operand

@@ -3,101 +3,52 @@
 from __future__ import annotations
 
 import functools
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from seqgen.config import Architecture
 from seqgen.models.networks.cells import CELLS
 from seqgen.models.networks.native.loops import make_loops
-from seqgen.models.networks.native.products import PANEL
+from seqgen.models.networks.native.team import empty, operand_type, operation, pack, run_together
 from seqgen.models.networks.network import ONE_HOT_VOCABULARY
 from seqgen.models.parameters import GATES
 
 __all__ = ["recur"]
 
-ALIGNMENT = 64  # of an array that TensorFlow takes over without a copy
-
-
-class Team:
-    """Threads that run one function together; as many as processors if no size is given."""
-
-    def __init__(self, size: int | None = None) -> None:
-        self.size = size or _processors()
-        self._others = ThreadPoolExecutor(max(1, self.size - 1), "seqgen-layer")
-        # They wait for each other: a second function must not have some of them.
-        self._lock = threading.Lock()
-
-    def run(self, function: Any, *arguments: Any) -> None:
-        """Call function(*arguments, rank, ranks) on each thread."""
-        member = functools.partial(function, *arguments)
-        with self._lock:
-            others = [self._others.submit(member, n, self.size) for n in range(1, self.size)]
-            member(0, self.size)
-            for other in others:
-                other.result()
-
-
-def _processors() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-_team = Team()
-
-
-def _empty(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
-    size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    room = np.empty(size + ALIGNMENT, np.uint8)
-    begin = -room.ctypes.data % ALIGNMENT
-    return room[begin : begin + size].view(kind).reshape(shape)
-
 
 def _forward(arch: Architecture, narrow: bool, *tensors: NDArray[Any]) -> list[NDArray[Any]]:
-    """The loop ahead; see recur and Loops.forward."""
-    table, rows, keep, state, kernel, bias = map(np.ascontiguousarray, tensors)
-    loops, gates = make_loops(arch, narrow), GATES[arch]
+    """The loop ahead; see recur and make_loops."""
+    table, rows, keep, state, kernel, bias = tensors
+    loop, _ = make_loops(arch, narrow)
     (time, batch), hidden = rows.shape, len(kernel)
-    together = 2 if narrow else 1
-    panels = hidden // PANEL
-    ahead = _empty((panels, gates, hidden // together, PANEL), np.uint32)
-    back = _empty((panels, gates * hidden // together, PANEL), np.uint32)
-    _team.run(loops.pack, kernel, ahead, back)
-    operand = _empty((time + 1, batch, hidden), _operand_type(narrow))
-    hs = _empty((time, batch, hidden), np.float32)
-    saved = _empty((time, batch, CELLS[arch].saved, hidden), np.float32)
+    (ahead,), (back,) = pack([kernel], narrow)
+    operand = empty((time + 1, batch, hidden), operand_type(narrow))
+    hs = empty((time, batch, hidden), np.float32)
+    saved = empty((time, batch, CELLS[arch].saved, hidden), np.float32)
     state = state.copy()
     arrays = (table, rows, ahead, bias, keep, state, operand.view(np.uint8), hs, saved)
-    _team.run(loops.forward, *arrays, np.zeros(1, np.int64))
+    run_together(loop, *arrays, np.zeros(1, np.int64))
     return [hs, state, back, operand, saved]
 
 
 def _backward(arch: Architecture, narrow: bool, *tensors: NDArray[Any]) -> list[NDArray[Any]]:
-    """The loop back; see Loops.backward."""
-    d_hs, back, keep, saved = map(np.ascontiguousarray, tensors)
+    """The loop back; see make_loops."""
+    d_hs, back, keep, saved = tensors
     time, batch, hidden = d_hs.shape
     shape = (time, batch, GATES[arch] * hidden)
-    found = [_empty(shape, _operand_type(narrow)) for _ in range(CELLS[arch].ways)]
+    found = [empty(shape, operand_type(narrow)) for _ in range(CELLS[arch].ways)]
     d_x, d_u = found[0].view(np.uint8), found[-1].view(np.uint8)
-    loop = make_loops(arch, narrow).backward
-    _team.run(loop, d_hs, back, keep, saved, d_x, d_u, np.zeros(1, np.int64))
+    _, loop = make_loops(arch, narrow)
+    run_together(loop, d_hs, back, keep, saved, d_x, d_u, np.zeros(1, np.int64))
     return found
-
-
-def _operand_type(narrow: bool) -> Any:
-    return tf.bfloat16.as_numpy_dtype if narrow else np.float32
 
 
 def recur(
     arch: Architecture,
-    operand_type: Any,
+    compute_type: Any,
     table: tf.Tensor,
     rows: tf.Tensor | None,
     keep: tf.Tensor,
@@ -108,7 +59,7 @@ def recur(
     """Run a layer over time.
 
     Args:
-        operand_type: in which the products take their numbers, float32 or bfloat16.
+        compute_type: in which the products take their numbers, float32 or bfloat16.
         table: W x + b, (any, gates * hidden).
         rows: which of its rows each step takes, (time, batch) int32; None: one after the other.
         keep: see RecurrentNetwork.recur, (time, batch).
@@ -118,25 +69,23 @@ def recur(
     Returns:
         The hidden states, (time, batch, hidden), and the state after the last step.
     """
-    narrow = operand_type == tf.bfloat16
+    narrow = compute_type == tf.bfloat16
     hidden, width = kernel.shape
     places = tf.reshape(tf.range(tf.size(keep)), tf.shape(keep)) if rows is None else rows
     keep = tf.pad(keep, [[0, 1], [0, 0]])  # what is kept after the last step is not asked
 
-    def operation(function: Any, tensors: list[tf.Tensor], kinds: list[Any]) -> Any:
-        found = tf.numpy_function(functools.partial(function, arch, narrow), tensors, kinds)
-        return found if isinstance(found, list) else [found]  # of one, it is not always a list
+    forward, backward = (functools.partial(each, arch, narrow) for each in (_forward, _backward))
 
     @tf.custom_gradient
     def run(table: tf.Tensor, kernel: tf.Tensor, *biases: tf.Tensor) -> tuple[Any, object]:
         tensors = [table, places, keep, state, kernel, *(biases or [tf.zeros((0,))])]
-        kinds = [tf.float32, tf.float32, tf.uint32, operand_type, tf.float32]
-        hs, last, back, operand, saved = operation(_forward, tensors, kinds)
+        kinds = [tf.float32, tf.float32, tf.uint32, compute_type, tf.float32]
+        hs, last, back, operand, saved = operation(forward, tensors, kinds)
         hs = tf.ensure_shape(hs, (None, None, hidden))
 
         def gradient(d_hs: tf.Tensor, _d_last: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            kinds = [operand_type] * CELLS[arch].ways
-            found = operation(_backward, [d_hs, back, keep, saved], kinds)
+            kinds = [compute_type] * CELLS[arch].ways
+            found = operation(backward, [d_hs, back, keep, saved], kinds)
             d_x, *_, d_u = (tf.reshape(each, (-1, width)) for each in (found[0], found[-1]))
             hs_before = tf.reshape(operand[:-1], (-1, hidden))
             d_kernel = tf.matmul(hs_before, d_u, transpose_a=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -34,24 +33,24 @@ from seqgen.models.networks.native.lanes import (
     store,
     times,
 )
-from seqgen.models.networks.native.products import PANEL, STEP, STEP_BYTES, make_product, make_words
+from seqgen.models.networks.native.products import (
+    PANEL,
+    STEP,
+    STEP_BYTES,
+    make_product,
+    share,
+    tallest,
+)
 from seqgen.models.parameters import GATES, STATES
 
-__all__ = ["Loops", "features", "make_loops"]
+__all__ = ["make_loops", "wait"]
 
 I64 = types.int64
 SPINS = 1024  # looks at a counter before another program may have the processor
 
 
-@functools.cache
-def features() -> frozenset[str]:
-    """What the processor can, in LLVM's words."""
-    found = llvmlite.binding.get_host_cpu_features()
-    return frozenset(name for name, has in found.items() if has)
-
-
 @intrinsic
-def _wait(_: Any, _counter: Any, _target: Any) -> Any:
+def wait(_: Any, _counter: Any, _target: Any) -> Any:
     """Count up the 64-bit number at an address; go on when it has come to the target."""
 
     def write(context: Any, builder: ir.IRBuilder, _signature: Any, arguments: Any) -> Any:
@@ -170,64 +169,16 @@ def _make_backward(cell: Cell, states: int, narrow: bool) -> Any:
     return step
 
 
-class Loops:
-    """The compiled functions for one kind of cell and one width of operands.
-
-    Attributes:
-        pack: lays a recurrent kernel out.
-        forward, backward: the loops.
-    """
-
-    def __init__(self, pack: Any, forward: Any, backward: Any) -> None:
-        self.pack, self.forward, self.backward = pack, forward, backward
-
-
 @functools.cache
-def make_loops(arch: Architecture, narrow: bool) -> Loops:
-    """Functions that are compiled when they are first called, in some seconds."""
+def make_loops(arch: Architecture, narrow: bool) -> tuple[Any, Any]:
+    """The loop ahead and the loop back, compiled when they are first called, in some seconds."""
     cell, gates, states = CELLS[arch], GATES[arch], STATES[arch]
     n_saved = cell.saved
     size = 2 if narrow else 4  # bytes of an operand's number
-    together = 2 if narrow else 1  # numbers that a product's step takes
-    product = make_product(narrow, tallest=8 if "avx512f" in features() else 2)
-    word = make_words(narrow)
+    product = make_product(narrow, tallest())
     forward_step = _make_forward(cell, gates, states, narrow)
     to_operand = _make_to_operand(narrow)
     backward_step = _make_backward(cell, states, narrow)
-
-    @njit
-    def share(panels: int, rank: int, ranks: int) -> tuple[int, int]:
-        return panels * rank // ranks, panels * (rank + 1) // ranks
-
-    @njit(nogil=True)
-    def pack(kernel: Any, ahead: Any, back: Any, rank: int, ranks: int) -> None:
-        """Lay out U for u = U h, and its transpose for d_h = U' d_u.
-
-        Args:
-            kernel: (hidden, gates * hidden).
-            ahead: (panels, gates, hidden / together, PANEL) uint32.
-            back: (panels, gates * hidden / together, PANEL) uint32.
-        """
-        hidden, width = kernel.shape
-        first, last = share(hidden // PANEL, rank, ranks)
-        for panel in range(first, last):
-            for gate in range(gates):
-                column = gate * hidden + panel * PANEL
-                for step in range(hidden // together):
-                    row = step * together
-                    for j in range(PANEL):
-                        ahead[panel, gate, step, j] = word(
-                            kernel[row, column + j], kernel[row + together - 1, column + j]
-                        )
-            # Rows are far apart: of each, the numbers that lie in one cache line.
-            for begin in range(0, width // together, LANES):
-                for j in range(PANEL):
-                    for step in range(begin, begin + LANES):
-                        column = step * together
-                        back[panel, step, j] = word(
-                            kernel[panel * PANEL + j, column],
-                            kernel[panel * PANEL + j, column + together - 1],
-                        )
 
     @njit(nogil=True)
     def forward(
@@ -239,7 +190,7 @@ def make_loops(arch: Architecture, narrow: bool) -> Loops:
         Args:
             inputs: W x + b, (any, gates * hidden).
             rows: which of them each step takes, (time, batch) int32.
-            ahead: see pack.
+            ahead: U, packed by columns.
             bias: b', (gates * hidden,), where the cell has two ways.
             keep: see RecurrentNetwork.recur, but (time + 1, batch); the last row is not used.
             state: before the first step, and after the last, (states, batch, hidden).
@@ -250,8 +201,9 @@ def make_loops(arch: Architecture, narrow: bool) -> Loops:
             counter: one int64, 0.
         """
         time, batch, hidden = hs.shape
-        width = gates * hidden
-        first, last = share(hidden // PANEL, rank, ranks)
+        width, steps = gates * hidden, hidden * size // STEP
+        panels = hidden // PANEL
+        first, last = share(panels, rank, ranks)
         u = np.empty((batch, gates, PANEL), np.float32)
         u_at, unit, part = u.ctypes.data, 4 * hidden, 4 * batch * hidden
         for b in range(batch):
@@ -262,7 +214,7 @@ def make_loops(arch: Architecture, narrow: bool) -> Loops:
                     keep.ctypes.data + 4 * b,
                     operand.ctypes.data + size * place,
                 )
-        _wait(counter.ctypes.data, ranks)
+        wait(counter.ctypes.data, ranks)
         for t in range(time):
             for panel in range(first, last):
                 for gate in range(gates):
@@ -270,9 +222,8 @@ def make_loops(arch: Architecture, narrow: bool) -> Loops:
                         batch,
                         operand.ctypes.data + t * batch * hidden * size,
                         hidden * size,
-                        ahead.ctypes.data
-                        + (panel * gates + gate) * (hidden // together) * STEP_BYTES,
-                        hidden * size // STEP,
+                        ahead.ctypes.data + (gate * panels + panel) * steps * STEP_BYTES,
+                        steps,
                         u_at + gate * 4 * PANEL,
                         4 * gates * PANEL,
                     )
@@ -292,7 +243,7 @@ def make_loops(arch: Architecture, narrow: bool) -> Loops:
                             keep.ctypes.data + 4 * (row + batch),
                             operand.ctypes.data + size * ((row + batch) * hidden + j),
                         )
-            _wait(counter.ctypes.data, ranks * (t + 2))
+            wait(counter.ctypes.data, ranks * (t + 2))
 
     @njit(nogil=True)
     def backward(
@@ -303,13 +254,14 @@ def make_loops(arch: Architecture, narrow: bool) -> Loops:
 
         Args:
             d_hs: (time, batch, hidden).
-            back: see pack.
+            back: U, packed by rows.
             keep, saved, counter: see forward.
             d_x, d_u: set to these gradients as operands, (time, batch, gates * hidden * size)
                 uint8; where the cell has one way they are one array.
         """
         time, batch, hidden = d_hs.shape
         width = gates * hidden
+        steps = width * size // STEP
         first, last = share(hidden // PANEL, rank, ranks)
         d_state = np.zeros((states, batch, hidden), np.float32)
         d_h = np.zeros((batch, PANEL), np.float32)
@@ -321,8 +273,8 @@ def make_loops(arch: Architecture, narrow: bool) -> Loops:
                         batch,
                         d_u.ctypes.data + (t + 1) * batch * width * size,
                         width * size,
-                        back.ctypes.data + panel * (width // together) * STEP_BYTES,
-                        width * size // STEP,
+                        back.ctypes.data + panel * steps * STEP_BYTES,
+                        steps,
                         d_h.ctypes.data,
                         4 * PANEL,
                     )
@@ -341,6 +293,6 @@ def make_loops(arch: Architecture, narrow: bool) -> Loops:
                             d_u.ctypes.data + size * (row * width + j),
                             size * hidden,
                         )
-            _wait(counter.ctypes.data, ranks * (k + 1))
+            wait(counter.ctypes.data, ranks * (k + 1))
 
-    return Loops(pack, forward, backward)
+    return forward, backward

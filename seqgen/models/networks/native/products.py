@@ -9,8 +9,10 @@ A tile of the product, up to eight rows by one panel, stays in registers until i
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import llvmlite.binding
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
@@ -28,13 +30,34 @@ from seqgen.models.networks.native.lanes import (
     times,
 )
 
-__all__ = ["PANEL", "STEP", "STEP_BYTES", "make_product", "make_words"]
+__all__ = [
+    "PANEL",
+    "STEP",
+    "STEP_BYTES",
+    "features",
+    "make_pack",
+    "make_product",
+    "share",
+    "tallest",
+]
 
 PANEL = 32  # columns, of 4 bytes each
 VECTORS = PANEL // LANES
 STEP = 4  # bytes of a row that meet a panel's next
 STEP_BYTES = 4 * PANEL
 PAIRS = ir.VectorType(BFLOAT, 2 * LANES)
+
+
+@functools.cache
+def features() -> frozenset[str]:
+    """What the processor can, in LLVM's words."""
+    found = llvmlite.binding.get_host_cpu_features()
+    return frozenset(name for name, has in found.items() if has)
+
+
+def tallest() -> int:
+    """Rows of a tile that the registers hold: 32 of 16 numbers each, or 16 of 8."""
+    return 8 if "avx512f" in features() else 2
 
 
 def _accumulate(builder: ir.IRBuilder, narrow: bool) -> Any:
@@ -98,7 +121,7 @@ def _make_tile(rows: int, narrow: bool) -> Any:
     return tile
 
 
-def make_product(narrow: bool, tallest: int) -> Any:
+def make_product(narrow: bool, most: int) -> Any:
     """A compiled function (rows, x, x_row, panel, steps, y, y_row).
 
     It multiplies ``rows`` rows, ``x_row`` bytes apart from the address x on, each of ``steps``
@@ -107,16 +130,16 @@ def make_product(narrow: bool, tallest: int) -> Any:
 
     Args:
         narrow: whether rows and panel are bfloat16.
-        tallest: rows of the tallest tile: 1, 2, 4 or 8, as many as fit into the registers.
+        most: rows of the tallest tile: 1, 2, 4 or 8; see tallest.
     """
     # Where a tile is taller than can be, it is never called.
-    tile8, tile4, tile2, tile1 = (_make_tile(min(n, tallest), narrow) for n in (8, 4, 2, 1))
+    tile8, tile4, tile2, tile1 = (_make_tile(min(n, most), narrow) for n in (8, 4, 2, 1))
 
-    @njit(inline="always")
+    @njit
     def product(rows: int, x: int, x_row: int, panel: int, steps: int, y: int, y_row: int) -> None:
         row = 0
         while row < rows:
-            left = min(rows - row, tallest)
+            left = min(rows - row, most)
             if left >= 8:
                 tile8(x + row * x_row, x_row, panel, steps, y + row * y_row, y_row)
                 row += 8
@@ -133,7 +156,57 @@ def make_product(narrow: bool, tallest: int) -> Any:
     return product
 
 
-def make_words(narrow: bool) -> Any:
+@njit
+def share(count: int, rank: int, ranks: int) -> tuple[int, int]:
+    """The first of so many pieces of work that is a thread's, and the first that is no longer."""
+    return count * rank // ranks, count * (rank + 1) // ranks
+
+
+def make_pack(narrow: bool) -> Any:
+    """A compiled function (matrices, by_columns, by_rows, rank, ranks) that lays float32 matrices
+    out: their columns as panels, for x W; and their rows, for x W'. All are tuples.
+
+    Panels are (columns / PANEL, rows / 2, PANEL) uint32 of a matrix (rows, columns), or the other
+    way round; rows / 1 if not narrow.
+    """
+    together = 2 if narrow else 1
+    word = _make_word(narrow)
+
+    @njit
+    def columns(matrix: Any, panels: Any, rank: int, ranks: int) -> None:
+        first, last = share(len(panels), rank, ranks)
+        for panel in range(first, last):
+            for step in range(panels.shape[1]):
+                row, column = step * together, panel * PANEL
+                for j in range(PANEL):
+                    panels[panel, step, j] = word(
+                        matrix[row, column + j], matrix[row + together - 1, column + j]
+                    )
+
+    @njit
+    def rows(matrix: Any, panels: Any, rank: int, ranks: int) -> None:
+        first, last = share(len(panels), rank, ranks)
+        for panel in range(first, last):
+            # Rows are far apart: of each, the numbers that lie in one cache line.
+            for begin in range(0, panels.shape[1], LANES):
+                for j in range(PANEL):
+                    row = panel * PANEL + j
+                    for step in range(begin, begin + LANES):
+                        column = step * together
+                        panels[panel, step, j] = word(
+                            matrix[row, column], matrix[row, column + together - 1]
+                        )
+
+    @njit(nogil=True)
+    def pack(matrices: Any, by_columns: Any, by_rows: Any, rank: int, ranks: int) -> None:
+        for n in range(len(matrices)):
+            columns(matrices[n], by_columns[n], rank, ranks)
+            rows(matrices[n], by_rows[n], rank, ranks)
+
+    return pack
+
+
+def _make_word(narrow: bool) -> Any:
     """A compiled function from two float32 numbers to the four bytes of both as bfloat16; or, not
     narrow, to those of the first."""
 
