@@ -184,8 +184,8 @@ class TrainingConfig:
         accumulate: batches whose gradients are averaged for an update.
         augment: whether each tune is in a key drawn anew in every epoch.
         compute: what runs an update: TensorFlow's own operations one by one (``plain``), all of
-            them compiled into one by its compiler (``xla``), or its operations with a loop of our
-            own over the steps of a recurrent network (``native``).
+            them compiled into one by its compiler (``xla``), or machine code of our own for the
+            recurrent layers or the Transformer's blocks (``native``).
     """
 
     steps: int

@@ -191,7 +191,7 @@ def _introduce(event: Started, finish: float) -> str:
     how = {
         "plain": "in plain operations",
         "xla": "compiled by XLA",
-        "native": "with a native loop",
+        "native": "in native code",
     }[config.compute]
     go_on = f", going on after step {event.step}" if event.step else ""
     keys = ", tunes in other keys each time" if config.augment else ""

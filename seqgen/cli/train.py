@@ -150,7 +150,7 @@ def train(
         Compute | None,
         typer.Option(
             help="What runs an update: TensorFlow's operations one by one (plain), or compiled "
-            "into one (xla), or with seqgen's own loop over time for rnn, gru and lstm (native).",
+            "into one (xla), or machine code of seqgen's own (native).",
             show_default="auto: a long run tries all, and its answer is remembered",
         ),
     ] = None,

@@ -1,8 +1,8 @@
 """What computes a run's updates fastest on this machine: tried once, and remembered.
 
-Which of TensorFlow's own operations (oneDNN's on most processors), its compiler XLA and, for
-recurrent networks, a loop of our own is faster, and whether narrow products pay, depends on the
-processor and on the shapes. A long run tries all for a few updates at its beginning. The answer is
+Which of TensorFlow's own operations (oneDNN's on most processors), its compiler XLA and machine
+code of our own is faster, and whether narrow products pay, depends on the processor and on the
+shapes. A long run tries all for a few updates at its beginning. The answer is
 kept in the user's cache folder for seqgen, a file for each machine and shape, and the first answer
 stands: so the same command with the same seed gives the same bytes again. For the same reason
 whether a run is long depends on the command alone. A shorter run takes what is mostly best, a very
@@ -36,7 +36,9 @@ from seqgen.training.trainer import Trainer
 __all__ = ["Choice", "choose", "decide", "usual"]
 
 LONG_SECONDS = 150.0
-SHORT_SECONDS = 15.0
+# Up to here the first run on a machine loses more by its compiler than it gains; later ones find
+# what was compiled.
+SHORT_SECONDS, SHORT_TRANSFORMER_SECONDS = 20.0, 90.0
 FLOPS_A_SECOND = 1.3e11  # about that on two cores
 FASTEST_OF = 4  # updates of each candidate, after the one that compiles it
 BUSY = 0.3  # share of the time without the processor from which on times tell nothing
@@ -97,7 +99,8 @@ def decide(
     seconds = about_seconds(model, config, budget_seconds)
     if seconds >= LONG_SECONDS:
         return choose(model, config, make_batches())
-    return usual(model, "plain" if seconds < SHORT_SECONDS else None)
+    short = SHORT_SECONDS if model.recurrent else SHORT_TRANSFORMER_SECONDS
+    return usual(model, "plain" if seconds < short else None)
 
 
 def about_seconds(

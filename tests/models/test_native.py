@@ -6,6 +6,7 @@ That whole networks compute what Keras's layers do is asked in test_gradients.py
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,3 +195,34 @@ def test_memory_is_used_again_when_no_view_is_left() -> None:
     assert (row == 7.0).all()
     del row
     assert empty(shape, np.float32).ctypes.data == address
+
+
+def test_a_compiled_function_is_kept_and_a_damaged_one_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from numba import njit
+
+    from seqgen.models.networks.native import kept
+
+    monkeypatch.setattr(kept, "cache_folder", lambda: tmp_path)
+
+    def double(x: float) -> float:
+        return 2 * x
+
+    def triple(x: float) -> float:
+        return 3 * x
+
+    assert kept.keep(njit(double), "f")(7.0) == 14.0
+    (file,) = tmp_path.rglob("*.bin")
+    # It is known by its name: what was compiled first is taken, in place of another.
+    assert kept.keep(njit(triple), "f")(7.0) == 14.0
+    assert kept.keep(njit(triple), "f")(7) == 21  # but not for arguments of another type
+    assert kept.keep(njit(triple), "g")(7.0) == 21.0
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:-1], whole[:40] + b"x" + whole[41:]):
+        file.write_bytes(damaged)
+        assert kept.keep(njit(triple), "f")(7.0) == 21.0
+        assert file.read_bytes() not in (whole, damaged)
+    (tmp_path / "native").rename(tmp_path / "old")
+    (tmp_path / "native").write_text("a file is in the way")
+    assert kept.keep(njit(triple), "f")(7.0) == 21.0

@@ -21,6 +21,7 @@ from numba.extending import intrinsic
 from seqgen.config import Architecture
 from seqgen.models.networks.cells import CELLS, Cell
 from seqgen.models.networks.native import lanes
+from seqgen.models.networks.native.kept import keep
 from seqgen.models.networks.native.lanes import (
     INT,
     LANES,
@@ -295,4 +296,5 @@ def make_loops(arch: Architecture, narrow: bool) -> tuple[Any, Any]:
                         )
             wait(counter.ctypes.data, ranks * (k + 1))
 
-    return forward, backward
+    name = ("loops", arch, narrow)
+    return keep(forward, *name, "forward"), keep(backward, *name, "backward")

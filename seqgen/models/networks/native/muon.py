@@ -16,6 +16,7 @@ import tensorflow as tf
 from numba import njit
 from numpy.typing import NDArray
 
+from seqgen.models.networks.native.kept import keep
 from seqgen.models.networks.native.lanes import LANES
 from seqgen.models.networks.native.products import PANEL, STEP_BYTES, make_product, tallest
 from seqgen.models.networks.native.rows import FAST
@@ -100,9 +101,9 @@ def _make_muon() -> Any:
             polynomial(gram, square, coefficients, step)
             if n:
                 multiply(step, columns(all_steps), spare, True)
-                all_steps[:] = spare
+                all_steps, spare = spare, all_steps
             else:
-                all_steps[:] = step
+                polynomial(gram, square, coefficients, all_steps)
         y = np.empty(x.shape, np.float32)
         multiply(all_steps, columns(x), y, False)
         return y
@@ -142,7 +143,7 @@ def _make_muon() -> Any:
                 coefficients, steps, new_memories[n], new_weights[n],
             )  # fmt: skip
 
-    return update_all
+    return keep(update_all, "muon")
 
 
 def muon_updates(

@@ -17,6 +17,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from seqgen.models.networks.native.kept import keep
 from seqgen.models.networks.native.lanes import (
     BFLOAT,
     FLOAT,
@@ -203,7 +204,7 @@ def make_pack(narrow: bool) -> Any:
             columns(matrices[n], by_columns[n], rank, ranks)
             rows(matrices[n], by_rows[n], rank, ranks)
 
-    return pack
+    return keep(pack, "pack", narrow)
 
 
 def _make_word(narrow: bool) -> Any:

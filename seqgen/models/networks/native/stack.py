@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 
 from seqgen.models.networks.native.attention import make_heads
+from seqgen.models.networks.native.kept import keep
 from seqgen.models.networks.native.loops import wait
 from seqgen.models.networks.native.products import (
     PANEL,
@@ -38,6 +39,13 @@ def _add_kept(y: Any, x: Any, keep: Any) -> None:
     for r in range(len(y)):
         for j in range(y.shape[1]):
             y[r, j] += x[r, j] * keep[r, j]
+
+
+@njit
+def _copy(x: Any, y: Any) -> None:
+    for r in range(len(x)):
+        for j in range(x.shape[1]):
+            y[r, j] = x[r, j]
 
 
 @njit
@@ -134,7 +142,7 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
                 begin, end = chunk * CHUNK, min((chunk + 1) * CHUNK, rows)
                 count = end - begin
                 multiply(begin, end, mixed[layer], output_panels[layer], slim)
-                between[begin:end] = x[begin:end]
+                _copy(x[begin:end], between[begin:end])
                 if len(keeps):
                     _add_kept(between[begin:end], slim[:count], keeps[2 * layer, begin:end])
                 else:
@@ -145,7 +153,7 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
                 put(wider[:count], inner[layer], begin)
                 activate(begin, end, inner[layer], activated[layer])
                 multiply(begin, end, activated[layer], down_panels[layer], slim)
-                after[begin:end] = between[begin:end]
+                _copy(between[begin:end], after[begin:end])
                 if len(keeps):
                     _add_kept(after[begin:end], slim[:count], keeps[2 * layer + 1, begin:end])
                 else:
@@ -231,4 +239,5 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
                     d_x, d_kernels[chunk, layer],
                 )  # fmt: skip
 
-    return forward, backward
+    name = ("stack", width, narrow)
+    return keep(forward, *name, "forward"), keep(backward, *name, "backward")

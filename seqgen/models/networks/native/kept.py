@@ -1,0 +1,85 @@
+"""Compiled functions kept in the user's cache folder: LLVM takes seconds for the large ones.
+
+Numba keeps functions too, but tells those that are made by a function apart by what surrounds
+them, which is never the same in two processes. Here a function is what its name, its arguments'
+types, the processor, the versions of all that compiles and the sources of this package say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+from seqgen.files import cache_folder, read_bytes, require_folder, write_once
+from seqgen.models.networks import cells
+
+__all__ = ["keep"]
+
+MOST_FILES = 64
+MOST_BYTES = 1 << 26
+DIGEST_BYTES = 32
+
+
+def keep(dispatcher: Any, *name: object) -> Any:
+    """The compiled function, which is looked for, and kept, under a name of its own."""
+    dispatcher._cache = _Kept(name)
+    return dispatcher
+
+
+@functools.cache
+def _sources() -> str:
+    """A digest of all that is written down for LLVM here."""
+    folder = Path(__file__).parent
+    paths = [*sorted(folder.glob("*.py")), Path(str(cells.__file__))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+class _Kept:
+    """What numba asks before and after it compiles."""
+
+    def __init__(self, name: tuple[object, ...]) -> None:
+        self.name = name
+
+    def _path(self, signature: Any, codegen: Any) -> Path:
+        versions = (numba.__version__, llvmlite.__version__, sys.version, _sources())
+        said = repr((self.name, str(signature), codegen.magic_tuple(), versions))
+        digest = hashlib.sha256(said.encode()).hexdigest()[:32]
+        return cache_folder() / "native" / f"{digest}.bin"
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """The function for arguments of these types; None if it is not kept, or damaged."""
+        context.refresh()
+        with contextlib.suppress(Exception):
+            data = read_bytes(self._path(signature, context.codegen()), max_bytes=MOST_BYTES)
+            digest, payload = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
+            # The folder is the user's own, as that of Python's compiled files is.
+            if hashlib.sha256(payload).digest() == digest:
+                return CompileResult._rebuild(context, *pickle.loads(payload))
+        return None
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        """Keep it, if that can be."""
+        with contextlib.suppress(Exception):
+            path = self._path(signature, compiled.codegen)
+            require_folder(path)
+            payload = dumps(compiled._reduce())
+            path.unlink(missing_ok=True)  # it was damaged
+            write_once(path, hashlib.sha256(payload).digest() + payload)
+            files = sorted(path.parent.glob("*.bin"), key=lambda file: file.stat().st_mtime)
+            for old in files[:-MOST_FILES]:
+                old.unlink()
+
+    def enable(self) -> None:
+        """Numba's name for what is always so."""
+
+    disable = flush = enable
