@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,10 @@ settings.load_profile("same")
 # What whoever runs the tests has set up for themselves must not decide them.
 os.environ["SEQGEN_CONFIG"] = ""
 os.environ.pop("SEQGEN_MODEL", None)
+# Nor must what is kept for them; the processes that share the tests share this, too.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    cache = tempfile.TemporaryDirectory(prefix="seqgen-tests-", ignore_cleanup_errors=True)
+    os.environ["XDG_CACHE_HOME"] = cache.name
 
 
 @pytest.fixture(scope="session")

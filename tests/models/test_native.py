@@ -5,6 +5,9 @@ That whole networks compute what Keras's layers do is asked in test_gradients.py
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -180,6 +183,53 @@ def test_only_what_suits_is_computed_so() -> None:
     assert not networks.build(RECURRENT).native
 
 
+def test_a_thread_that_fails_lets_the_others_go() -> None:
+    require("float32")
+    from numba import njit
+
+    from seqgen.models.networks.native.loops import wait
+    from seqgen.models.networks.native.team import Team
+
+    @njit(nogil=True)
+    def meet(met: Any, counter: Any, rank: int, ranks: int) -> None:
+        for time in range(1, 4):
+            wait(counter.ctypes.data, ranks * time)
+        met[rank] = 1
+
+    def fail(failing: int, met: Any, counter: Any, rank: int, ranks: int) -> None:
+        if rank == failing:
+            raise MemoryError("no room")
+        meet(met, counter, rank, ranks)
+
+    team = Team(3)
+    for failing in (0, 2):
+        met = np.zeros(3)
+        with pytest.raises(MemoryError, match="no room"):
+            team.run(fail, failing, met)
+        assert met.sum() == 2.0
+        team.run(meet, met)
+        assert met.sum() == 3.0
+
+
+def test_a_team_is_as_large_as_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    from seqgen.models.networks.native.team import Team
+
+    start = threading.Thread.start
+
+    def start_two(thread: threading.Thread) -> None:
+        if thread.name.endswith("_2"):  # the third but for the caller
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    team = Team(5)
+    seen = []
+    team.run(lambda _, rank, ranks: seen.append((rank, ranks)))
+    assert sorted(seen) == [(0, 3), (1, 3), (2, 3)]
+
+
 def test_memory_is_used_again_when_no_view_is_left() -> None:
     from seqgen.models.networks.native.team import empty
 
@@ -226,3 +276,44 @@ def test_a_compiled_function_is_kept_and_a_damaged_one_is_not_used(
     (tmp_path / "native").rename(tmp_path / "old")
     (tmp_path / "native").write_text("a file is in the way")
     assert kept.keep(njit(triple), "f")(7.0) == 21.0
+
+
+LOADING = """
+import sys
+import numpy as np
+import ml_dtypes
+from numba import njit
+from seqgen.models.networks.native import kept
+from seqgen.models.networks.native.products import make_product, tallest
+
+def check(narrow):
+    product = make_product(narrow, tallest())
+
+    @njit
+    def multiply(x, x_row, panel, steps, y):
+        for n in range(2):  # so that it is called, not taken in
+            product(len(y), x.ctypes.data, x_row, panel.ctypes.data, steps, y.ctypes.data, 128)
+        product(len(y) - 1, x.ctypes.data, x_row, panel.ctypes.data, steps, y.ctypes.data, 128)
+
+    kept.keep(multiply, "multiply", narrow)
+    kind, together = (ml_dtypes.bfloat16, 2) if narrow else (np.float32, 1)
+    x, w = np.ones((5, 64), kind), np.ones((64, 32), kind)
+    y = np.zeros((5, 32), np.float32)
+    multiply(x.view(np.uint8), 64 * x.itemsize, w.view(np.uint8), 64 // together, y)
+    assert (y == 64).all(), y
+
+for narrow in sys.argv[1]:
+    check(narrow == "n")
+"""
+
+
+def test_functions_kept_by_different_processes_do_not_take_each_others_parts(
+    tmp_path: Path,
+) -> None:
+    """Numba names inner functions by the order in which a process made them."""
+    require("bfloat16")
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    for narrow in ("n", "w", "nw", "wn"):
+        command = [sys.executable, "-c", LOADING, narrow]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert len(list(tmp_path.rglob("*.bin"))) == 2

@@ -91,7 +91,7 @@ def run_blocks(
         run_together(
             loops[0], starts, row_starts, cos, sin, kernels, keeps, *_by_kind(by_columns),
             xs, factors, bits["attended"], bits["qkv"], inverse, bits["mixed"],
-            bits["normed"], bits["inner"], bits["activated"], np.zeros(1, np.int64),
+            bits["normed"], bits["inner"], bits["activated"],
         )  # fmt: skip
         return [xs[-1], xs, factors, inverse, *made.values(), kernels, *by_rows]
 
@@ -109,7 +109,6 @@ def run_blocks(
             xs, factors, _bits(qkv), inverse, _bits(mixed), _bits(inner),
             found, *map(_bits, gradients), d_kernels,
             _bits(empty((rows, hidden), kind)), empty((rows, hidden), np.float32),
-            np.zeros(1, np.int64),
         )  # fmt: skip
         return [found, *gradients, d_kernels.sum(0)]
 

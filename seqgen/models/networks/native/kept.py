@@ -8,8 +8,9 @@ types, the processor, the versions of all that compiles and the sources of this 
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
+import itertools
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import Any
 
 import llvmlite
 import numba
+from numba.core import bytecode
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 from seqgen.files import cache_folder, read_bytes, require_folder, write_once
+from seqgen.models import parameters
 from seqgen.models.networks import cells
 
 __all__ = ["keep"]
@@ -36,12 +39,18 @@ def keep(dispatcher: Any, *name: object) -> Any:
     return dispatcher
 
 
-@functools.cache
-def _sources() -> str:
-    """A digest of all that is written down for LLVM here."""
-    folder = Path(__file__).parent
-    paths = [*sorted(folder.glob("*.py")), Path(str(cells.__file__))]
+def _digest_of_sources() -> str:
+    """Of all that is written down for LLVM here, and of the numbers that go into it."""
+    paths = sorted(Path(__file__).parent.glob("*.py"))
+    paths += [Path(str(module.__file__)) for module in (cells, parameters)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+SOURCES = _digest_of_sources()  # now: another version may be installed while this one runs
+
+# Numba numbers functions in the order in which a process makes them, and names their code so. Of
+# two kept ones that call different functions of one name LLVM would take the first for both.
+bytecode.FunctionIdentity._unique_ids = itertools.count(int.from_bytes(os.urandom(7), "big"))
 
 
 class _Kept:
@@ -51,8 +60,10 @@ class _Kept:
         self.name = name
 
     def _path(self, signature: Any, codegen: Any) -> Path:
-        versions = (numba.__version__, llvmlite.__version__, sys.version, _sources())
-        said = repr((self.name, str(signature), codegen.magic_tuple(), versions))
+        versions = numba.__version__, llvmlite.__version__, sys.version, SOURCES
+        config = numba.config
+        options = config.OPT, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT
+        said = repr((self.name, str(signature), codegen.magic_tuple(), versions, options))
         digest = hashlib.sha256(said.encode()).hexdigest()[:32]
         return cache_folder() / "native" / f"{digest}.bin"
 

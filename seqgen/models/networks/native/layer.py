@@ -30,7 +30,7 @@ def _forward(arch: Architecture, narrow: bool, *tensors: NDArray[Any]) -> list[N
     saved = empty((time, batch, CELLS[arch].saved, hidden), np.float32)
     state = state.copy()
     arrays = (table, rows, ahead, bias, keep, state, operand.view(np.uint8), hs, saved)
-    run_together(loop, *arrays, np.zeros(1, np.int64))
+    run_together(loop, *arrays)
     return [hs, state, back, operand, saved]
 
 
@@ -42,7 +42,7 @@ def _backward(arch: Architecture, narrow: bool, *tensors: NDArray[Any]) -> list[
     found = [empty(shape, operand_type(narrow)) for _ in range(CELLS[arch].ways)]
     d_x, d_u = found[0].view(np.uint8), found[-1].view(np.uint8)
     _, loop = make_loops(arch, narrow)
-    run_together(loop, d_hs, back, keep, saved, d_x, d_u, np.zeros(1, np.int64))
+    run_together(loop, d_hs, back, keep, saved, d_x, d_u)
     return found
 
 

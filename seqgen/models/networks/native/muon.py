@@ -134,7 +134,8 @@ def _make_muon() -> Any:
     @njit(nogil=True)
     def update_all(
         gradients: Any, memories: Any, weights: Any, order: Any, numbers: Any,
-        coefficients: Any, steps: int, new_memories: Any, new_weights: Any, rank: int, ranks: int,
+        coefficients: Any, steps: int, new_memories: Any, new_weights: Any,
+        _counter: Any, rank: int, ranks: int,
     ) -> None:  # fmt: skip
         for place in range(rank, len(order), ranks):
             n = order[place]

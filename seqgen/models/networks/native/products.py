@@ -164,8 +164,10 @@ def share(count: int, rank: int, ranks: int) -> tuple[int, int]:
 
 
 def make_pack(narrow: bool) -> Any:
-    """A compiled function (matrices, by_columns, by_rows, rank, ranks) that lays float32 matrices
-    out: their columns as panels, for x W; and their rows, for x W'. All are tuples.
+    """A compiled function (matrices, by_columns, by_rows, counter, rank, ranks).
+
+    It lays float32 matrices out: their columns as panels, for x W; and their rows, for x W'. All
+    are tuples.
 
     Panels are (columns / PANEL, rows / 2, PANEL) uint32 of a matrix (rows, columns), or the other
     way round; rows / 1 if not narrow.
@@ -199,7 +201,9 @@ def make_pack(narrow: bool) -> Any:
                         )
 
     @njit(nogil=True)
-    def pack(matrices: Any, by_columns: Any, by_rows: Any, rank: int, ranks: int) -> None:
+    def pack(
+        matrices: Any, by_columns: Any, by_rows: Any, _counter: Any, rank: int, ranks: int
+    ) -> None:
         for n in range(len(matrices)):
             columns(matrices[n], by_columns[n], rank, ranks)
             rows(matrices[n], by_rows[n], rank, ranks)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,24 +23,57 @@ __all__ = ["Team", "empty", "operand_type", "operation", "pack", "run_together"]
 
 Arrays = tuple[NDArray[Any], ...]
 MOST_KEPT_BYTES = 1 << 30
+RELEASED = 1 << 62  # more than any thread waits for
 ALIGNMENT = 64  # of an array that TensorFlow takes over without a copy
 
 
 class Team:
-    """Threads that run one function together; as many as processors if no size is given."""
+    """Threads that run one function together; as many as processors if no size is given, or as
+    many as the system allows."""
 
     def __init__(self, size: int | None = None) -> None:
         self.size = size or _processors()
-        self._others = ThreadPoolExecutor(max(1, self.size - 1), "seqgen-native")
-        # They may wait for each other: a second function must not have some of them.
+        # They wait for each other: a second function must not have some of them.
         self._lock = threading.Lock()
+        # All are started now: that one can't be had must not turn out while others wait for it.
+        while (begun := self._start()) < self.size:
+            self.size = begun
+
+    def _start(self) -> int:
+        """Start all but the first, which is whoever runs a function; how many there are now."""
+        self._others = ThreadPoolExecutor(max(1, self.size - 1), "seqgen-native")
+        everyone = threading.Event()
+        begun = 1
+        with contextlib.suppress(RuntimeError):
+            for _ in range(1, self.size):
+                self._others.submit(everyone.wait)
+                begun += 1
+        everyone.set()
+        if begun < self.size:
+            self._others.shutdown(wait=False)
+        return begun
 
     def run(self, function: Any, *arguments: Any) -> None:
-        """Call function(*arguments, rank, ranks) on each thread."""
-        member = functools.partial(function, *arguments)
+        """Call function(*arguments, counter, rank, ranks) on each thread.
+
+        The counter is one int64, 0, for ``wait``. When one of them fails it lets the others pass
+        all that they wait for, so that they end.
+        """
+        counter = np.zeros(1, np.int64)
+
+        def member(rank: int) -> None:
+            try:
+                function(*arguments, counter, rank, self.size)
+            except BaseException:
+                counter[0] = RELEASED
+                raise
+
         with self._lock:
-            others = [self._others.submit(member, n, self.size) for n in range(1, self.size)]
-            member(0, self.size)
+            others = [self._others.submit(member, rank) for rank in range(1, self.size)]
+            try:
+                member(0)
+            finally:
+                futures.wait(others)
             for other in others:
                 other.result()
 
@@ -54,7 +89,7 @@ _team = Team()
 
 
 def run_together(function: Any, *arguments: Any) -> None:
-    """Call function(*arguments, rank, ranks) on as many threads as there are processors."""
+    """Call function(*arguments, counter, rank, ranks) on as many threads as processors."""
     _team.run(function, *arguments)
 
 
