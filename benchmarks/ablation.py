@@ -8,11 +8,11 @@ All train for equal time: a change has as many updates as it makes while the pro
 which the fastest counts. A machine whose speed moves from run to run would else be what is
 measured. The share of updates is rounded to a twentieth: below that the rates are noise.
 
-Every run is `seqgen train` with one change of those in changes.py. Prints a Markdown table of the
-held-out loss, the best of each run. --list names the changes and --only picks some; --also tries
-options of `seqgen train` as one more, as in --also='--ema 0.99'. Options that stand behind the
-corpus and are not this script's go to every run. All changes have their turn before the next seed
-has. With all changes a seed takes about half an hour.
+Every run is `seqgen train --compute plain`, whose parts can be replaced, with one change of those
+in changes.py. Prints a Markdown table of the held-out loss, the best of each run. --list names the
+changes and --only picks some; --also tries options of `seqgen train` as one more, as in --also='--
+ema 0.99'. Options that stand behind the corpus and are not this script's go to every run. All
+changes have their turn before the next seed has. With all changes a seed takes about half an hour.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def replace_all(change: Change) -> None:
             plan_training(*arguments, **named), **change.recipe
         )
 
-    for place, replace in {"seqgen.training.run.plan_training": plan, **change.replaced}.items():
+    for place, replace in {"seqgen.training.launch.plan_training": plan, **change.replaced}.items():
         owner, _, name = place.rpartition(".")
         holder = pkgutil.resolve_name(owner)
         setattr(holder, name, replace(getattr(holder, name)))
@@ -96,7 +96,7 @@ def measure(
     arch: str, name: str, arguments: list[str], model: Path, recipe: dict[str, Any]
 ) -> Result | None:
     """Train in a process of its own; None if that ended with an error, which it shows."""
-    arguments = [*arguments, "-o", str(model), "--force", "--quiet"]
+    arguments = ["--compute", "plain", *arguments, "-o", str(model), "--force", "--quiet"]
     process = multiprocessing.get_context("spawn").Process(
         target=train, args=(arch, name, arguments, recipe)
     )

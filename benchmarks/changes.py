@@ -44,7 +44,7 @@ def with_adamw(rate: float) -> Change:
     """AdamW for all weights: the rule that recurrent networks follow."""
 
     def replace(optimizer: Any) -> Any:
-        return lambda weights, _arch, *rest: optimizer(weights, "lstm", *rest)
+        return lambda weights, _arch, *rest, **named: optimizer(weights, "lstm", *rest, **named)
 
     return Change(
         ("--learning-rate", str(rate)), replaced={"seqgen.training.trainer.Optimizer": replace}
