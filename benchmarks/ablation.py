@@ -10,9 +10,10 @@ measured. The share of updates is rounded to a twentieth: below that the rates a
 
 Every run is `seqgen train --compute plain`, whose parts can be replaced, with one change of those
 in changes.py. Prints a Markdown table of the held-out loss, the best of each run. --list names the
-changes and --only picks some; --also tries options of `seqgen train` as one more, as in --also='--
-ema 0.99'. Options that stand behind the corpus and are not this script's go to every run. All
-changes have their turn before the next seed has. With all changes a seed takes about half an hour.
+changes and --only picks some; --also tries options of `seqgen train` as one more, as in
+--also='--ema 0.99'. Options that stand behind the corpus and are not this script's go to every run.
+All changes have their turn before the next seed has. With all changes a seed takes about half an
+hour.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from seqgen.config import to_json
 from seqgen.training.metrics import metrics_path, read_curves
 
 AS_IT_IS = "as it is"
+PLAN = "seqgen.training.launch.plan_training"  # where a run finds it
 PROBES = 2  # short runs of each change, whose rates say how many updates it is to have
 PROBE_UPDATES = 100
 NOISE = 0.05
@@ -76,7 +78,7 @@ def replace_all(change: Change) -> None:
             plan_training(*arguments, **named), **change.recipe
         )
 
-    for place, replace in {"seqgen.training.launch.plan_training": plan, **change.replaced}.items():
+    for place, replace in {PLAN: plan, **change.replaced}.items():
         owner, _, name = place.rpartition(".")
         holder = pkgutil.resolve_name(owner)
         setattr(holder, name, replace(getattr(holder, name)))
