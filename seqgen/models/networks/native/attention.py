@@ -20,98 +20,23 @@ import math
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-from seqgen.models.networks.native.lanes import (
-    INT,
-    INTS,
-    LANES,
-    Lanes,
-    load,
-    load_everywhere,
-    make_copies,
-    shuffle,
-    store,
+from seqgen.models.networks.native.heads import (
+    make_dot,
+    make_meet,
+    make_meet_back,
+    make_put_scaled,
 )
+from seqgen.models.networks.native.lanes import LANES, make_copies
+from seqgen.models.networks.native.panels import make_lay, make_turn
 from seqgen.models.networks.native.products import PANEL, STEP, STEP_BYTES, make_product, tallest
-from seqgen.models.networks.native.rows import FAST, NORM_EPSILON
+from seqgen.models.networks.native.rows import FAST
+from seqgen.models.networks.native.scores import make_exponentials, make_score_gradients
 
 __all__ = ["make_heads"]
 
-I64 = types.int64
 ROWS = 8  # queries or keys that are taken together
-
-
-def _everywhere(builder: ir.IRBuilder, number: ir.Value) -> ir.Value:
-    """A 64-bit number in all lanes, as 32 bits."""
-    nothing = ir.Constant(INTS, ir.Undefined)
-    one = builder.insert_element(nothing, builder.trunc(number, INT), INT(0))
-    return shuffle(builder, one, nothing, [0] * LANES)
-
-
-def _kept(
-    builder: ir.IRBuilder, value: Lanes, place: ir.Value, first: ir.Value, last: ir.Value
-) -> Lanes:
-    """The lanes, the first of which is number ``place``, but 0 before ``first`` and from ``last``
-    on."""
-    numbers = ir.Constant(INTS, list(range(LANES)))
-    places = builder.add(_everywhere(builder, place), numbers)
-    inside = builder.and_(
-        builder.icmp_signed(">=", places, _everywhere(builder, first)),
-        builder.icmp_signed("<", places, _everywhere(builder, last)),
-    )
-    return Lanes(builder, builder.select(inside, value.value, ir.Constant(value.value.type, None)))
-
-
-def _make_exponentials(scale: float, narrow: bool) -> Any:
-    """E of sixteen scores: s at its address becomes E, as an operand too."""
-
-    @intrinsic
-    def exponentials(_: Any, _s: Any, _e: Any, _place: Any, _first: Any, _last: Any) -> Any:
-        def write(context: Any, builder: ir.IRBuilder, _signature: Any, arguments: Any) -> Any:
-            s, e, place, first, last = arguments
-            value = (load(builder, s) * scale).exp()
-            value = _kept(builder, value, place, first, last)
-            store(builder, value, s)
-            store(builder, value, e, narrow=narrow)
-            return context.get_dummy_value()
-
-        return types.void(*[I64] * 5), write
-
-    return exponentials
-
-
-def _make_score_gradients(scale: float, narrow: bool, *, by_query: bool) -> Any:
-    """P and dS of sixteen scores, as operands, from s, dP, 1 / sum of E and sum of dO O.
-
-    The last two are one number each where the lanes are keys, sixteen where they are queries.
-    """
-
-    @intrinsic
-    def gradients(
-        _: Any, _s: Any, _dp: Any, _inverse: Any, _pull: Any,
-        _p: Any, _ds: Any, _place: Any, _first: Any, _last: Any,
-    ) -> Any:  # fmt: skip
-        def write(context: Any, builder: ir.IRBuilder, _signature: Any, arguments: Any) -> Any:
-            s, dp, inverse, pull, p_at, ds_at, place, first, last = arguments
-
-            def of_query(address: ir.Value) -> Lanes:
-                if by_query:
-                    return Lanes(builder, load_everywhere(builder, address))
-                return load(builder, address)
-
-            p = (load(builder, s) * scale).exp() * of_query(inverse)
-            p = _kept(builder, p, place, first, last)
-            ds = p * (load(builder, dp) - of_query(pull)) * scale
-            store(builder, p, p_at, narrow=narrow)
-            store(builder, ds, ds_at, narrow=narrow)
-            return context.get_dummy_value()
-
-        return types.void(*[I64] * 9), write
-
-    return gradients
 
 
 def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
@@ -119,12 +44,15 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
     scale = 1.0 / math.sqrt(width)
     size, together = (2, 2) if narrow else (4, 1)
     element = np.uint16 if narrow else np.uint32
-    half, steps = width // 2, width * size // STEP
+    steps = width * size // STEP
     product = make_product(narrow, tallest())
-    exponentials = _make_exponentials(scale, narrow)
-    by_query = _make_score_gradients(scale, narrow, by_query=True)
-    by_key = _make_score_gradients(scale, narrow, by_query=False)
-    widen, to_operand = make_copies(narrow)
+    exponentials = make_exponentials(scale, narrow)
+    by_query = make_score_gradients(scale, narrow, by_query=True)
+    by_key = make_score_gradients(scale, narrow, by_query=False)
+    meet, meet_back = make_meet(width, narrow), make_meet_back(width, narrow)
+    dot, put_scaled = make_dot(width, narrow), make_put_scaled(width, narrow)
+    lay, turn = make_lay(narrow), make_turn(narrow, convert=False)
+    _, to_operand = make_copies(narrow)
 
     @njit
     def up(number: int) -> int:
@@ -133,24 +61,19 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
     @njit
     def outer(rows: Any) -> Any:
         """Panels of positions, for products over the width, of operands (positions, width)."""
-        words = rows.view(np.uint32)
         panels = np.empty((len(rows) // PANEL, steps, PANEL), np.uint32)
-        for panel in range(panels.shape[0]):
-            for step in range(steps):
-                for j in range(PANEL):
-                    panels[panel, step, j] = words[panel * PANEL + j, step]
+        for row in range(0, len(rows), LANES):
+            at = rows.ctypes.data + row * width * size
+            to = panels.ctypes.data + row // PANEL * steps * STEP_BYTES + 4 * (row % PANEL)
+            for step in range(0, steps, LANES):
+                turn(at + 4 * step, width * size, to + step * STEP_BYTES, STEP_BYTES)
         return panels
 
     @njit
     def inner(rows: Any) -> Any:
         """Panels of the width, for products over positions, of operands (positions, width)."""
-        shape = (width // PANEL, len(rows) // together, PANEL, together)
-        panels = np.empty(shape, element)
-        for panel in range(shape[0]):
-            for step in range(shape[1]):
-                for j in range(PANEL):
-                    for i in range(together):
-                        panels[panel, step, j, i] = rows[step * together + i, panel * PANEL + j]
+        panels = np.empty((width // PANEL, len(rows) // together, PANEL), np.uint32)
+        lay(len(rows), rows, panels, 0)
         return panels
 
     @njit
@@ -181,52 +104,6 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                 4 * width,
             )
 
-    @njit
-    def take(source: Any, row: int, column: int, x: Any) -> None:
-        """x becomes an operand's row of a head."""
-        at = source.ctypes.data + (row * source.shape[1] + column) * size
-        for j in range(0, width, LANES):
-            widen(at + j * size, x.ctypes.data + 4 * j)
-
-    @njit
-    def put(x: Any, target: Any, row: int, column: int) -> None:
-        """An operand's row of a head becomes x."""
-        at = target.ctypes.data + (row * target.shape[1] + column) * size
-        for j in range(0, width, LANES):
-            to_operand(x.ctypes.data + 4 * j, at + j * size)
-
-    @njit(fastmath=FAST)
-    def normalise(x: Any) -> Any:
-        """x / sqrt(mean(x**2)) in place; the factor."""
-        total = np.float32(0.0)
-        for j in range(width):
-            total += x[j] * x[j]
-        mean = total / np.float32(width) + np.float32(NORM_EPSILON)
-        factor = np.float32(1.0) / np.sqrt(mean)
-        for j in range(width):
-            x[j] *= factor
-        return factor
-
-    @njit(fastmath=FAST)
-    def rotate(x: Any, cos: Any, sin: Any, y: Any) -> None:
-        """See transformer.rotate."""
-        for j in range(half):
-            y[j] = x[j] * cos[j] + x[j + half] * sin[j]
-            y[j + half] = x[j + half] * cos[j + half] + x[j] * sin[j + half]
-
-    @njit(fastmath=FAST)
-    def rotate_back(dy: Any, cos: Any, sin: Any, dx: Any) -> None:
-        for j in range(half):
-            dx[j] = dy[j] * cos[j] + dy[j + half] * sin[j + half]
-            dx[j + half] = dy[j + half] * cos[j + half] + dy[j] * sin[j]
-
-    @njit(fastmath=FAST)
-    def dot(x: Any, y: Any) -> Any:
-        total = np.float32(0.0)
-        for j in range(len(x)):
-            total += x[j] * y[j]
-        return total
-
     @njit(fastmath=FAST)
     def total_of(x: Any) -> Any:
         total = np.float32(0.0)
@@ -235,16 +112,22 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
         return total
 
     @njit
+    def address(operands: Any, row: int, column: int) -> int:
+        return operands.ctypes.data + (row * operands.shape[1] + column) * size
+
+    @njit
     def prepare(
         qkv: Any, first_row: int, column: int, cos: Any, sin: Any, time: int, rows: Any
     ) -> None:
         """Queries or keys of a head as they meet."""
-        x, y = np.empty(width, np.float32), np.empty(width, np.float32)
         for t in range(time):
-            take(qkv, first_row + t, column, x)
-            normalise(x)
-            rotate(x, cos[t], sin[t], y)
-            put(y, rows, t, 0)
+            angles = 4 * t * width
+            meet(
+                address(qkv, first_row + t, column),
+                cos.ctypes.data + angles,
+                sin.ctypes.data + angles,
+                address(rows, t, 0),
+            )
 
     @njit
     def copy(source: Any, first_row: int, column: int, time: int, rows: Any) -> None:
@@ -287,9 +170,10 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
             for r in range(n):
                 t = begin + r
                 for place in range(low, high, LANES):
+                    at = r * positions + place
                     exponentials(
-                        s[r, place:].ctypes.data,
-                        e[r, place:].ctypes.data,
+                        s.ctypes.data + 4 * at,
+                        e.ctypes.data + size * at,
                         place,
                         starts[b, t],
                         t + 1,
@@ -297,24 +181,26 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                 inverse[b, head, t] = np.float32(1.0) / total_of(s[r, low:high])
             by_position(n, e, values, low, high, o.ctypes.data)
             for r in range(n):
-                for j in range(width):
-                    o[r, j] *= inverse[b, head, begin + r]
-                put(o[r], mixed, row + begin + r, column)
+                put_scaled(
+                    o.ctypes.data + 4 * r * width,
+                    inverse.ctypes.data + 4 * ((b * heads + head) * time + begin + r),
+                    address(mixed, row + begin + r, column),
+                )
 
     @njit
     def finish(
         d_y: Any, qkv: Any, first_row: int, column: int, cos: Any, sin: Any, d_qkv: Any, time: int
     ) -> None:
         """The way back from normalised and rotated queries or keys."""
-        x, d_x = np.empty(width, np.float32), np.empty(width, np.float32)
         for t in range(time):
-            take(qkv, first_row + t, column, x)
-            factor = normalise(x)
-            rotate_back(d_y[t], cos[t], sin[t], d_x)
-            mean = dot(d_x, x) / np.float32(width)
-            for j in range(width):
-                d_x[j] = factor * (d_x[j] - x[j] * mean)
-            put(d_x, d_qkv, first_row + t, column)
+            angles = 4 * t * width
+            meet_back(
+                d_y.ctypes.data + angles,
+                address(qkv, first_row + t, column),
+                cos.ctypes.data + angles,
+                sin.ctypes.data + angles,
+                address(d_qkv, first_row + t, column),
+            )
 
     @njit
     def back(
@@ -343,7 +229,6 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
         d_k = np.empty((positions, width), np.float32)
         d_v = np.empty((positions, width), np.float32)
         pull, scales = np.zeros(positions, np.float32), np.zeros(positions, np.float32)
-        x, y = np.empty(width, np.float32), np.empty(width, np.float32)
         ends = np.empty(time, np.int64)
         b, head = task // heads, task % heads
         row, column = b * time, head * width
@@ -354,9 +239,8 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
         end = time
         for later in range(time):
             t = time - 1 - later
-            take(d_mixed, row + t, column, x)
-            take(mixed, row + t, column, y)
-            pull[t], scales[t] = dot(x, y), inverse[b, head, t]
+            pull[t] = dot(address(d_mixed, row + t, column), address(mixed, row + t, column))
+            scales[t] = inverse[b, head, t]
             ends[t] = end  # where the document of this key ends
             if starts[b, t] == t:
                 end = t
@@ -370,13 +254,14 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
             for r in range(n):
                 t = begin + r
                 for place in range(low, high, LANES):
+                    at = r * positions + place
                     by_query(
-                        s[r, place:].ctypes.data,
-                        dp[r, place:].ctypes.data,
-                        scales[t:].ctypes.data,
-                        pull[t:].ctypes.data,
-                        p[r, place:].ctypes.data,
-                        ds[r, place:].ctypes.data,
+                        s.ctypes.data + 4 * at,
+                        dp.ctypes.data + 4 * at,
+                        scales.ctypes.data + 4 * t,
+                        pull.ctypes.data + 4 * t,
+                        p.ctypes.data + size * at,
+                        ds.ctypes.data + size * at,
                         place,
                         starts[b, t],
                         t + 1,
@@ -390,13 +275,14 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
             for r in range(n):
                 t = begin + r
                 for place in range(low, high, LANES):
+                    at = r * positions + place
                     by_key(
-                        s[r, place:].ctypes.data,
-                        dp[r, place:].ctypes.data,
-                        scales[place:].ctypes.data,
-                        pull[place:].ctypes.data,
-                        p[r, place:].ctypes.data,
-                        ds[r, place:].ctypes.data,
+                        s.ctypes.data + 4 * at,
+                        dp.ctypes.data + 4 * at,
+                        scales.ctypes.data + 4 * place,
+                        pull.ctypes.data + 4 * place,
+                        p.ctypes.data + size * at,
+                        ds.ctypes.data + size * at,
                         place,
                         t,
                         ends[t],
@@ -406,6 +292,8 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
         finish(d_q, qkv, row, column, cos, sin, d_qkv, time)
         finish(d_k, qkv, row, hidden + column, cos, sin, d_qkv, time)
         for t in range(time):
-            put(d_v[t], d_qkv, row + t, 2 * hidden + column)
+            to = address(d_qkv, row + t, 2 * hidden + column)
+            for j in range(0, width, LANES):
+                to_operand(d_v.ctypes.data + 4 * (t * width + j), to + size * j)
 
     return ahead, back

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from seqgen.models.networks.native.products import PANEL
 from seqgen.models.networks.native.stack import CHUNK, make_stack
 from seqgen.models.networks.native.team import empty, operand_type, operation, pack, run_together
 from seqgen.models.parameters import MLP_RATIO
@@ -71,6 +72,10 @@ def run_blocks(
     hidden, layers = x.shape[-1], len(weights.qkv)
     loops = make_stack(hidden // heads, narrow)
     flat = [weight for group in weights for weight in group]
+    takes, gives = (1, 1, 1, MLP_RATIO), (3, 1, MLP_RATIO, 1)  # of the products, times hidden
+
+    def panels(rows: int, columns: int) -> tuple[int, int, int]:
+        return columns // PANEL, -(-rows // (2 if narrow else 1)), PANEL
 
     def forward(x: Array, ids: Array, cos: Array, sin: Array, keeps: Array, *flat: Array) -> Any:
         rows, (batch, time) = len(x), ids.shape
@@ -83,53 +88,48 @@ def run_blocks(
         xs[0] = x
         factors = empty((2 * layers, rows), np.float32)
         inverse = empty((layers, batch, heads, time), np.float32)
-        shares = {"attended": 1, "qkv": 3, "mixed": 1, "normed": 1, "inner": MLP_RATIO}
-        shares["activated"] = MLP_RATIO
-        made = {name: empty((layers, rows, n * hidden), kind) for name, n in shares.items()}
-        bits = {name: _bits(array) for name, array in made.items()}
-        starts, row_starts = _starts(ids)
+        made = [empty((layers, rows, n * hidden), kind) for n in (3, 1, MLP_RATIO)]
+        qkv, mixed, inner = map(_bits, made)
+        taken = [empty((layers, *panels(rows, n * hidden)), np.uint32) for n in takes]
         run_together(
-            loops[0], starts, row_starts, cos, sin, kernels, keeps, *_by_kind(by_columns),
-            xs, factors, bits["attended"], bits["qkv"], inverse, bits["mixed"],
-            bits["normed"], bits["inner"], bits["activated"],
+            loops[0], *_starts(ids), cos, sin, kernels, keeps, *_by_kind(by_columns),
+            xs, factors, qkv, inverse, mixed, inner, *taken,
         )  # fmt: skip
-        return [xs[-1], xs, factors, inverse, *made.values(), kernels, *by_rows]
+        return [xs[-1], kernels, xs, factors, inverse, *made, *taken, *by_rows]
 
     def backward(
         d_x: Array, ids: Array, cos: Array, sin: Array, keeps: Array, *saved: Array
     ) -> Any:
-        xs, factors, inverse, qkv, mixed, inner, kernels, *panels = saved
+        kernels, xs, factors, inverse, qkv, mixed, inner, *others = saved
+        taken, packed = others[:4], others[4:]
         rows = len(d_x)
         found = empty(d_x.shape, np.float32)
         found[:] = d_x
-        gradients = [empty((layers, rows, n * hidden), kind) for n in (3, 1, MLP_RATIO, 1)]
         d_kernels = empty((-(-rows // CHUNK), *kernels.shape), np.float32)
+        shapes = [(n * hidden, m * hidden) for n, m in zip(takes, gives, strict=True)]
+        d_matrices = [empty((layers, *shape), np.float32) for shape in shapes]
         run_together(
-            loops[1], *_starts(ids), cos, sin, kernels, keeps, *_by_kind(panels),
-            xs, factors, _bits(qkv), inverse, _bits(mixed), _bits(inner),
-            found, *map(_bits, gradients), d_kernels,
-            _bits(empty((rows, hidden), kind)), empty((rows, hidden), np.float32),
+            loops[1], *_starts(ids), cos, sin, kernels, keeps, *_by_kind(packed),
+            xs, factors, _bits(qkv), inverse, _bits(mixed), _bits(inner), *taken,
+            found, d_kernels, *d_matrices,
+            _bits(empty((rows, 3 * hidden), kind)), _bits(empty((rows, hidden), kind)),
+            empty((rows, hidden), np.float32),
+            *(empty(panels(rows, n * hidden), np.uint32) for n in gives),
         )  # fmt: skip
-        return [found, *gradients, d_kernels.sum(0)]
+        return [found, d_kernels.sum(0), *(d for group in d_matrices for d in group)]
 
     @tf.custom_gradient
     def run(x: tf.Tensor, *flat: tf.Tensor) -> tuple[tf.Tensor, object]:
         given = [ids, cos, sin, keeps]
-        narrow_kinds, wide_kinds = [compute_type] * 6, [tf.float32] * 4
-        kinds = [*wide_kinds, *narrow_kinds, tf.float32, *[tf.uint32] * 4 * layers]
-        after, xs, factors, inverse, *rest = operation(forward, [x, *given, *flat], kinds)
-        attended, qkv, mixed, normed, inner, activated, kernels, *panels = rest
+        packed_kinds = [tf.uint32] * (4 + 4 * layers)
+        kinds = [*[tf.float32] * 5, *[compute_type] * 3, *packed_kinds]
+        after, *saved = operation(forward, [x, *given, *flat], kinds)
 
         def gradient(d_after: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            saved = [xs, factors, inverse, qkv, mixed, inner, kernels, *panels]
-            kinds = [tf.float32, *[compute_type] * 4, tf.float32]
-            d_x, *d_products, d_kernels = operation(backward, [d_after, *given, *saved], kinds)
-            d_flat = tf.unstack(d_kernels, layers)[: len(flat) - 4 * layers]
-            taken = (attended, mixed, normed, activated)
-            for operands, d_product in zip(taken, d_products, strict=True):
-                for layer in range(layers):
-                    d = tf.matmul(operands[layer], d_product[layer], transpose_a=True)
-                    d_flat.append(tf.cast(d, tf.float32))
+            kinds = [tf.float32] * (2 + 4 * layers)
+            found = operation(backward, [d_after, *given, *saved], kinds)
+            d_x, d_kernels, *d_matrices = found
+            d_flat = tf.unstack(d_kernels, layers)[: len(flat) - 4 * layers] + d_matrices
             shaped = [tf.ensure_shape(d, w.shape) for d, w in zip(d_flat, flat, strict=True)]
             return tf.ensure_shape(d_x, x.shape), *shaped
 

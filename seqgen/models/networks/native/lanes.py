@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 
 __all__ = [
     "BFLOAT",
+    "FLOAT",
     "FLOATS",
     "INT",
     "INTS",

@@ -1,8 +1,9 @@
 """Muon's update of many small matrices: each is one thread's, from its gradient to its new values.
 
 See seqgen.training.optimizer for the equations. All matrices that are multiplied here commute and
-are symmetric, so of each product only what lies on and above the diagonal is made. Products are in
-float32: in bfloat16 singular values would come out between 0.1 and 8.6.
+are symmetric: one half of each product is made; and as a row of such a matrix is a column too, they
+stay in panels from the first product to the last. Products are in float32: in bfloat16 singular
+values would come out between 0.1 and 8.6.
 """
 
 from __future__ import annotations
@@ -18,100 +19,148 @@ from numpy.typing import NDArray
 
 from seqgen.models.networks.native.kept import keep
 from seqgen.models.networks.native.lanes import LANES
+from seqgen.models.networks.native.panels import make_lay, make_turn
 from seqgen.models.networks.native.products import PANEL, STEP_BYTES, make_product, tallest
 from seqgen.models.networks.native.rows import FAST
 from seqgen.models.networks.native.team import empty, operation, run_together
 
 __all__ = ["muon_updates"]
 
+NORM_EPSILON = 1e-7
+
 
 @functools.cache
 def _make_muon() -> Any:
     """Compiled when it is first called."""
     product = make_product(narrow=False, most=tallest())
+    across = make_product(narrow=False, most=tallest(), x_step=STEP_BYTES)
+    lay, turn = make_lay(narrow=False), make_turn(narrow=False, convert=False)
 
     @njit
-    def columns(x: Any) -> Any:
-        """A matrix in panels of its columns."""
+    def woven(x: Any) -> Any:
+        """Panels of a matrix's columns."""
         panels = np.empty((x.shape[1] // PANEL, len(x), PANEL), np.float32)
-        for panel in range(len(panels)):
-            for k in range(len(x)):
-                for j in range(PANEL):
-                    panels[panel, k, j] = x[k, panel * PANEL + j]
+        lay(len(x), x, panels, 0)
         return panels
 
     @njit
-    def transposed(x: Any) -> Any:
-        y = np.empty((x.shape[1], x.shape[0]), np.float32)
-        for k in range(0, len(x), PANEL):
-            for j in range(x.shape[1]):
-                for i in range(PANEL):
-                    y[j, k + i] = x[k + i, j]
+    def turn_block(rows: int, columns: int, x: int, x_row: int, y: int, y_row: int) -> None:
+        """y = x' of so many rows and columns, multiples of 16."""
+        for row in range(0, rows, LANES):
+            for column in range(0, columns, LANES):
+                turn(x + row * x_row + 4 * column, x_row, y + column * y_row + 4 * row, y_row)
+
+    @njit
+    def turned(x: Any) -> Any:
+        """Panels of a matrix's rows."""
+        panels = np.empty((len(x) // PANEL, x.shape[1], PANEL), np.float32)
+        row = 4 * x.shape[1]
+        for n in range(len(panels)):
+            at, to = x.ctypes.data + n * PANEL * row, panels[n].ctypes.data
+            turn_block(PANEL, x.shape[1], at, row, to, STEP_BYTES)
+        return panels
+
+    @njit
+    def multiply(x: Any, panels: Any, y: Any) -> None:
+        """y = x' panels, all in panels, where y is symmetric: one half is computed."""
+        steps = panels.shape[1]
+        for n in range(len(y)):
+            at = panels[n].ctypes.data
+            for m in range(n + 1):
+                to = y[n].ctypes.data + m * PANEL * STEP_BYTES
+                across(PANEL, x[m].ctypes.data, 4, at, steps, to, STEP_BYTES)
+                if m < n:
+                    mirror = y[m].ctypes.data + n * PANEL * STEP_BYTES
+                    turn_block(PANEL, PANEL, to, STEP_BYTES, mirror, STEP_BYTES)
+
+    @njit
+    def multiply_rows(x: Any, panels: Any) -> Any:
+        """x, whose rows lie one after the other, by panels."""
+        y = np.empty((len(x), len(panels) * PANEL), np.float32)
+        for n in range(len(panels)):
+            to, row = y.ctypes.data + 4 * n * PANEL, 4 * y.shape[1]
+            at = panels[n].ctypes.data
+            product(len(x), x.ctypes.data, 4 * x.shape[1], at, panels.shape[1], to, row)
         return y
 
     @njit
-    def multiply(x: Any, panels: Any, y: Any, symmetric: bool) -> None:
-        """y = x by a matrix in panels of its columns; of a symmetric one half is computed."""
-        width = 4 * y.shape[1]
-        for panel in range(len(panels)):
-            rows = (panel + 1) * PANEL if symmetric else len(x)
-            at = panels.ctypes.data + panel * panels.shape[1] * STEP_BYTES
-            to = y.ctypes.data + 4 * panel * PANEL
-            product(rows, x.ctypes.data, 4 * x.shape[1], at, panels.shape[1], to, width)
-        if symmetric:
-            # By blocks of columns, so that a cache line is read once.
-            for begin in range(0, len(y), LANES):
-                for j in range(begin + LANES):
-                    for i in range(max(begin, j + 1), begin + LANES):
-                        y[i, j] = y[j, i]
+    def multiply_across(x: Any, panels: Any) -> Any:
+        """x' by panels, where x is in panels too."""
+        y = np.empty((len(x) * PANEL, len(panels) * PANEL), np.float32)
+        row = 4 * y.shape[1]
+        for n in range(len(panels)):
+            at = panels[n].ctypes.data
+            for m in range(len(x)):
+                to = y.ctypes.data + m * PANEL * row + 4 * n * PANEL
+                across(PANEL, x[m].ctypes.data, 4, at, panels.shape[1], to, row)
+        return y
 
-    @njit
+    @njit(fastmath=FAST)
     def polynomial(g: Any, square: Any, coefficients: Any, y: Any) -> None:
         """y = a + b g + c g g."""
         a, b, c = coefficients
-        for i in range(len(g)):
-            for j in range(len(g)):
-                y[i, j] = b * g[i, j] + c * square[i, j]
-            y[i, i] += a
+        flat_g, flat_square, flat_y = g.ravel(), square.ravel(), y.ravel()
+        for n in range(len(flat_y)):
+            flat_y[n] = b * flat_g[n] + c * flat_square[n]
+        for n in range(len(g)):
+            for j in range(PANEL):
+                y[n, n * PANEL + j, j] += a
 
     @njit(fastmath=FAST)
     def norm(x: Any) -> Any:
         total = np.float32(0.0)
-        for i in range(len(x)):
-            for j in range(x.shape[1]):
-                total += x[i, j] * x[i, j]
+        flat = x.ravel()
+        for n in range(len(flat)):
+            total += flat[n] * flat[n]
         return np.sqrt(total)
 
+    @njit(fastmath=FAST)
+    def scale(x: Any, factor: Any) -> None:
+        flat = x.ravel()
+        for n in range(len(flat)):
+            flat[n] *= factor
+
     @njit
-    def orthogonalise(x: Any, coefficients: Any, steps: int) -> Any:
-        """See optimizer.orthogonalise; x has at least as many columns as rows, and is scaled."""
-        side = len(x)
-        x *= np.float32(1.0) / (norm(x) + np.float32(1e-7))
-        gram = np.empty((side, side), np.float32)
-        square = np.empty((side, side), np.float32)
-        step = np.empty((side, side), np.float32)
-        all_steps = np.empty((side, side), np.float32)
-        spare = np.empty((side, side), np.float32)
-        multiply(x, columns(transposed(x)), gram, True)
-        for n in range(steps):
-            if n:
-                multiply(gram, columns(step), spare, True)
-                multiply(step, columns(spare), gram, True)
-            multiply(gram, columns(gram), square, True)
-            polynomial(gram, square, coefficients, step)
-            if n:
-                multiply(step, columns(all_steps), spare, True)
-                all_steps, spare = spare, all_steps
-            else:
-                polynomial(gram, square, coefficients, all_steps)
-        y = np.empty(x.shape, np.float32)
-        multiply(all_steps, columns(x), y, False)
-        return y
+    def all_steps(x_norm: Any, gram: Any, coefficients: Any) -> Any:
+        """What x is to be multiplied by; see optimizer.orthogonalise."""
+        squared, step = np.empty_like(gram), np.empty_like(gram)
+        product, spare = np.empty_like(gram), np.empty_like(gram)
+        one = np.float32(1.0)
+        scale(gram, one / (x_norm * x_norm))
+        multiply(gram, gram, squared)
+        most = np.sqrt(norm(squared)) + np.float32(NORM_EPSILON)
+        scale(gram, one / most)
+        scale(squared, one / (most * most))
+        polynomial(gram, squared, coefficients[0], product)
+        step[:] = product
+        for n in range(1, len(coefficients)):
+            multiply(gram, step, spare)
+            multiply(step, spare, gram)
+            multiply(gram, gram, squared)
+            polynomial(gram, squared, coefficients[n], step)
+            multiply(step, product, spare)
+            product, spare = spare, product
+        scale(product, one / (x_norm * np.sqrt(most)))
+        return product
+
+    @njit
+    def orthogonalise(x: Any, coefficients: Any) -> Any:
+        """See optimizer.orthogonalise."""
+        x_norm = norm(x) + np.float32(NORM_EPSILON)
+        short = min(x.shape)
+        gram = np.empty((short // PANEL, short, PANEL), np.float32)
+        if len(x) > x.shape[1]:
+            by_rows = woven(x)
+            multiply(by_rows, by_rows, gram)
+            return multiply_rows(x, all_steps(x_norm, gram, coefficients))
+        by_rows = turned(x)
+        multiply(by_rows, by_rows, gram)
+        return multiply_across(all_steps(x_norm, gram, coefficients), woven(x))
 
     @njit
     def update(
         gradient: Any, memory: Any, weight: Any, rate: Any, decay: Any, momentum: Any,
-        coefficients: Any, steps: int, new_memory: Any, new_weight: Any,
+        coefficients: Any, new_memory: Any, new_weight: Any,
     ) -> None:  # fmt: skip
         rows, width = gradient.shape
         nudged = np.empty((rows, width), np.float32)
@@ -119,12 +168,8 @@ def _make_muon() -> Any:
             for j in range(width):
                 new_memory[i, j] = momentum * memory[i, j] + gradient[i, j]
                 nudged[i, j] = gradient[i, j] + momentum * new_memory[i, j]  # Nesterov's form
-        scale = rate
-        if rows > width:
-            change = transposed(orthogonalise(transposed(nudged), coefficients, steps))
-            scale *= np.sqrt(np.float32(rows) / np.float32(width))
-        else:
-            change = orthogonalise(nudged, coefficients, steps)
+        change = orthogonalise(nudged, coefficients)
+        scale = rate * np.sqrt(max(np.float32(1.0), np.float32(rows) / np.float32(width)))
         for i in range(rows):
             for j in range(width):
                 new_weight[i, j] = weight[i, j] - (
@@ -134,14 +179,14 @@ def _make_muon() -> Any:
     @njit(nogil=True)
     def update_all(
         gradients: Any, memories: Any, weights: Any, order: Any, numbers: Any,
-        coefficients: Any, steps: int, new_memories: Any, new_weights: Any,
+        coefficients: Any, new_memories: Any, new_weights: Any,
         _counter: Any, rank: int, ranks: int,
     ) -> None:  # fmt: skip
         for place in range(rank, len(order), ranks):
             n = order[place]
             update(
                 gradients[n], memories[n], weights[n], numbers[0], numbers[1], numbers[2],
-                coefficients, steps, new_memories[n], new_weights[n],
+                coefficients, new_memories[n], new_weights[n],
             )  # fmt: skip
 
     return keep(update_all, "muon")
@@ -155,8 +200,7 @@ def muon_updates(
     *,
     decay: float,
     momentum: float,
-    coefficients: tuple[float, float, float],
-    steps: int,
+    coefficients: Sequence[tuple[float, float, float]],
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """New memories (momenta) and new weights.
 
@@ -164,19 +208,19 @@ def muon_updates(
         gradients, memories, weights: matrices whose sides are multiples of 32.
         rate: learning rate, a float32 scalar.
         decay: share of a weight, per unit of rate, that is taken off.
-        coefficients, steps: of the Newton-Schulz iteration.
+        coefficients: of each step of the iteration.
     """
     count = len(weights)
     # The largest first, so that threads end together.
     sizes = [int(np.prod(weight.shape)) * min(weight.shape) for weight in weights]
     order = np.argsort(sizes)[::-1].astype(np.int64)
-    factors = tuple(map(np.float32, coefficients))
+    factors = np.array(coefficients, np.float32)
 
     def update(rate: NDArray[Any], *arrays: NDArray[Any]) -> list[NDArray[Any]]:
         groups = [arrays[n : n + count] for n in range(0, 3 * count, count)]
         numbers = np.array([rate.item(), decay, momentum], np.float32)
         found = [tuple(empty(array.shape, np.float32) for array in groups[2]) for _ in range(2)]
-        run_together(_make_muon(), *groups, order, numbers, factors, steps, *found)
+        run_together(_make_muon(), *groups, order, numbers, factors, *found)
         return [*found[0], *found[1]]
 
     found = operation(update, [rate, *gradients, *memories, *weights], [tf.float32] * 2 * count)

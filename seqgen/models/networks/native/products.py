@@ -17,7 +17,6 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from seqgen.models.networks.native.kept import keep
 from seqgen.models.networks.native.lanes import (
     BFLOAT,
     FLOAT,
@@ -26,6 +25,7 @@ from seqgen.models.networks.native.lanes import (
     LANES,
     LONG,
     add,
+    load,
     load_everywhere,
     pointer,
     times,
@@ -36,7 +36,6 @@ __all__ = [
     "STEP",
     "STEP_BYTES",
     "features",
-    "make_pack",
     "make_product",
     "share",
     "tallest",
@@ -75,21 +74,30 @@ def _accumulate(builder: ir.IRBuilder, narrow: bool) -> Any:
     return lambda total, x, w: builder.call(fma, (x, w, total))
 
 
-def _make_tile(rows: int, narrow: bool) -> Any:
+def _make_tile(rows: int, narrow: bool, x_step: int, adding: bool) -> Any:
     """The function that multiplies so many rows with a panel; see make_product."""
     kind = INTS if narrow else FLOATS
+
+    def place(builder: ir.IRBuilder, y: ir.Value, y_row: ir.Value, n: int) -> ir.Value:
+        """Where vector number n of the sums lies."""
+        row, vector = divmod(n, VECTORS)
+        return add(builder, add(builder, y, times(builder, y_row, row)), 4 * LANES * vector)
 
     @intrinsic
     def tile(_: Any, x: Any, x_row: Any, panel: Any, steps: Any, y: Any, y_row: Any) -> Any:
         def write(context: Any, builder: ir.IRBuilder, _signature: Any, arguments: Any) -> Any:
             x, x_row, panel, steps, y, y_row = arguments
+            zero = ir.Constant(FLOATS, [FLOAT(0.0)] * LANES)
+            begin = [
+                load(builder, place(builder, y, y_row, n)).value if adding else zero
+                for n in range(rows * VECTORS)
+            ]
             before = builder.block
             loop, done = (builder.append_basic_block(name) for name in ("loop", "done"))
             builder.branch(loop)
             builder.position_at_end(loop)
             step = builder.phi(LONG)
             step.add_incoming(LONG(0), before)
-            zero = ir.Constant(FLOATS, [FLOAT(0.0)] * LANES)
             totals = [builder.phi(FLOATS) for _ in range(rows * VECTORS)]
             accumulate = _accumulate(builder, narrow)
             at = add(builder, panel, times(builder, step, STEP_BYTES))
@@ -97,7 +105,7 @@ def _make_tile(rows: int, narrow: bool) -> Any:
                 builder.load(pointer(builder, add(builder, at, 4 * LANES * v)), typ=kind, align=4)
                 for v in range(VECTORS)
             ]
-            x = add(builder, x, times(builder, step, STEP))
+            x = add(builder, x, times(builder, step, x_step))
             sums = []
             for n, total in enumerate(totals):
                 row, vector = divmod(n, VECTORS)
@@ -105,16 +113,14 @@ def _make_tile(rows: int, narrow: bool) -> Any:
                     at = add(builder, x, times(builder, x_row, row))
                     number = load_everywhere(builder, at, kind)
                 sums.append(accumulate(total, number, weights[vector]))
-                total.add_incoming(zero, before)
+                total.add_incoming(begin[n], before)
                 total.add_incoming(sums[-1], loop)
             following = add(builder, step, 1)
             step.add_incoming(following, loop)
             builder.cbranch(builder.icmp_signed("<", following, steps), loop, done)
             builder.position_at_end(done)
             for n, total in enumerate(sums):
-                row, vector = divmod(n, VECTORS)
-                at = add(builder, add(builder, y, times(builder, y_row, row)), 4 * LANES * vector)
-                builder.store(total, pointer(builder, at), align=4)
+                builder.store(total, pointer(builder, place(builder, y, y_row, n)), align=4)
             return context.get_dummy_value()
 
         return types.void(*[types.int64] * 6), write
@@ -122,7 +128,7 @@ def _make_tile(rows: int, narrow: bool) -> Any:
     return tile
 
 
-def make_product(narrow: bool, most: int) -> Any:
+def make_product(narrow: bool, most: int, *, x_step: int = STEP, adding: bool = False) -> Any:
     """A compiled function (rows, x, x_row, panel, steps, y, y_row).
 
     It multiplies ``rows`` rows, ``x_row`` bytes apart from the address x on, each of ``steps``
@@ -132,9 +138,14 @@ def make_product(narrow: bool, most: int) -> Any:
     Args:
         narrow: whether rows and panel are bfloat16.
         most: rows of the tallest tile: 1, 2, 4 or 8; see tallest.
+        x_step: bytes from what a row meets a step with to what it meets the next with: STEP_BYTES
+            where x lies in a panel itself, whose columns are then the rows, four bytes apart.
+        adding: whether the sums are added to what stands at y.
     """
     # Where a tile is taller than can be, it is never called.
-    tile8, tile4, tile2, tile1 = (_make_tile(min(n, most), narrow) for n in (8, 4, 2, 1))
+    tile8, tile4, tile2, tile1 = (
+        _make_tile(min(rows, most), narrow, x_step, adding) for rows in (8, 4, 2, 1)
+    )
 
     @njit
     def product(rows: int, x: int, x_row: int, panel: int, steps: int, y: int, y_row: int) -> None:
@@ -161,74 +172,3 @@ def make_product(narrow: bool, most: int) -> Any:
 def share(count: int, rank: int, ranks: int) -> tuple[int, int]:
     """The first of so many pieces of work that is a thread's, and the first that is no longer."""
     return count * rank // ranks, count * (rank + 1) // ranks
-
-
-def make_pack(narrow: bool) -> Any:
-    """A compiled function (matrices, by_columns, by_rows, counter, rank, ranks).
-
-    It lays float32 matrices out: their columns as panels, for x W; and their rows, for x W'. All
-    are tuples.
-
-    Panels are (columns / PANEL, rows / 2, PANEL) uint32 of a matrix (rows, columns), or the other
-    way round; rows / 1 if not narrow.
-    """
-    together = 2 if narrow else 1
-    word = _make_word(narrow)
-
-    @njit
-    def columns(matrix: Any, panels: Any, rank: int, ranks: int) -> None:
-        first, last = share(len(panels), rank, ranks)
-        for panel in range(first, last):
-            for step in range(panels.shape[1]):
-                row, column = step * together, panel * PANEL
-                for j in range(PANEL):
-                    panels[panel, step, j] = word(
-                        matrix[row, column + j], matrix[row + together - 1, column + j]
-                    )
-
-    @njit
-    def rows(matrix: Any, panels: Any, rank: int, ranks: int) -> None:
-        first, last = share(len(panels), rank, ranks)
-        for panel in range(first, last):
-            # Rows are far apart: of each, the numbers that lie in one cache line.
-            for begin in range(0, panels.shape[1], LANES):
-                for j in range(PANEL):
-                    row = panel * PANEL + j
-                    for step in range(begin, begin + LANES):
-                        column = step * together
-                        panels[panel, step, j] = word(
-                            matrix[row, column], matrix[row, column + together - 1]
-                        )
-
-    @njit(nogil=True)
-    def pack(
-        matrices: Any, by_columns: Any, by_rows: Any, _counter: Any, rank: int, ranks: int
-    ) -> None:
-        for n in range(len(matrices)):
-            columns(matrices[n], by_columns[n], rank, ranks)
-            rows(matrices[n], by_rows[n], rank, ranks)
-
-    return keep(pack, "pack", narrow)
-
-
-def _make_word(narrow: bool) -> Any:
-    """A compiled function from two float32 numbers to the four bytes of both as bfloat16; or, not
-    narrow, to those of the first."""
-
-    @intrinsic
-    def word(_: Any, _low: Any, _high: Any) -> Any:
-        def write(_context: Any, builder: ir.IRBuilder, _signature: Any, arguments: Any) -> Any:
-            low, high = arguments
-            if not narrow:
-                return builder.bitcast(low, ir.IntType(32))
-            low, high = (
-                builder.zext(
-                    builder.bitcast(builder.fptrunc(x, BFLOAT), ir.IntType(16)), ir.IntType(32)
-                )
-                for x in (low, high)
-            )
-            return builder.or_(low, builder.shl(high, ir.IntType(32)(16)))
-
-        return types.uint32(types.float32, types.float32), write
-
-    return word

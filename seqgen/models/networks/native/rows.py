@@ -85,7 +85,7 @@ def _add_scaled(y: Any, weights: Any, x: Any, factor: Any) -> None:
 
 
 class Rows(NamedTuple):
-    """Compiled functions of rows from ``begin`` to ``end``; see make_rows."""
+    """Compiled functions; see make_rows."""
 
     mix: Any
     mix_back: Any
@@ -117,7 +117,7 @@ def make_rows(narrow: bool) -> Rows:
             starts: the row at which the document of each begins, (rows,) int32.
             kernel: (taps, width) float32.
             factors: set to 1 / sqrt(mean(x**2)) of each row, (rows,) float32.
-            y: set to operands, (rows, width).
+            y: its first rows are set to operands, (end - begin or more, width).
         """
         taps = len(kernel)
         recent = np.zeros(taps, np.float32)  # factors, by row modulo taps
@@ -130,7 +130,7 @@ def make_rows(narrow: bool) -> Rows:
             total[:] = 0.0
             for lag in range(min(taps, t - starts[t] + 1)):
                 _add_scaled(total[0], kernel[lag], x[t - lag], recent[(t - lag) % taps])
-            put(total, y, t)
+            put(total, y, t - begin)
 
     @njit
     def mix_back(
@@ -158,16 +158,16 @@ def make_rows(narrow: bool) -> Rows:
             _add_norm_back(dz, x[t], factors[t], dx[t])
 
     @njit
-    def activate(begin: int, end: int, x: Any, y: Any) -> None:
-        """y = relu(x)**2 of operands."""
-        for n in range(begin * x.shape[1], end * x.shape[1], LANES):
+    def activate(x: Any, y: Any) -> None:
+        """y = relu(x)**2 of operands; y may have more rows."""
+        for n in range(0, x.size, LANES):
             square(x.ctypes.data + n * size, y.ctypes.data + n * size)
 
     @njit
-    def activate_back(begin: int, end: int, x: Any, dy: Any) -> None:
+    def activate_back(x: Any, dy: Any) -> None:
         """dy becomes 2 relu(x) dy."""
-        for n in range(begin * x.shape[1], end * x.shape[1], LANES):
-            at = n * size
-            square_back(x.ctypes.data + at, dy.ctypes.data + at, dy.ctypes.data + at)
+        for n in range(0, x.size, LANES):
+            at = dy.ctypes.data + n * size
+            square_back(x.ctypes.data + n * size, at, at)
 
     return Rows(mix, mix_back, put, activate, activate_back)

@@ -18,6 +18,7 @@ from numba import njit
 from seqgen.models.networks.native.attention import make_heads
 from seqgen.models.networks.native.kept import keep
 from seqgen.models.networks.native.loops import wait
+from seqgen.models.networks.native.panels import make_lay
 from seqgen.models.networks.native.products import (
     PANEL,
     STEP_BYTES,
@@ -30,7 +31,8 @@ from seqgen.models.parameters import MLP_RATIO
 
 __all__ = ["CHUNK", "make_stack"]
 
-CHUNK = 64  # rows
+CHUNK = 64  # rows, an even number
+BLOCK = 128  # steps of a panel that stay near the processor
 
 
 @njit(fastmath=FAST)
@@ -73,6 +75,31 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
     mix, mix_back, put = rows_of.mix, rows_of.mix_back, rows_of.put
     activate, activate_back = rows_of.activate, rows_of.activate_back
     head_ahead, head_back = make_heads(width, narrow)
+    lay = make_lay(narrow)
+    across = make_product(narrow, tallest(), x_step=STEP_BYTES, adding=True)
+    element = np.uint16 if narrow else np.uint32
+
+    @njit
+    def differentiate(x: Any, dy: Any, dw: Any, rank: int, ranks: int) -> None:
+        """dw = x' dy of two panels' operands: of its blocks of 32 x 32, those that are a
+        thread's."""
+        first, last = share(len(x) * len(dy), rank, ranks)
+        width = 4 * dw.shape[1]
+        for begin in range(0, x.shape[1], BLOCK):
+            steps = min(BLOCK, x.shape[1] - begin)
+            for task in range(first, last):
+                n, m = task // len(x), task % len(x)
+                if begin == 0:
+                    dw[m * PANEL : (m + 1) * PANEL, n * PANEL : (n + 1) * PANEL] = 0.0
+                across(
+                    PANEL,
+                    x.ctypes.data + (m * x.shape[1] + begin) * STEP_BYTES,
+                    4,
+                    dy.ctypes.data + (n * dy.shape[1] + begin) * STEP_BYTES,
+                    steps,
+                    dw.ctypes.data + m * PANEL * width + 4 * n * PANEL,
+                    width,
+                )
 
     @njit
     def multiply(begin: int, end: int, x: Any, panels: Any, y: Any) -> None:
@@ -93,8 +120,9 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
     def forward(
         starts: Any, row_starts: Any, cos: Any, sin: Any, kernels: Any, keeps: Any,
         qkv_panels: Any, output_panels: Any, up_panels: Any, down_panels: Any,
-        xs: Any, factors: Any, attended: Any, qkv: Any, inverse: Any, mixed: Any,
-        normed: Any, inner: Any, activated: Any, counter: Any, rank: int, ranks: int,
+        xs: Any, factors: Any, qkv: Any, inverse: Any, mixed: Any, inner: Any,
+        qkv_takes: Any, output_takes: Any, up_takes: Any, down_takes: Any,
+        counter: Any, rank: int, ranks: int,
     ) -> None:  # fmt: skip
         """All blocks ahead.
 
@@ -109,9 +137,11 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
             xs: the stream before the first block is xs[0]; set to what it is after each part,
                 (2 * layers + 1, rows, hidden) float32.
             factors: set to those of the norms, (2 * layers, rows) float32.
-            attended, qkv, mixed, normed, inner, activated: set to the operands of each layer,
-                what the products take and what the first and third give, (layers, rows, ...).
+            qkv, mixed, inner: set to what the first product, the heads and the third product
+                give, operands, (layers, rows, ...).
             inverse: see make_heads, (layers, batch, heads, time).
+            qkv_takes, output_takes, up_takes, down_takes: set to the operands that are multiplied,
+                in panels of the rows, (layers, columns / PANEL, steps, PANEL).
             counter: one int64, 0.
         """
         layers, rows, hidden = mixed.shape
@@ -122,6 +152,8 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
         wide = np.empty((CHUNK, 3 * hidden), np.float32)
         wider = np.empty((CHUNK, MLP_RATIO * hidden), np.float32)
         slim = np.empty((CHUNK, hidden), np.float32)
+        taken = np.empty((CHUNK, hidden), element)
+        activated = np.empty((CHUNK, MLP_RATIO * hidden), element)
         first, last = share((rows + CHUNK - 1) // CHUNK, rank, ranks)
         first_head, last_head = share(batch * heads, rank, ranks)
         for layer in range(layers):
@@ -129,8 +161,9 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
             for chunk in range(first, last):
                 begin, end = chunk * CHUNK, min((chunk + 1) * CHUNK, rows)
                 taps, factor = kernels[layer], factors[2 * layer]
-                mix(begin, end, x, row_starts, taps, factor, attended[layer])
-                multiply(begin, end, attended[layer], qkv_panels[layer], wide)
+                mix(begin, end, x, row_starts, taps, factor, taken)
+                lay(end - begin, taken, qkv_takes[layer], begin)
+                multiply(0, end - begin, taken, qkv_panels[layer], wide)
                 put(wide[: end - begin], qkv[layer], begin)
             target += ranks
             wait(counter.ctypes.data, target)
@@ -141,6 +174,7 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
             for chunk in range(first, last):
                 begin, end = chunk * CHUNK, min((chunk + 1) * CHUNK, rows)
                 count = end - begin
+                lay(count, mixed[layer, begin:end], output_takes[layer], begin)
                 multiply(begin, end, mixed[layer], output_panels[layer], slim)
                 _copy(x[begin:end], between[begin:end])
                 if len(keeps):
@@ -148,11 +182,13 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
                 else:
                     _add(between[begin:end], slim[:count])
                 factor = factors[2 * layer + 1]
-                mix(begin, end, between, own, ones, factor, normed[layer])
-                multiply(begin, end, normed[layer], up_panels[layer], wider)
+                mix(begin, end, between, own, ones, factor, taken)
+                lay(count, taken, up_takes[layer], begin)
+                multiply(0, count, taken, up_panels[layer], wider)
                 put(wider[:count], inner[layer], begin)
-                activate(begin, end, inner[layer], activated[layer])
-                multiply(begin, end, activated[layer], down_panels[layer], slim)
+                activate(inner[layer, begin:end], activated)
+                lay(count, activated, down_takes[layer], begin)
+                multiply(0, count, activated, down_panels[layer], slim)
                 _copy(between[begin:end], after[begin:end])
                 if len(keeps):
                     _add_kept(after[begin:end], slim[:count], keeps[2 * layer + 1, begin:end])
@@ -166,20 +202,25 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
         starts: Any, row_starts: Any, cos: Any, sin: Any, kernels: Any, keeps: Any,
         qkv_panels: Any, output_panels: Any, up_panels: Any, down_panels: Any,
         xs: Any, factors: Any, qkv: Any, inverse: Any, mixed: Any, inner: Any,
-        d_x: Any, d_qkv: Any, d_output: Any, d_inner: Any, d_down: Any, d_kernels: Any,
-        d_mixed: Any, d_attended: Any, counter: Any, rank: int, ranks: int,
+        qkv_takes: Any, output_takes: Any, up_takes: Any, down_takes: Any,
+        d_x: Any, d_kernels: Any, d_qkv_matrix: Any, d_output_matrix: Any, d_up_matrix: Any,
+        d_down_matrix: Any, d_qkv: Any, d_mixed: Any, d_attended: Any,
+        qkv_gives: Any, output_gives: Any, up_gives: Any, down_gives: Any,
+        counter: Any, rank: int, ranks: int,
     ) -> None:  # fmt: skip
         """All blocks back.
 
         Args:
-            starts to inverse, mixed, inner: see forward, but the panels are packed by rows.
+            starts to down_takes: see forward, but the panels are packed by rows.
             d_x: the gradient of the stream after the last block; becomes that before the first,
                 (rows, hidden) float32.
-            d_qkv, d_output, d_inner, d_down: set to the gradients of what the products gave,
-                operands, (layers, rows, ...).
             d_kernels: set to what each chunk adds to the kernels' gradients, (chunks, layers,
                 taps, hidden) float32.
-            d_mixed, d_attended: room for operands and for float32, (rows, hidden).
+            d_qkv_matrix, d_output_matrix, d_up_matrix, d_down_matrix: set to the matrices'
+                gradients, (layers, ...) float32.
+            d_qkv, d_mixed, d_attended: room for operands and, the last, for float32, (rows, ...).
+            qkv_gives, output_gives, up_gives, down_gives: room for the gradients of what a layer's
+                products give, in panels, (columns / PANEL, steps, PANEL).
         """
         layers, rows, hidden = mixed.shape
         _, batch, heads, _ = inverse.shape
@@ -189,6 +230,8 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
         unused = np.empty((1, hidden), np.float32)
         wider = np.empty((CHUNK, MLP_RATIO * hidden), np.float32)
         slim = np.empty((CHUNK, hidden), np.float32)
+        given = np.empty((CHUNK, hidden), element)
+        d_inner = np.empty((CHUNK, MLP_RATIO * hidden), element)
         first, last = share((rows + CHUNK - 1) // CHUNK, rank, ranks)
         first_head, last_head = share(batch * heads, rank, ranks)
         for later in range(layers):
@@ -199,13 +242,15 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
                 count = end - begin
                 if len(keeps):
                     _kept(d_x[begin:end], keeps[2 * layer + 1, begin:end], slim)
-                    put(slim[:count], d_down[layer], begin)
+                    put(slim[:count], given, 0)
                 else:
-                    put(d_x[begin:end], d_down[layer], begin)
-                multiply(begin, end, d_down[layer], down_panels[layer], wider)
-                put(wider[:count], d_inner[layer], begin)
-                activate_back(begin, end, inner[layer], d_inner[layer])
-                multiply(begin, end, d_inner[layer], up_panels[layer], slim)
+                    put(d_x[begin:end], given, 0)
+                lay(count, given, down_gives, begin)
+                multiply(0, count, given, down_panels[layer], wider)
+                put(wider[:count], d_inner, 0)
+                activate_back(inner[layer, begin:end], d_inner)
+                lay(count, d_inner, up_gives, begin)
+                multiply(0, count, d_inner, up_panels[layer], slim)
                 factor = factors[2 * layer + 1]
                 mix_back(
                     0, count, slim[:count], between[begin:end], own[:count], ones,
@@ -213,23 +258,25 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
                 )  # fmt: skip
                 if len(keeps):
                     _kept(d_x[begin:end], keeps[2 * layer, begin:end], slim)
-                    put(slim[:count], d_output[layer], begin)
+                    put(slim[:count], given, 0)
                 else:
-                    put(d_x[begin:end], d_output[layer], begin)
-                multiply(begin, end, d_output[layer], output_panels[layer], slim)
+                    put(d_x[begin:end], given, 0)
+                lay(count, given, output_gives, begin)
+                multiply(0, count, given, output_panels[layer], slim)
                 put(slim[:count], d_mixed, begin)
             target += ranks
             wait(counter.ctypes.data, target)
             for task in range(first_head, last_head):
                 head_back(
                     task, d_mixed, mixed[layer], qkv[layer], starts, cos, sin, inverse[layer],
-                    d_qkv[layer],
+                    d_qkv,
                 )  # fmt: skip
             target += ranks
             wait(counter.ctypes.data, target)
             for chunk in range(first, last):
                 begin, end = chunk * CHUNK, min((chunk + 1) * CHUNK, rows)
-                multiply(begin, end, d_qkv[layer], qkv_panels[layer], d_attended[begin:])
+                lay(end - begin, d_qkv[begin:end], qkv_gives, begin)
+                multiply(begin, end, d_qkv, qkv_panels[layer], d_attended[begin:])
             target += ranks
             wait(counter.ctypes.data, target)
             for chunk in range(first, last):
@@ -238,6 +285,12 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
                     begin, end, d_attended, x, row_starts, kernels[layer], factors[2 * layer],
                     d_x, d_kernels[chunk, layer],
                 )  # fmt: skip
+            differentiate(qkv_takes[layer], qkv_gives, d_qkv_matrix[layer], rank, ranks)
+            differentiate(output_takes[layer], output_gives, d_output_matrix[layer], rank, ranks)
+            differentiate(up_takes[layer], up_gives, d_up_matrix[layer], rank, ranks)
+            differentiate(down_takes[layer], down_gives, d_down_matrix[layer], rank, ranks)
+            target += ranks
+            wait(counter.ctypes.data, target)
 
     name = ("stack", width, narrow)
     return keep(forward, *name, "forward"), keep(backward, *name, "backward")

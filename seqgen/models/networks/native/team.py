@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import DTypeLike, NDArray
 
-from seqgen.models.networks.native.products import PANEL, make_pack
+from seqgen.models.networks.native.panels import make_pack
+from seqgen.models.networks.native.products import PANEL
 
 __all__ = ["Team", "empty", "operand_type", "operation", "pack", "run_together"]
 
