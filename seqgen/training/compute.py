@@ -38,7 +38,7 @@ __all__ = ["Choice", "choose", "decide", "usual"]
 LONG_SECONDS = 150.0
 # Up to here the first run on a machine loses more by its compiler than it gains; later ones find
 # what was compiled.
-SHORT_SECONDS, SHORT_TRANSFORMER_SECONDS = 20.0, 90.0
+SHORT_SECONDS, SHORT_TRANSFORMER_SECONDS = 20.0, 45.0
 FLOPS_A_SECOND = 1.3e11  # about that on two cores
 FASTEST_OF = 4  # updates of each candidate, after the one that compiles it
 BUSY = 0.3  # share of the time without the processor from which on times tell nothing

@@ -103,6 +103,79 @@ def test_products_of_any_number_of_rows(precision: Precision, tallest: int) -> N
         assert (y[:, PANEL] == 7).all()
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_products_of_two_panels_are_added(precision: Precision) -> None:
+    require(precision)
+    import ml_dtypes
+    from numba import njit
+
+    from seqgen.models.networks.native.products import PANEL, STEP_BYTES, make_product, tallest
+
+    narrow = precision == "bfloat16"
+    kind, together = (ml_dtypes.bfloat16, 2) if narrow else (np.float32, 1)
+    product = make_product(narrow, tallest(), x_step=STEP_BYTES, adding=True, whole=True)
+
+    @njit
+    def multiply(x: Any, panel: Any, y: Any) -> None:
+        steps = len(x) // STEP_BYTES
+        product(PANEL, x.ctypes.data, 4, panel.ctypes.data, steps, y.ctypes.data, 4 * PANEL)
+
+    rng = np.random.default_rng(0)
+    x, w = (rng.normal(size=(10, PANEL)).astype(kind) for _ in range(2))
+    panels = [m.reshape(-1, together, PANEL).transpose(0, 2, 1).copy() for m in (x, w)]
+    y = np.ones((PANEL, PANEL), np.float32)
+    multiply(*(panel.view(np.uint8).reshape(-1) for panel in panels), y)
+    assert np.abs(y - 1 - x.astype(float).T @ w.astype(float)).max() < 1e-5
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("size", [1, 3])
+def test_matrices_are_packed_by_columns_and_by_rows(precision: Precision, size: int) -> None:
+    require(precision)
+    import ml_dtypes
+
+    from seqgen.models.networks.native.panels import make_pack
+    from seqgen.models.networks.native.products import PANEL
+    from seqgen.models.networks.native.team import Team
+
+    narrow = precision == "bfloat16"
+    kind, together = (ml_dtypes.bfloat16, 2) if narrow else (np.float32, 1)
+    matrices = [np.random.default_rng(0).normal(size=s).astype("f") for s in ((32, 96), (64, 32))]
+
+    def by_columns(matrix: np.ndarray) -> np.ndarray:
+        pairs = matrix.astype(kind).reshape(-1, together, matrix.shape[1] // PANEL, PANEL)
+        return pairs.transpose(2, 0, 3, 1).copy().view(np.uint32)[..., 0]
+
+    expected = [[by_columns(m) for m in matrices], [by_columns(m.T.copy()) for m in matrices]]
+    got = [[np.zeros_like(panels) for panels in group] for group in expected]
+    Team(size).run(make_pack(narrow), tuple(matrices), *map(tuple, got))
+    for group, right in zip(got, expected, strict=True):
+        for panels, others in zip(group, right, strict=True):
+            assert (panels == others).all()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_rows_are_woven_into_panels(precision: Precision, count: int) -> None:
+    require(precision)
+    import ml_dtypes
+
+    from seqgen.models.networks.native.panels import make_lay
+    from seqgen.models.networks.native.products import PANEL
+
+    narrow = precision == "bfloat16"
+    kind, together = (ml_dtypes.bfloat16, 2) if narrow else (np.float32, 1)
+    x = np.random.default_rng(0).normal(size=(8, 64)).astype(kind)
+    panels = np.full((2, 12 // together, PANEL * together), 7, kind)
+    make_lay(narrow)(count, x.view(np.uint16 if narrow else np.uint32), panels.view(np.uint32), 4)
+    rows = -(-count // together) * together
+    expected = np.full((12, 64), 7, kind)
+    expected[4 : 4 + rows] = 0  # half a pair of an odd row
+    expected[4 : 4 + count] = x[:count]
+    woven = expected.reshape(-1, together, 2, PANEL).transpose(2, 0, 3, 1)
+    assert (panels == woven.reshape(panels.shape)).all()
+
+
 def differentiate(arch: Architecture, precision: Precision) -> list[np.ndarray]:
     import tensorflow as tf
 

@@ -11,7 +11,8 @@ taken off first. Nothing of the size (time, time) is kept: the way back makes P 
     dP = dO v'                        dS = P (dP - sum of dO O) / sqrt(width)
     d_q = dS k,   d_k = dS' q,   d_v = P' dO        of the normalised and rotated q and k
 
-All positions of a sequence are made a multiple of 32, the rest zeros. Of operands see loops.py.
+All positions of a sequence are made a multiple of 32, the rest zeros; what these come to is never
+used. Of operands see loops.py.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
     size, together = (2, 2) if narrow else (4, 1)
     element = np.uint16 if narrow else np.uint32
     steps = width * size // STEP
-    product = make_product(narrow, tallest())
+    product = make_product(narrow, tallest(), whole=True)
     exponentials = make_exponentials(scale, narrow)
     by_query = make_score_gradients(scale, narrow, by_query=True)
     by_key = make_score_gradients(scale, narrow, by_query=False)
@@ -77,11 +78,11 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
         return panels
 
     @njit
-    def by_width(rows: int, x: int, panels: Any, low: int, high: int, y: Any) -> None:
-        """y[:rows, low:high]: operands (rows, width) by outer panels."""
+    def by_width(x: int, panels: Any, low: int, high: int, y: Any) -> None:
+        """y[:ROWS, low:high]: operands (ROWS, width) by outer panels."""
         for panel in range(low // PANEL, high // PANEL):
             product(
-                rows,
+                ROWS,
                 x,
                 width * size,
                 panels.ctypes.data + panel * steps * STEP_BYTES,
@@ -91,11 +92,11 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
             )
 
     @njit
-    def by_position(rows: int, x: Any, panels: Any, low: int, high: int, y: int) -> None:
-        """(rows, width) float32 at y: operands x[:rows, low:high] by inner panels."""
+    def by_position(x: Any, panels: Any, low: int, high: int, y: int) -> None:
+        """(ROWS, width) float32 at y: operands x[:ROWS, low:high] by inner panels."""
         for panel in range(width // PANEL):
             product(
-                rows,
+                ROWS,
                 x.ctypes.data + low * size,
                 x.shape[1] * size,
                 panels.ctypes.data + (panel * panels.shape[1] + low // together) * STEP_BYTES,
@@ -166,7 +167,7 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
         for begin in range(0, time, ROWS):
             n = min(ROWS, time - begin)
             low, high = starts[b, begin] // PANEL * PANEL, up(begin + n)
-            by_width(n, q[begin:].ctypes.data, keys, low, high, s)
+            by_width(q[begin:].ctypes.data, keys, low, high, s)
             for r in range(n):
                 t = begin + r
                 for place in range(low, high, LANES):
@@ -179,7 +180,7 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                         t + 1,
                     )
                 inverse[b, head, t] = np.float32(1.0) / total_of(s[r, low:high])
-            by_position(n, e, values, low, high, o.ctypes.data)
+            by_position(e, values, low, high, o.ctypes.data)
             for r in range(n):
                 put_scaled(
                     o.ctypes.data + 4 * r * width,
@@ -249,8 +250,8 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
         for begin in range(0, time, ROWS):
             n = min(ROWS, time - begin)
             low, high = starts[b, begin] // PANEL * PANEL, up(begin + n)
-            by_width(n, q[begin:].ctypes.data, keys, low, high, s)
-            by_width(n, d_o[begin:].ctypes.data, values, low, high, dp)
+            by_width(q[begin:].ctypes.data, keys, low, high, s)
+            by_width(d_o[begin:].ctypes.data, values, low, high, dp)
             for r in range(n):
                 t = begin + r
                 for place in range(low, high, LANES):
@@ -266,12 +267,12 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                         starts[b, t],
                         t + 1,
                     )
-            by_position(n, ds, keys_in, low, high, d_q[begin:].ctypes.data)
+            by_position(ds, keys_in, low, high, d_q[begin:].ctypes.data)
         for begin in range(0, time, ROWS):
             n = min(ROWS, time - begin)
             low, high = begin // PANEL * PANEL, up(ends[begin + n - 1])
-            by_width(n, k[begin:].ctypes.data, queries, low, high, s)
-            by_width(n, v[begin:].ctypes.data, d_os, low, high, dp)
+            by_width(k[begin:].ctypes.data, queries, low, high, s)
+            by_width(v[begin:].ctypes.data, d_os, low, high, dp)
             for r in range(n):
                 t = begin + r
                 for place in range(low, high, LANES):
@@ -287,8 +288,8 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                         t,
                         ends[t],
                     )
-            by_position(n, p, d_os_in, low, high, d_v[begin:].ctypes.data)
-            by_position(n, ds, queries_in, low, high, d_k[begin:].ctypes.data)
+            by_position(p, d_os_in, low, high, d_v[begin:].ctypes.data)
+            by_position(ds, queries_in, low, high, d_k[begin:].ctypes.data)
         finish(d_q, qkv, row, column, cos, sin, d_qkv, time)
         finish(d_k, qkv, row, hidden + column, cos, sin, d_qkv, time)
         for t in range(time):

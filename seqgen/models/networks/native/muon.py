@@ -32,8 +32,8 @@ NORM_EPSILON = 1e-7
 @functools.cache
 def _make_muon() -> Any:
     """Compiled when it is first called."""
-    product = make_product(narrow=False, most=tallest())
-    across = make_product(narrow=False, most=tallest(), x_step=STEP_BYTES)
+    product = make_product(narrow=False, most=tallest(), whole=True)
+    across = make_product(narrow=False, most=tallest(), x_step=STEP_BYTES, whole=True)
     lay, turn = make_lay(narrow=False), make_turn(narrow=False, convert=False)
 
     @njit
@@ -99,40 +99,56 @@ def _make_muon() -> Any:
     def polynomial(g: Any, square: Any, coefficients: Any, y: Any) -> None:
         """y = a + b g + c g g."""
         a, b, c = coefficients
-        flat_g, flat_square, flat_y = g.ravel(), square.ravel(), y.ravel()
-        for n in range(len(flat_y)):
-            flat_y[n] = b * flat_g[n] + c * flat_square[n]
         for n in range(len(g)):
+            for k in range(g.shape[1]):
+                for j in range(PANEL):
+                    y[n, k, j] = b * g[n, k, j] + c * square[n, k, j]
             for j in range(PANEL):
                 y[n, n * PANEL + j, j] += a
 
     @njit(fastmath=FAST)
     def norm(x: Any) -> Any:
         total = np.float32(0.0)
-        flat = x.ravel()
-        for n in range(len(flat)):
-            total += flat[n] * flat[n]
+        for i in range(len(x)):
+            for j in range(x.shape[1]):
+                total += x[i, j] * x[i, j]
+        return np.sqrt(total)
+
+    @njit(fastmath=FAST)
+    def norm_of_panels(x: Any) -> Any:
+        total = np.float32(0.0)
+        for n in range(len(x)):
+            part = norm(x[n])
+            total += part * part
         return np.sqrt(total)
 
     @njit(fastmath=FAST)
     def scale(x: Any, factor: Any) -> None:
-        flat = x.ravel()
-        for n in range(len(flat)):
-            flat[n] *= factor
+        for n in range(len(x)):
+            for k in range(x.shape[1]):
+                for j in range(PANEL):
+                    x[n, k, j] *= factor
+
+    @njit
+    def copy(x: Any, y: Any) -> None:
+        for n in range(len(x)):
+            for k in range(x.shape[1]):
+                for j in range(PANEL):
+                    y[n, k, j] = x[n, k, j]
 
     @njit
     def all_steps(x_norm: Any, gram: Any, coefficients: Any) -> Any:
         """What x is to be multiplied by; see optimizer.orthogonalise."""
-        squared, step = np.empty_like(gram), np.empty_like(gram)
-        product, spare = np.empty_like(gram), np.empty_like(gram)
+        room = np.empty((4, *gram.shape), np.float32)
+        squared, step, product, spare = room[0], room[1], room[2], room[3]
         one = np.float32(1.0)
         scale(gram, one / (x_norm * x_norm))
         multiply(gram, gram, squared)
-        most = np.sqrt(norm(squared)) + np.float32(NORM_EPSILON)
+        most = np.sqrt(norm_of_panels(squared)) + np.float32(NORM_EPSILON)
         scale(gram, one / most)
         scale(squared, one / (most * most))
         polynomial(gram, squared, coefficients[0], product)
-        step[:] = product
+        copy(product, step)
         for n in range(1, len(coefficients)):
             multiply(gram, step, spare)
             multiply(step, spare, gram)

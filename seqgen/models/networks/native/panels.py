@@ -103,7 +103,7 @@ def _make_weave(narrow: bool, *, convert: bool) -> Any:
                 pair = [_load_halves(builder, at, convert=convert) for at in (first, second)]
                 for n in range(2):
                     places = [n * LANES + j // 2 + j % 2 * PANEL for j in range(PANEL)]
-                    woven = shuffle(builder, *pair, places)
+                    woven = shuffle(builder, pair[0], pair[1], places)
                     to = pointer(builder, add(builder, step, n * STEP_BYTES // 2))
                     builder.store(woven, to, align=4)
             else:

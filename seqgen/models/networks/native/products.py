@@ -128,7 +128,9 @@ def _make_tile(rows: int, narrow: bool, x_step: int, adding: bool) -> Any:
     return tile
 
 
-def make_product(narrow: bool, most: int, *, x_step: int = STEP, adding: bool = False) -> Any:
+def make_product(
+    narrow: bool, most: int, *, x_step: int = STEP, adding: bool = False, whole: bool = False
+) -> Any:
     """A compiled function (rows, x, x_row, panel, steps, y, y_row).
 
     It multiplies ``rows`` rows, ``x_row`` bytes apart from the address x on, each of ``steps``
@@ -141,11 +143,19 @@ def make_product(narrow: bool, most: int, *, x_step: int = STEP, adding: bool = 
         x_step: bytes from what a row meets a step with to what it meets the next with: STEP_BYTES
             where x lies in a panel itself, whose columns are then the rows, four bytes apart.
         adding: whether the sums are added to what stands at y.
+        whole: whether rows are always a multiple of 8, which leaves LLVM less to do.
     """
     # Where a tile is taller than can be, it is never called.
     tile8, tile4, tile2, tile1 = (
         _make_tile(min(rows, most), narrow, x_step, adding) for rows in (8, 4, 2, 1)
     )
+
+    @njit
+    def whole_product(
+        rows: int, x: int, x_row: int, panel: int, steps: int, y: int, y_row: int
+    ) -> None:
+        for row in range(0, rows, most):
+            tile8(x + row * x_row, x_row, panel, steps, y + row * y_row, y_row)
 
     @njit
     def product(rows: int, x: int, x_row: int, panel: int, steps: int, y: int, y_row: int) -> None:
@@ -165,7 +175,7 @@ def make_product(narrow: bool, most: int, *, x_step: int = STEP, adding: bool = 
                 tile1(x + row * x_row, x_row, panel, steps, y + row * y_row, y_row)
                 row += 1
 
-    return product
+    return whole_product if whole else product
 
 
 @njit

@@ -76,7 +76,7 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
     activate, activate_back = rows_of.activate, rows_of.activate_back
     head_ahead, head_back = make_heads(width, narrow)
     lay = make_lay(narrow)
-    across = make_product(narrow, tallest(), x_step=STEP_BYTES, adding=True)
+    across = make_product(narrow, tallest(), x_step=STEP_BYTES, adding=True, whole=True)
     element = np.uint16 if narrow else np.uint32
 
     @njit
@@ -90,7 +90,9 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
             for task in range(first, last):
                 n, m = task // len(x), task % len(x)
                 if begin == 0:
-                    dw[m * PANEL : (m + 1) * PANEL, n * PANEL : (n + 1) * PANEL] = 0.0
+                    for i in range(m * PANEL, (m + 1) * PANEL):
+                        for j in range(n * PANEL, (n + 1) * PANEL):
+                            dw[i, j] = 0.0
                 across(
                     PANEL,
                     x.ctypes.data + (m * x.shape[1] + begin) * STEP_BYTES,
