@@ -159,6 +159,7 @@ def test_matrices_are_packed_by_columns_and_by_rows(precision: Precision, size: 
 def test_rows_are_woven_into_panels(precision: Precision, count: int) -> None:
     require(precision)
     import ml_dtypes
+    from numba import njit
 
     from seqgen.models.networks.native.panels import make_lay
     from seqgen.models.networks.native.products import PANEL
@@ -167,7 +168,13 @@ def test_rows_are_woven_into_panels(precision: Precision, count: int) -> None:
     kind, together = (ml_dtypes.bfloat16, 2) if narrow else (np.float32, 1)
     x = np.random.default_rng(0).normal(size=(8, 64)).astype(kind)
     panels = np.full((2, 12 // together, PANEL * together), 7, kind)
-    make_lay(narrow)(count, x.view(np.uint16 if narrow else np.uint32), panels.view(np.uint32), 4)
+    lay = make_lay(narrow)
+
+    @njit
+    def lay_all(x: Any, panels: Any) -> None:
+        lay(count, x, panels, 4)
+
+    lay_all(x.view(np.uint16 if narrow else np.uint32), panels.view(np.uint32))
     rows = -(-count // together) * together
     expected = np.full((12, 64), 7, kind)
     expected[4 : 4 + rows] = 0  # half a pair of an odd row

@@ -21,7 +21,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from seqgen.models.networks.native.heads import (
     make_dot,
@@ -29,6 +28,7 @@ from seqgen.models.networks.native.heads import (
     make_meet_back,
     make_put_scaled,
 )
+from seqgen.models.networks.native.kept import njit_inner
 from seqgen.models.networks.native.lanes import LANES, make_copies
 from seqgen.models.networks.native.panels import make_lay, make_turn
 from seqgen.models.networks.native.products import PANEL, STEP, STEP_BYTES, make_product, tallest
@@ -55,11 +55,11 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
     lay, turn = make_lay(narrow), make_turn(narrow, convert=False)
     _, to_operand = make_copies(narrow)
 
-    @njit
+    @njit_inner
     def up(number: int) -> int:
         return (number + PANEL - 1) // PANEL * PANEL
 
-    @njit
+    @njit_inner
     def outer(rows: Any) -> Any:
         """Panels of positions, for products over the width, of operands (positions, width)."""
         panels = np.empty((len(rows) // PANEL, steps, PANEL), np.uint32)
@@ -70,14 +70,14 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                 turn(at + 4 * step, width * size, to + step * STEP_BYTES, STEP_BYTES)
         return panels
 
-    @njit
+    @njit_inner
     def inner(rows: Any) -> Any:
         """Panels of the width, for products over positions, of operands (positions, width)."""
         panels = np.empty((width // PANEL, len(rows) // together, PANEL), np.uint32)
         lay(len(rows), rows, panels, 0)
         return panels
 
-    @njit
+    @njit_inner
     def by_width(x: int, panels: Any, low: int, high: int, y: Any) -> None:
         """y[:ROWS, low:high]: operands (ROWS, width) by outer panels."""
         for panel in range(low // PANEL, high // PANEL):
@@ -91,7 +91,7 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                 4 * y.shape[1],
             )
 
-    @njit
+    @njit_inner
     def by_position(x: Any, panels: Any, low: int, high: int, y: int) -> None:
         """(ROWS, width) float32 at y: operands x[:ROWS, low:high] by inner panels."""
         for panel in range(width // PANEL):
@@ -105,18 +105,18 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                 4 * width,
             )
 
-    @njit(fastmath=FAST)
+    @njit_inner(fastmath=FAST)
     def total_of(x: Any) -> Any:
         total = np.float32(0.0)
         for j in range(len(x)):
             total += x[j]
         return total
 
-    @njit
+    @njit_inner
     def address(operands: Any, row: int, column: int) -> int:
         return operands.ctypes.data + (row * operands.shape[1] + column) * size
 
-    @njit
+    @njit_inner
     def prepare(
         qkv: Any, first_row: int, column: int, cos: Any, sin: Any, time: int, rows: Any
     ) -> None:
@@ -130,13 +130,13 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                 address(rows, t, 0),
             )
 
-    @njit
+    @njit_inner
     def copy(source: Any, first_row: int, column: int, time: int, rows: Any) -> None:
         for t in range(time):
             for j in range(width):
                 rows[t, j] = source[first_row + t, column + j]
 
-    @njit
+    @njit_inner
     def ahead(
         task: int, qkv: Any, starts: Any, cos: Any, sin: Any, mixed: Any, inverse: Any
     ) -> None:
@@ -188,7 +188,7 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                     address(mixed, row + begin + r, column),
                 )
 
-    @njit
+    @njit_inner
     def finish(
         d_y: Any, qkv: Any, first_row: int, column: int, cos: Any, sin: Any, d_qkv: Any, time: int
     ) -> None:
@@ -203,7 +203,7 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
                 address(d_qkv, first_row + t, column),
             )
 
-    @njit
+    @njit_inner
     def back(
         task: int, d_mixed: Any, mixed: Any, qkv: Any, starts: Any, cos: Any, sin: Any,
         inverse: Any, d_qkv: Any,

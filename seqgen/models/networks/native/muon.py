@@ -17,7 +17,7 @@ import tensorflow as tf
 from numba import njit
 from numpy.typing import NDArray
 
-from seqgen.models.networks.native.kept import keep
+from seqgen.models.networks.native.kept import keep, njit_inner
 from seqgen.models.networks.native.lanes import LANES
 from seqgen.models.networks.native.panels import make_lay, make_turn
 from seqgen.models.networks.native.products import PANEL, STEP_BYTES, make_product, tallest
@@ -36,21 +36,21 @@ def _make_muon() -> Any:
     across = make_product(narrow=False, most=tallest(), x_step=STEP_BYTES, whole=True)
     lay, turn = make_lay(narrow=False), make_turn(narrow=False, convert=False)
 
-    @njit
+    @njit_inner
     def woven(x: Any) -> Any:
         """Panels of a matrix's columns."""
         panels = np.empty((x.shape[1] // PANEL, len(x), PANEL), np.float32)
         lay(len(x), x, panels, 0)
         return panels
 
-    @njit
+    @njit_inner
     def turn_block(rows: int, columns: int, x: int, x_row: int, y: int, y_row: int) -> None:
         """y = x' of so many rows and columns, multiples of 16."""
         for row in range(0, rows, LANES):
             for column in range(0, columns, LANES):
                 turn(x + row * x_row + 4 * column, x_row, y + column * y_row + 4 * row, y_row)
 
-    @njit
+    @njit_inner
     def turned(x: Any) -> Any:
         """Panels of a matrix's rows."""
         panels = np.empty((len(x) // PANEL, x.shape[1], PANEL), np.float32)
@@ -60,7 +60,7 @@ def _make_muon() -> Any:
             turn_block(PANEL, x.shape[1], at, row, to, STEP_BYTES)
         return panels
 
-    @njit
+    @njit_inner
     def multiply(x: Any, panels: Any, y: Any) -> None:
         """y = x' panels, all in panels, where y is symmetric: one half is computed."""
         steps = panels.shape[1]
@@ -73,7 +73,7 @@ def _make_muon() -> Any:
                     mirror = y[m].ctypes.data + n * PANEL * STEP_BYTES
                     turn_block(PANEL, PANEL, to, STEP_BYTES, mirror, STEP_BYTES)
 
-    @njit
+    @njit_inner
     def multiply_rows(x: Any, panels: Any) -> Any:
         """x, whose rows lie one after the other, by panels."""
         y = np.empty((len(x), len(panels) * PANEL), np.float32)
@@ -83,7 +83,7 @@ def _make_muon() -> Any:
             product(len(x), x.ctypes.data, 4 * x.shape[1], at, panels.shape[1], to, row)
         return y
 
-    @njit
+    @njit_inner
     def multiply_across(x: Any, panels: Any) -> Any:
         """x' by panels, where x is in panels too."""
         y = np.empty((len(x) * PANEL, len(panels) * PANEL), np.float32)
@@ -95,7 +95,7 @@ def _make_muon() -> Any:
                 across(PANEL, x[m].ctypes.data, 4, at, panels.shape[1], to, row)
         return y
 
-    @njit(fastmath=FAST)
+    @njit_inner(fastmath=FAST)
     def polynomial(g: Any, square: Any, coefficients: Any, y: Any) -> None:
         """y = a + b g + c g g."""
         a, b, c = coefficients
@@ -106,7 +106,7 @@ def _make_muon() -> Any:
             for j in range(PANEL):
                 y[n, n * PANEL + j, j] += a
 
-    @njit(fastmath=FAST)
+    @njit_inner(fastmath=FAST)
     def norm(x: Any) -> Any:
         total = np.float32(0.0)
         for i in range(len(x)):
@@ -114,7 +114,7 @@ def _make_muon() -> Any:
                 total += x[i, j] * x[i, j]
         return np.sqrt(total)
 
-    @njit(fastmath=FAST)
+    @njit_inner(fastmath=FAST)
     def norm_of_panels(x: Any) -> Any:
         total = np.float32(0.0)
         for n in range(len(x)):
@@ -122,21 +122,21 @@ def _make_muon() -> Any:
             total += part * part
         return np.sqrt(total)
 
-    @njit(fastmath=FAST)
+    @njit_inner(fastmath=FAST)
     def scale(x: Any, factor: Any) -> None:
         for n in range(len(x)):
             for k in range(x.shape[1]):
                 for j in range(PANEL):
                     x[n, k, j] *= factor
 
-    @njit
+    @njit_inner
     def copy(x: Any, y: Any) -> None:
         for n in range(len(x)):
             for k in range(x.shape[1]):
                 for j in range(PANEL):
                     y[n, k, j] = x[n, k, j]
 
-    @njit
+    @njit_inner
     def all_steps(x_norm: Any, gram: Any, coefficients: Any) -> Any:
         """What x is to be multiplied by; see optimizer.orthogonalise."""
         room = np.empty((4, *gram.shape), np.float32)
@@ -159,7 +159,7 @@ def _make_muon() -> Any:
         scale(product, one / (x_norm * np.sqrt(most)))
         return product
 
-    @njit
+    @njit_inner
     def orthogonalise(x: Any, coefficients: Any) -> Any:
         """See optimizer.orthogonalise."""
         x_norm = norm(x) + np.float32(NORM_EPSILON)
@@ -173,7 +173,7 @@ def _make_muon() -> Any:
         multiply(by_rows, by_rows, gram)
         return multiply_across(all_steps(x_norm, gram, coefficients), woven(x))
 
-    @njit
+    @njit_inner
     def update(
         gradient: Any, memory: Any, weight: Any, rate: Any, decay: Any, momentum: Any,
         coefficients: Any, new_memory: Any, new_weight: Any,

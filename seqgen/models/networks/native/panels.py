@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from seqgen.models.networks.native.kept import keep
+from seqgen.models.networks.native.kept import keep, njit_inner
 from seqgen.models.networks.native.lanes import (
     BFLOAT,
     FLOAT,
@@ -126,7 +126,7 @@ def make_lay(narrow: bool) -> Any:
     weave = _make_weave(narrow, convert=False)
     together, size = (2, 2) if narrow else (1, 4)
 
-    @njit
+    @njit_inner
     def lay(count: int, x: Any, panels: Any, row: int) -> None:
         nothing = np.zeros(PANEL, np.float32)
         width = x.shape[1] * size
@@ -155,7 +155,7 @@ def make_pack(narrow: bool) -> Any:
     together = 2 if narrow else 1
     weave, turn = _make_weave(narrow, convert=True), make_turn(narrow, convert=True)
 
-    @njit
+    @njit_inner
     def columns(matrix: Any, panels: Any, rank: int, ranks: int) -> None:
         first, last = share(len(panels), rank, ranks)
         width = 4 * matrix.shape[1]
@@ -166,7 +166,7 @@ def make_pack(narrow: bool) -> Any:
                 row = at + step * together * width
                 weave(row, row + (together - 1) * width, to + step * STEP_BYTES)
 
-    @njit
+    @njit_inner
     def rows(matrix: Any, panels: Any, rank: int, ranks: int) -> None:
         first, last = share(len(panels), rank, ranks)
         width = 4 * matrix.shape[1]

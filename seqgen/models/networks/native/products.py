@@ -14,9 +14,10 @@ from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from seqgen.models.networks.native.kept import njit_inner
 from seqgen.models.networks.native.lanes import (
     BFLOAT,
     FLOAT,
@@ -150,14 +151,14 @@ def make_product(
         _make_tile(min(rows, most), narrow, x_step, adding) for rows in (8, 4, 2, 1)
     )
 
-    @njit
+    @njit_inner
     def whole_product(
         rows: int, x: int, x_row: int, panel: int, steps: int, y: int, y_row: int
     ) -> None:
         for row in range(0, rows, most):
             tile8(x + row * x_row, x_row, panel, steps, y + row * y_row, y_row)
 
-    @njit
+    @njit_inner
     def product(rows: int, x: int, x_row: int, panel: int, steps: int, y: int, y_row: int) -> None:
         row = 0
         while row < rows:
@@ -178,7 +179,7 @@ def make_product(
     return whole_product if whole else product
 
 
-@njit
+@njit_inner
 def share(count: int, rank: int, ranks: int) -> tuple[int, int]:
     """The first of so many pieces of work that is a thread's, and the first that is no longer."""
     return count * rank // ranks, count * (rank + 1) // ranks

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from seqgen.models.networks.native.kept import njit_inner
 from seqgen.models.networks.native.lanes import (
     FLOATS,
     LANES,
@@ -59,7 +60,7 @@ def _make_squared_relu(narrow: bool) -> tuple[Any, Any]:
     return ahead, back
 
 
-@njit(fastmath=FAST)
+@njit_inner(fastmath=FAST)
 def _norm_factor(x: Any) -> Any:
     total = np.float32(0.0)
     for j in range(len(x)):
@@ -67,7 +68,7 @@ def _norm_factor(x: Any) -> Any:
     return np.float32(1.0) / np.sqrt(total / np.float32(len(x)) + np.float32(NORM_EPSILON))
 
 
-@njit(fastmath=FAST)
+@njit_inner(fastmath=FAST)
 def _add_norm_back(dz: Any, x: Any, factor: Any, dx: Any) -> None:
     """dx += factor (dz - y mean(dz y)) with y = factor x."""
     total = np.float32(0.0)
@@ -78,7 +79,7 @@ def _add_norm_back(dz: Any, x: Any, factor: Any, dx: Any) -> None:
         dx[j] += factor * (dz[j] - x[j] * mean)
 
 
-@njit(fastmath=FAST)
+@njit_inner(fastmath=FAST)
 def _add_scaled(y: Any, weights: Any, x: Any, factor: Any) -> None:
     for j in range(len(y)):
         y[j] += weights[j] * (x[j] * factor)
@@ -100,7 +101,7 @@ def make_rows(narrow: bool) -> Rows:
     _, to_operand = make_copies(narrow)
     square, square_back = _make_squared_relu(narrow)
 
-    @njit
+    @njit_inner
     def put(x: Any, y: Any, row: int) -> None:
         """y[row:] become the rows of x, float32, as operands."""
         for r in range(len(x)):
@@ -108,7 +109,7 @@ def make_rows(narrow: bool) -> Rows:
             for j in range(0, y.shape[1], LANES):
                 to_operand(x[r, j:].ctypes.data, at + j * size)
 
-    @njit
+    @njit_inner
     def mix(begin: int, end: int, x: Any, starts: Any, kernel: Any, factors: Any, y: Any) -> None:
         """y[t] = sum over lags of kernel[lag] * norm(x)[t - lag], within the document.
 
@@ -132,7 +133,7 @@ def make_rows(narrow: bool) -> Rows:
                 _add_scaled(total[0], kernel[lag], x[t - lag], recent[(t - lag) % taps])
             put(total, y, t - begin)
 
-    @njit
+    @njit_inner
     def mix_back(
         begin: int, end: int, dy: Any, x: Any, starts: Any, kernel: Any, factors: Any,
         dx: Any, d_kernel: Any,
@@ -157,13 +158,13 @@ def make_rows(narrow: bool) -> Rows:
                     _add_scaled(dz, kernel[lag], dy[t + lag], one)
             _add_norm_back(dz, x[t], factors[t], dx[t])
 
-    @njit
+    @njit_inner
     def activate(x: Any, y: Any) -> None:
         """y = relu(x)**2 of operands; y may have more rows."""
         for n in range(0, x.size, LANES):
             square(x.ctypes.data + n * size, y.ctypes.data + n * size)
 
-    @njit
+    @njit_inner
     def activate_back(x: Any, dy: Any) -> None:
         """dy becomes 2 relu(x) dy."""
         for n in range(0, x.size, LANES):

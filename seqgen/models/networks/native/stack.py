@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from seqgen.models.networks.native.attention import make_heads
-from seqgen.models.networks.native.kept import keep
+from seqgen.models.networks.native.kept import keep, njit_inner
 from seqgen.models.networks.native.loops import wait
 from seqgen.models.networks.native.panels import make_lay
 from seqgen.models.networks.native.products import (
@@ -35,7 +35,7 @@ CHUNK = 64  # rows, an even number
 BLOCK = 128  # steps of a panel that stay near the processor
 
 
-@njit(fastmath=FAST)
+@njit_inner(fastmath=FAST)
 def _add_kept(y: Any, x: Any, keep: Any) -> None:
     """y += x * keep."""
     for r in range(len(y)):
@@ -43,21 +43,21 @@ def _add_kept(y: Any, x: Any, keep: Any) -> None:
             y[r, j] += x[r, j] * keep[r, j]
 
 
-@njit
+@njit_inner
 def _copy(x: Any, y: Any) -> None:
     for r in range(len(x)):
         for j in range(x.shape[1]):
             y[r, j] = x[r, j]
 
 
-@njit
+@njit_inner
 def _add(y: Any, x: Any) -> None:
     for r in range(len(y)):
         for j in range(y.shape[1]):
             y[r, j] += x[r, j]
 
 
-@njit
+@njit_inner
 def _kept(x: Any, keep: Any, y: Any) -> None:
     """y = x * keep."""
     for r in range(len(x)):
@@ -79,7 +79,7 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
     across = make_product(narrow, tallest(), x_step=STEP_BYTES, adding=True, whole=True)
     element = np.uint16 if narrow else np.uint32
 
-    @njit
+    @njit_inner
     def differentiate(x: Any, dy: Any, dw: Any, rank: int, ranks: int) -> None:
         """dw = x' dy of two panels' operands: of its blocks of 32 x 32, those that are a
         thread's."""
@@ -103,7 +103,7 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
                     width,
                 )
 
-    @njit
+    @njit_inner
     def multiply(begin: int, end: int, x: Any, panels: Any, y: Any) -> None:
         """y[:end - begin] = operands x[begin:end] by a packed matrix."""
         steps = panels.shape[1]
