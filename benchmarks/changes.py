@@ -144,6 +144,11 @@ CHANGES: dict[str, dict[str, Change]] = {
         "AdamW in place of Muon, rate 0.001": with_adamw(0.001),
         "AdamW in place of Muon, rate 0.003": with_adamw(0.003),
         "AdamW in place of Muon, rate 0.006": with_adamw(0.006),
+        "Muon by five Newton-Schulz steps": Change(  # with Jordan's coefficients
+            replaced={
+                "seqgen.training.optimizer.POLAR_STEPS": lambda _: ((3.4445, -4.7750, 2.0315),) * 5
+            }
+        ),
         "no positions": Change(replaced={f"{TRANSFORMER}.rotate": lambda _: lambda x, *_: x}),
         "sinusoids added in place of rotary positions": Change(
             replaced={

@@ -104,28 +104,31 @@ def test_products_of_any_number_of_rows(precision: Precision, tallest: int) -> N
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_products_of_two_panels_are_added(precision: Precision) -> None:
+@pytest.mark.parametrize("tallest", [8, 2])
+def test_products_of_two_panels_are_added(precision: Precision, tallest: int) -> None:
     require(precision)
     import ml_dtypes
     from numba import njit
 
-    from seqgen.models.networks.native.products import PANEL, STEP_BYTES, make_product, tallest
+    from seqgen.models.networks.native.products import PANEL, STEP_BYTES, make_product
 
     narrow = precision == "bfloat16"
     kind, together = (ml_dtypes.bfloat16, 2) if narrow else (np.float32, 1)
-    product = make_product(narrow, tallest(), x_step=STEP_BYTES, adding=True, whole=True)
+    product = make_product(narrow, tallest, x_step=STEP_BYTES, adding=True, whole=True)
 
     @njit
     def multiply(x: Any, panel: Any, y: Any) -> None:
-        steps = len(x) // STEP_BYTES
-        product(PANEL, x.ctypes.data, 4, panel.ctypes.data, steps, y.ctypes.data, 4 * PANEL)
+        steps, y_row = len(x) // STEP_BYTES, 4 * y.shape[1]
+        product(PANEL, x.ctypes.data, 4, panel.ctypes.data, steps, y.ctypes.data, y_row)
 
     rng = np.random.default_rng(0)
     x, w = (rng.normal(size=(10, PANEL)).astype(kind) for _ in range(2))
     panels = [m.reshape(-1, together, PANEL).transpose(0, 2, 1).copy() for m in (x, w)]
-    y = np.ones((PANEL, PANEL), np.float32)
+    y = np.full((PANEL + 1, PANEL + 1), 7.0, np.float32)
     multiply(*(panel.view(np.uint8).reshape(-1) for panel in panels), y)
-    assert np.abs(y - 1 - x.astype(float).T @ w.astype(float)).max() < 1e-5
+    assert np.abs(y[:PANEL, :PANEL] - 7 - x.astype(float).T @ w.astype(float)).max() < 1e-5
+    assert (y[PANEL] == 7).all()  # nothing is written beside
+    assert (y[:, PANEL] == 7).all()
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

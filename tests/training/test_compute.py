@@ -176,6 +176,7 @@ def test_only_a_long_run_measures_and_only_a_short_one_is_plain(
     assert decide(recipe(), 180.0) == measured
     assert decide(recipe(), 100.0) == usual
     assert decide(recipe(), 10.0) == plain
+    assert decide(recipe(), 60.0) == usual
     assert decide(recipe(), 30.0) == (plain if arch == "transformer" else usual)
     config = recipe(arch="transformer", hidden=192, batch_size=8, seq_length=256)
     for steps, choice in ((4000, measured), (800, usual), (10, plain)):

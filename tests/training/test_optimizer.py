@@ -132,7 +132,8 @@ def test_clipping_scales_all_gradients_together(limit: float, scale: float) -> N
     assert float(clipped[1][0, 0]) == pytest.approx(4.0 * scale)
 
 
-def test_muon_in_code_of_our_own_makes_the_same_updates() -> None:
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e18])
+def test_muon_in_code_of_our_own_makes_the_same_updates(scale: float) -> None:
     import tensorflow as tf
 
     from seqgen.config import ModelConfig
@@ -152,11 +153,12 @@ def test_muon_in_code_of_our_own_makes_the_same_updates() -> None:
         draw = np.random.default_rng(1)
         for step in range(4):  # the first has gradients of zero, as half of the matrices do
             gradients = {
-                name: tf.constant(min(step, 1) * draw.normal(size=shape), tf.float32)
+                name: tf.constant(min(step, 1) * scale * draw.normal(size=shape), tf.float32)
                 for name, shape in shapes.items()
             }
             optimizer.apply(gradients, tf.constant(0.02), tf.constant(float(step + 1)))
-        found.append([*weights.values(), *optimizer.memory.values()])
+        memory = [optimizer.memory[f"momentum/{name}"] / scale for name in sorted(optimizer.muon)]
+        found.append([*weights.values(), *memory])
     for plain, own in zip(*found, strict=True):
         assert np.abs(plain.numpy() - own.numpy()).max() < 2e-5
     for name, weight in zip(shapes, found[1], strict=False):

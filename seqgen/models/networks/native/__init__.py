@@ -1,11 +1,12 @@
 """Training in machine code of our own, for processors that it is known on.
 
 TensorFlow runs a recurrent loop's steps operation by operation, and lays the recurrent matrix out
-anew for each product. Here a step is one piece of code: the product with a matrix that is laid out
-once an update (products.py), and the cell, whose equations (cells.py) are written down for LLVM to
-compile (lanes.py), shared out among threads that meet once a step (loops.py; layer.py is the
-operation). A Transformer's blocks (stack.py; blocks.py is the operation) go by chunks of positions
-(rows.py) and by heads (attention.py), so that activations stay near the processor until a block is
+anew for each product. Here a step is one piece of code: the product (products.py) with a matrix
+that is laid out once an update (panels.py), and the cell, whose equations (cells.py) are written
+down for LLVM to compile (lanes.py), shared out among threads (team.py) that meet once a step
+(loops.py; layer.py is the operation). A Transformer's blocks (stack.py; blocks.py is the operation)
+go by chunks of positions (rows.py) and by heads (attention.py; heads.py for a row of one, scores.py
+for what queries and keys come to), so that activations stay near the processor until a block is
 done; Muon's updates (muon.py) by matrices. What LLVM made is kept (kept.py).
 """
 

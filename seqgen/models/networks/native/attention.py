@@ -29,7 +29,7 @@ from seqgen.models.networks.native.heads import (
     make_put_scaled,
 )
 from seqgen.models.networks.native.kept import njit_inner
-from seqgen.models.networks.native.lanes import LANES, make_copies
+from seqgen.models.networks.native.lanes import LANES, make_to_operand
 from seqgen.models.networks.native.panels import make_lay, make_turn
 from seqgen.models.networks.native.products import PANEL, STEP, STEP_BYTES, make_product, tallest
 from seqgen.models.networks.native.rows import FAST
@@ -52,8 +52,8 @@ def make_heads(width: int, narrow: bool) -> tuple[Any, Any]:
     by_key = make_score_gradients(scale, narrow, by_query=False)
     meet, meet_back = make_meet(width, narrow), make_meet_back(width, narrow)
     dot, put_scaled = make_dot(width, narrow), make_put_scaled(width, narrow)
-    lay, turn = make_lay(narrow), make_turn(narrow, convert=False)
-    _, to_operand = make_copies(narrow)
+    lay, turn = make_lay(narrow), make_turn(to_bfloat16=False)
+    to_operand = make_to_operand(narrow)
 
     @njit_inner
     def up(number: int) -> int:

@@ -2,7 +2,7 @@
 
     y = rotate(x / sqrt(mean(x**2)))        (see transformer.rotate)
 
-A row is a few vectors of sixteen numbers, all of which stay in registers.
+A row is a few vectors of sixteen numbers, which for the usual widths stay in registers.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from numba.extending import intrinsic
 from seqgen.models.networks.native.lanes import (
     FLOAT,
     FLOATS,
-    INT,
     LANES,
     Lanes,
     add,
+    everywhere,
     load_everywhere,
     load_operand,
-    shuffle,
     store,
 )
 from seqgen.models.networks.native.rows import NORM_EPSILON
@@ -62,19 +61,13 @@ def _dot(builder: ir.IRBuilder, x: Row, y: Row) -> ir.Value:
     return builder.call(add_all, (FLOAT(0.0), total.value), fastmath=("reassoc",))
 
 
-def _everywhere(builder: ir.IRBuilder, number: ir.Value) -> Lanes:
-    nothing = ir.Constant(FLOATS, ir.Undefined)
-    one = builder.insert_element(nothing, number, INT(0))
-    return Lanes(builder, shuffle(builder, one, nothing, [0] * LANES))
-
-
 def _norm_factor(builder: ir.IRBuilder, x: Row) -> Lanes:
     """1 / sqrt(mean(x**2))."""
     mean = builder.fmul(_dot(builder, x, x), FLOAT(1.0 / (len(x) * LANES)))
     kind = ir.FunctionType(FLOAT, (FLOAT,))
     root = builder.module.declare_intrinsic("llvm.sqrt.f32", (), kind)
     norm = builder.call(root, (builder.fadd(mean, FLOAT(NORM_EPSILON)),))
-    return _everywhere(builder, builder.fdiv(FLOAT(1.0), norm))
+    return Lanes(builder, everywhere(builder, builder.fdiv(FLOAT(1.0), norm)))
 
 
 def _rolled(x: Sequence[Lanes]) -> Row:
@@ -117,7 +110,7 @@ def make_meet_back(width: int, narrow: bool) -> Any:
             dz = [d * c + p for d, c, p in zip(dy, cos, pulls, strict=True)]
             z = [a * factor for a in x]
             mean = builder.fmul(_dot(builder, dz, z), FLOAT(1.0 / width))
-            mean = _everywhere(builder, mean)
+            mean = Lanes(builder, everywhere(builder, mean))
             dx = [(d - n * mean) * factor for d, n in zip(dz, z, strict=True)]
             _store_row(builder, dx, to, narrow=narrow)
             return context.get_dummy_value()

@@ -23,10 +23,11 @@ __all__ = [
     "LONG",
     "Lanes",
     "add",
+    "everywhere",
     "load",
     "load_everywhere",
     "load_operand",
-    "make_copies",
+    "make_to_operand",
     "pointer",
     "shuffle",
     "sigmoid",
@@ -167,11 +168,16 @@ def load_operand(builder: ir.IRBuilder, address: ir.Value, *, narrow: bool) -> L
     return Lanes(builder, builder.fpext(value, FLOATS))
 
 
+def everywhere(builder: ir.IRBuilder, number: ir.Value, kind: ir.Type = FLOATS) -> ir.Value:
+    """One number in all lanes."""
+    nothing = ir.Constant(kind, ir.Undefined)
+    return shuffle(builder, builder.insert_element(nothing, number, INT(0)), nothing, [0] * LANES)
+
+
 def load_everywhere(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = FLOATS) -> ir.Value:
     """The one number at an address, sixteen times."""
     one = builder.load(pointer(builder, address), typ=kind.element, align=4)
-    nothing = ir.Constant(kind, ir.Undefined)
-    return shuffle(builder, builder.insert_element(nothing, one, INT(0)), nothing, [0] * LANES)
+    return everywhere(builder, one, kind)
 
 
 def store(
@@ -184,18 +190,9 @@ def store(
     builder.store(value, pointer(builder, address), align=2 if narrow else 4)
 
 
-def make_copies(narrow: bool) -> tuple[Any, Any]:
-    """Two compiled functions (from, to) of addresses, for sixteen numbers: an operand's, which are
-    bfloat16 if narrow, to float32; and float32 to an operand's."""
-
-    @intrinsic
-    def widen(_: Any, _source: Any, _target: Any) -> Any:
-        def write(context: Any, builder: ir.IRBuilder, _signature: Any, arguments: Any) -> Any:
-            source, target = arguments
-            store(builder, load_operand(builder, source, narrow=narrow), target)
-            return context.get_dummy_value()
-
-        return types.void(types.int64, types.int64), write
+def make_to_operand(narrow: bool) -> Any:
+    """A compiled function (from, to) of addresses: sixteen float32 numbers become operands, which
+    are bfloat16 if narrow."""
 
     @intrinsic
     def to_operand(_: Any, _source: Any, _target: Any) -> Any:
@@ -206,4 +203,4 @@ def make_copies(narrow: bool) -> tuple[Any, Any]:
 
         return types.void(types.int64, types.int64), write
 
-    return widen, to_operand
+    return to_operand

@@ -84,7 +84,7 @@ def wait(_: Any, _counter: Any, _target: Any) -> Any:
     return types.void(I64, I64), write
 
 
-def _make_to_operand(narrow: bool) -> Any:
+def _make_state_operand(narrow: bool) -> Any:
     """Sixteen numbers of a state, times what is kept of it, as an operand."""
 
     @intrinsic
@@ -178,7 +178,7 @@ def make_loops(arch: Architecture, narrow: bool) -> tuple[Any, Any]:
     size = 2 if narrow else 4  # bytes of an operand's number
     product = make_product(narrow, tallest())
     forward_step = _make_forward(cell, gates, states, narrow)
-    to_operand = _make_to_operand(narrow)
+    to_operand = _make_state_operand(narrow)
     backward_step = _make_backward(cell, states, narrow)
 
     @njit(nogil=True)

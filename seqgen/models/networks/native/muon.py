@@ -1,9 +1,9 @@
 """Muon's update of many small matrices: each is one thread's, from its gradient to its new values.
 
-See seqgen.training.optimizer for the equations. All matrices that are multiplied here commute and
-are symmetric: one half of each product is made; and as a row of such a matrix is a column too, they
-stay in panels from the first product to the last. Products are in float32: in bfloat16 singular
-values would come out between 0.1 and 8.6.
+See seqgen.training.optimizer for the equations. Between the first product and the last all matrices
+commute and are symmetric: one half of each product is made; and as a row of such a matrix is a
+column too, they stay in panels. Products are in float32: bfloat16 would lose the small singular
+values, which are most of them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _make_muon() -> Any:
     """Compiled when it is first called."""
     product = make_product(narrow=False, most=tallest(), whole=True)
     across = make_product(narrow=False, most=tallest(), x_step=STEP_BYTES, whole=True)
-    lay, turn = make_lay(narrow=False), make_turn(narrow=False, convert=False)
+    lay, turn = make_lay(narrow=False), make_turn(to_bfloat16=False)
 
     @njit_inner
     def woven(x: Any) -> Any:
@@ -137,41 +137,43 @@ def _make_muon() -> Any:
                     y[n, k, j] = x[n, k, j]
 
     @njit_inner
-    def all_steps(x_norm: Any, gram: Any, coefficients: Any) -> Any:
+    def all_steps(gram: Any, coefficients: Any) -> Any:
         """What x is to be multiplied by; see optimizer.orthogonalise."""
         room = np.empty((4, *gram.shape), np.float32)
-        squared, step, product, spare = room[0], room[1], room[2], room[3]
+        squared, step, total, spare = room[0], room[1], room[2], room[3]
         one = np.float32(1.0)
-        scale(gram, one / (x_norm * x_norm))
         multiply(gram, gram, squared)
         most = np.sqrt(norm_of_panels(squared)) + np.float32(NORM_EPSILON)
         scale(gram, one / most)
         scale(squared, one / (most * most))
-        polynomial(gram, squared, coefficients[0], product)
-        copy(product, step)
+        polynomial(gram, squared, coefficients[0], total)
+        copy(total, step)
         for n in range(1, len(coefficients)):
             multiply(gram, step, spare)
             multiply(step, spare, gram)
             multiply(gram, gram, squared)
             polynomial(gram, squared, coefficients[n], step)
-            multiply(step, product, spare)
-            product, spare = spare, product
-        scale(product, one / (x_norm * np.sqrt(most)))
-        return product
+            multiply(step, total, spare)
+            total, spare = spare, total
+        scale(total, one / np.sqrt(most))
+        return total
 
     @njit_inner
     def orthogonalise(x: Any, coefficients: Any) -> Any:
-        """See optimizer.orthogonalise."""
-        x_norm = norm(x) + np.float32(NORM_EPSILON)
+        """See optimizer.orthogonalise; x is scaled."""
+        factor = np.float32(1.0) / (norm(x) + np.float32(NORM_EPSILON))
+        for i in range(len(x)):
+            for j in range(x.shape[1]):
+                x[i, j] *= factor
         short = min(x.shape)
         gram = np.empty((short // PANEL, short, PANEL), np.float32)
         if len(x) > x.shape[1]:
-            by_rows = woven(x)
-            multiply(by_rows, by_rows, gram)
-            return multiply_rows(x, all_steps(x_norm, gram, coefficients))
-        by_rows = turned(x)
-        multiply(by_rows, by_rows, gram)
-        return multiply_across(all_steps(x_norm, gram, coefficients), woven(x))
+            panels = woven(x)
+            multiply(panels, panels, gram)
+            return multiply_rows(x, all_steps(gram, coefficients))
+        panels = turned(x)
+        multiply(panels, panels, gram)
+        return multiply_across(all_steps(gram, coefficients), woven(x))
 
     @njit_inner
     def update(
@@ -185,11 +187,11 @@ def _make_muon() -> Any:
                 new_memory[i, j] = momentum * memory[i, j] + gradient[i, j]
                 nudged[i, j] = gradient[i, j] + momentum * new_memory[i, j]  # Nesterov's form
         change = orthogonalise(nudged, coefficients)
-        scale = rate * np.sqrt(max(np.float32(1.0), np.float32(rows) / np.float32(width)))
+        reach = rate * np.sqrt(max(np.float32(1.0), np.float32(rows) / np.float32(width)))
         for i in range(rows):
             for j in range(width):
                 new_weight[i, j] = weight[i, j] - (
-                    scale * change[i, j] + rate * decay * weight[i, j]
+                    reach * change[i, j] + rate * decay * weight[i, j]
                 )
 
     @njit(nogil=True)

@@ -60,13 +60,12 @@ def _transpose(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
     return rows
 
 
-def make_turn(narrow: bool, *, convert: bool) -> Any:
+def make_turn(*, to_bfloat16: bool) -> Any:
     """A function (source, source_row, target, target_row) of addresses and distances in bytes:
     word number s of row j, of sixteen by sixteen, becomes word number j of row s.
 
     Args:
-        narrow: whether a word is two bfloat16 numbers.
-        convert: whether the source's are float32 still.
+        to_bfloat16: whether the source is float32 numbers, of which two become a word.
     """
 
     @intrinsic
@@ -76,7 +75,7 @@ def make_turn(narrow: bool, *, convert: bool) -> Any:
             rows = []
             for n in range(LANES):
                 at = add(builder, source, times(builder, source_row, n))
-                if narrow and convert:
+                if to_bfloat16:
                     halves = _load_halves(builder, at, convert=True)
                     rows.append(builder.bitcast(halves, INTS))
                 else:
@@ -153,7 +152,7 @@ def make_pack(narrow: bool) -> Any:
     way round; rows / 1 if not narrow.
     """
     together = 2 if narrow else 1
-    weave, turn = _make_weave(narrow, convert=True), make_turn(narrow, convert=True)
+    weave, turn = _make_weave(narrow, convert=True), make_turn(to_bfloat16=narrow)
 
     @njit_inner
     def columns(matrix: Any, panels: Any, rank: int, ranks: int) -> None:

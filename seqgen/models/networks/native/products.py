@@ -146,17 +146,18 @@ def make_product(
         adding: whether the sums are added to what stands at y.
         whole: whether rows are always a multiple of 8, which leaves LLVM less to do.
     """
-    # Where a tile is taller than can be, it is never called.
+    # Of at most as many rows as can be: one that is meant to be taller is never called.
     tile8, tile4, tile2, tile1 = (
         _make_tile(min(rows, most), narrow, x_step, adding) for rows in (8, 4, 2, 1)
     )
+    tallest_tile = _make_tile(most, narrow, x_step, adding)
 
     @njit_inner
     def whole_product(
         rows: int, x: int, x_row: int, panel: int, steps: int, y: int, y_row: int
     ) -> None:
         for row in range(0, rows, most):
-            tile8(x + row * x_row, x_row, panel, steps, y + row * y_row, y_row)
+            tallest_tile(x + row * x_row, x_row, panel, steps, y + row * y_row, y_row)
 
     @njit_inner
     def product(rows: int, x: int, x_row: int, panel: int, steps: int, y: int, y_row: int) -> None:

@@ -19,7 +19,7 @@ from seqgen.models.networks.native.lanes import (
     LANES,
     Lanes,
     load_operand,
-    make_copies,
+    make_to_operand,
     store,
 )
 
@@ -98,7 +98,7 @@ class Rows(NamedTuple):
 def make_rows(narrow: bool) -> Rows:
     """The functions for operands of one type."""
     size = 2 if narrow else 4
-    _, to_operand = make_copies(narrow)
+    to_operand = make_to_operand(narrow)
     square, square_back = _make_squared_relu(narrow)
 
     @njit_inner

@@ -16,9 +16,9 @@ from seqgen.models.networks.native.lanes import (
     INTS,
     LANES,
     Lanes,
+    everywhere,
     load,
     load_everywhere,
-    shuffle,
     store,
 )
 
@@ -27,23 +27,18 @@ __all__ = ["make_exponentials", "make_score_gradients"]
 I64 = types.int64
 
 
-def _everywhere(builder: ir.IRBuilder, number: ir.Value) -> ir.Value:
-    """A 64-bit number in all lanes, as 32 bits."""
-    nothing = ir.Constant(INTS, ir.Undefined)
-    one = builder.insert_element(nothing, builder.trunc(number, INT), INT(0))
-    return shuffle(builder, one, nothing, [0] * LANES)
-
-
 def _kept(
     builder: ir.IRBuilder, value: Lanes, place: ir.Value, first: ir.Value, last: ir.Value
 ) -> Lanes:
     """The lanes, the first of which is number ``place``, but 0 before ``first`` and from ``last``
     on."""
     numbers = ir.Constant(INTS, list(range(LANES)))
-    places = builder.add(_everywhere(builder, place), numbers)
+    place, first, last = (
+        everywhere(builder, builder.trunc(number, INT), INTS) for number in (place, first, last)
+    )
+    places = builder.add(place, numbers)
     inside = builder.and_(
-        builder.icmp_signed(">=", places, _everywhere(builder, first)),
-        builder.icmp_signed("<", places, _everywhere(builder, last)),
+        builder.icmp_signed(">=", places, first), builder.icmp_signed("<", places, last)
     )
     return Lanes(builder, builder.select(inside, value.value, ir.Constant(value.value.type, None)))
 

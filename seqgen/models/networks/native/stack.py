@@ -84,7 +84,7 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
         """dw = x' dy of two panels' operands: of its blocks of 32 x 32, those that are a
         thread's."""
         first, last = share(len(x) * len(dy), rank, ranks)
-        width = 4 * dw.shape[1]
+        row = 4 * dw.shape[1]
         for begin in range(0, x.shape[1], BLOCK):
             steps = min(BLOCK, x.shape[1] - begin)
             for task in range(first, last):
@@ -99,8 +99,8 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
                     4,
                     dy.ctypes.data + (n * dy.shape[1] + begin) * STEP_BYTES,
                     steps,
-                    dw.ctypes.data + m * PANEL * width + 4 * n * PANEL,
-                    width,
+                    dw.ctypes.data + m * PANEL * row + 4 * n * PANEL,
+                    row,
                 )
 
     @njit_inner
