@@ -39,7 +39,7 @@ def make_text(source: Path, target: Path, size_bytes: int) -> None:
 
 def tokenize(text: str, scheme: str) -> None:
     """The way to the tokens as `seqgen train` goes it; prints the seconds of each stage."""
-    from seqgen.cli import runs, tokens
+    from seqgen.cli import parts, tokens
     from seqgen.tokenization.encoded import encode
 
     stages: dict[str, float] = {}
@@ -48,7 +48,7 @@ def tokenize(text: str, scheme: str) -> None:
     def done(stage: str) -> None:
         stages[stage] = time.perf_counter() - began - sum(stages.values())
 
-    training, _ = runs._load([text], {})
+    training, _ = parts.load([text], {})
     done("reading and dividing")
     tokenizer = tokens.learn(training, {"tokens": scheme})
     done("learning the vocabulary")
@@ -68,13 +68,14 @@ def train(text: str, validation: str, steps: int) -> None:
 
     options = {"arch": "lstm", "hidden": 64, "steps": steps, "validation": validation}
     timing = runs.Timing(began=time.perf_counter(), show_seconds=0.0)
-    run = runs.begin([text], Path("model.safetensors"), options, None, timing, force=True)
-    every = max(1, steps // 20)
-    memory = [
-        round(resident_mb(os.getpid()))
-        for event in run.events(stop=lambda: False)
-        if isinstance(event, Stepped) and event.step % every == 0
-    ]
+    path, every = Path("model.safetensors"), max(1, steps // 20)
+    with contextlib.ExitStack() as held:
+        run = runs.begin([text], path, options, None, timing, held, force=True)
+        memory = [
+            round(resident_mb(os.getpid()))
+            for event in run.events(stop=lambda: False)
+            if isinstance(event, Stepped) and event.step % every == 0
+        ]
     print(json.dumps(memory))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 import subprocess
 import sys
@@ -73,6 +74,27 @@ def test_a_learning_curve_counts_what_came_in_time(
     assert budgets == ["14.0s", "14.6s"]
     printed = capsys.readouterr().out.split()
     assert printed[3:] == ["13.0", "0.0", "1.9100", "1.9200", "met"]
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_a_large_corpus_goes_the_way_of_a_training_run(
+    scripts: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    memory = scripts("corpus_memory")
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("One thing after another.\n" * 400)
+    memory.tokenize("text.txt", "char")
+    found = json.loads(capsys.readouterr().out)
+    assert found["tokens"] == 0.9 * 400 * 25
+    assert min(found["stages"].values()) >= 0.0
+    Path("validation.txt").write_text("Thing after thing.\n" * 40)
+    memory.train("text.txt", "validation.txt", steps=2)
+    grown = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert len(grown) == 2
+    assert min(grown) > 50
 
 
 def test_a_soak_sees_what_grows(scripts: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,10 @@ SAFE_WIDTH = 4096
 def rms_norm(x: FloatArray) -> FloatArray:
     """Divided by the root of its mean square, over the last axis."""
     size = x.shape[-1]
+    if x.size == size:  # of one row NumPy's calls take longer than what they compute
+        row = x.reshape(-1)
+        square = float(np.dot(row, row)) + size * float(_NORM_EPSILON)
+        return x * x.dtype.type(math.sqrt(size / square))
     scale = np.vecdot(x, x)[..., None]
     scale += size * float(_NORM_EPSILON)
     np.sqrt(scale, out=scale)
@@ -51,7 +56,8 @@ def convolve(
             if (of_document := begun[tap - 1]) is not None:
                 earlier *= of_document
             y += earlier
-        recent[:, :-1] = recent[:, 1:]
+        if taps > 2:
+            recent[:, :-1] = recent[:, 1:]
         recent[:, -1:] = x
         return y
     whole = np.concatenate([recent, x], axis=1)
