@@ -36,8 +36,8 @@ from seqgen.training.trainer import Trainer
 __all__ = ["Choice", "choose", "decide", "usual"]
 
 LONG_SECONDS = 150.0
-# Up to here the first run on a machine loses more by its compiler than it gains; later ones find
-# what was compiled.
+# Up to here a first run on a machine loses far more by its compiler than it gains. Later ones find
+# what was compiled, and the command alone decides: a Transformer's first breaks even at about 70 s.
 SHORT_SECONDS, SHORT_TRANSFORMER_SECONDS = 20.0, 45.0
 FLOPS_A_SECOND = 1.3e11  # about that on two cores
 FASTEST_OF = 4  # updates of each candidate, after the one that compiles it
