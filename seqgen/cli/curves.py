@@ -25,23 +25,23 @@ class Curves:
     """Losses by step, in bits a character or event.
 
     Args:
-        steps: of the whole run, which is how wide the picture is.
+        steps: of the whole run, which is how wide the picture is; they may change.
         unit: what the bits are counted by.
     """
 
     def __init__(self, steps: int, unit: str = "char") -> None:
         self.steps, self.unit = steps, unit
         self.validation: list[Point] = []
-        self._buckets = min(BUCKETS, steps)
-        self._sums = [0.0] * self._buckets
-        self._counts = [0] * self._buckets
+        self._width = max(1.0, steps / BUCKETS)
+        self._sums: dict[int, float] = {}
+        self._counts: dict[int, int] = {}
 
     def trained(self, step: int, bits: float) -> None:
         """The loss of update ``step``, counted from 1; one that is not finite is not drawn."""
         if math.isfinite(bits):
-            bucket = min((step - 1) * self._buckets // self.steps, self._buckets - 1)
-            self._sums[bucket] += bits
-            self._counts[bucket] += 1
+            bucket = int((step - 1) // self._width)
+            self._sums[bucket] = self._sums.get(bucket, 0.0) + bits
+            self._counts[bucket] = self._counts.get(bucket, 0) + 1
 
     def validated(self, step: int, bits: float) -> None:
         """What the validation part showed after ``step``."""
@@ -51,11 +51,9 @@ class Curves:
     @property
     def training(self) -> list[Point]:
         """Means over stretches of the run, by the step in their middle."""
-        width = self.steps / self._buckets
         return [
-            ((bucket + 0.5) * width, total / count)
-            for bucket, (total, count) in enumerate(zip(self._sums, self._counts, strict=True))
-            if count
+            ((bucket + 0.5) * self._width, total / self._counts[bucket])
+            for bucket, total in sorted(self._sums.items())
         ]
 
     def draw(self, width: int, height: int) -> list[Text]:

@@ -93,6 +93,7 @@ class LinesDisplay(Display):
         self.loss_bits = self.gradient_norm = self.tokens_per_second = 0.0
         self.clipped = 0.0  # share of the updates
         self.updates = self.left_out = 0
+        self.steps = 0  # of the run
         self.promised = self.finish = math.nan  # by the clock; NaN as long as it is not known
         self._allowed = math.nan  # seconds after what was promised that are not worth a line
 
@@ -106,11 +107,18 @@ class LinesDisplay(Display):
 
         match event:
             case events.Started():
-                self.started = event
+                self.started, self.steps = event, event.config.steps
                 if event.seconds_left is not None:
                     self.promised = self.finish = self.clock() + event.seconds_left
                     self._allowed = LATE * event.seconds_left
                 self.line(_introduce(event, self.promised))
+            case events.Recounted():
+                self.line(
+                    f"{event.steps:,} steps instead of {self.steps:,}, to end when promised: the "
+                    f"machine is {'faster' if event.steps > self.steps else 'slower'} than when it "
+                    "was measured"
+                )
+                self.steps = event.steps
             case events.Stepped():
                 self.stepped(event, self._bits(event))
             case events.Evaluated():

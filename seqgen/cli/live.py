@@ -80,6 +80,8 @@ class LiveDisplay(LinesDisplay):
         if isinstance(event, events.Started):
             self._start(event)
         super().show(event)
+        if isinstance(event, events.Recounted) and self.curves is not None:
+            self.curves.steps = event.steps
 
     def _start(self, event: Started) -> None:
         self.step = event.step
@@ -145,7 +147,7 @@ class LiveDisplay(LinesDisplay):
         from rich.text import Text
 
         now = self.clock()
-        steps = self.started.config.steps if self.started else None
+        steps = self.steps or None
         words = [f"{self.step:,}/{steps:,}" if steps else "", duration(now - self.began)]
         if not math.isnan(self.finish):
             left = f"left {duration(self.finish - now)}"

@@ -1,13 +1,17 @@
-"""A budget of time into a number of updates, fixed before the run begins.
+"""A budget of time into a number of updates: counted before the run begins, and mended before the
+learning rate falls.
 
 The budget runs from the moment the user asked until the model file is whole: start-up, measuring,
 updates, evaluations, what is shown at them, and saves. What is past when the steps are counted is
 known; what is to come is measured with the trainer that the run will use, so that nothing is
-compiled twice.
+compiled twice. But a few seconds don't tell how fast a machine will be for minutes. As long as the
+rate is level no update depends on how many there will be, so their number can still be mended: the
+run is then one of that many from its first update on.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -15,8 +19,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seqgen.errors import TrainingError
+from seqgen.training.schedule import LEVEL
 
 if TYPE_CHECKING:
+    from seqgen.config import TrainingConfig
     from seqgen.training.batches import Batches
     from seqgen.training.trainer import Trainer
     from seqgen.training.validation import ValidationRows
@@ -36,6 +42,11 @@ MEASURED_UPDATES = 5  # at least
 # Kept back, of the whole: what a machine loses when it works for long. Runs of one minute to
 # fourteen ended 1 to 5 % late by the speed of their first seconds.
 RESERVE = 0.02
+# After this share of the updates they are counted again, the rate being level for somewhat longer,
+# since they may become fewer. Then less is kept back, and a smaller gap is not worth a change.
+RECOUNTED_SHARE = 0.875 * LEVEL
+RECOUNTED_RESERVE = 0.01
+WORTH = 0.01
 SAVE_SECONDS = 60.0  # a run that is killed loses no more than this
 RECENT = 0.98  # of the seconds an update takes, kept from those before
 
@@ -109,6 +120,32 @@ class Budget:
             )
         return fitting
 
+    def mend(
+        self, config: TrainingConfig, pace: Pace, step: int, seconds: float
+    ) -> TrainingConfig | None:
+        """The run with another number of updates, once it is time to count them again and if it
+        would miss its end with those it has.
+
+        Args:
+            pace: of the run, which is told.
+            step: updates that were made, in so many ``seconds`` with all that came between them.
+        """
+        if step != max(1, round(RECOUNTED_SHARE * config.steps)):  # if they become more: once more
+            return None
+        left = self.left - RECOUNTED_RESERVE * self.seconds
+        steps, every = pace.recount(step, seconds, left)
+        update = (seconds - pace.evaluating) / step
+        if abs(steps - config.steps) * update < WORTH * self.seconds:
+            return None
+        pace.steps, pace.evaluate_every = steps, every
+        beside = config.checkpoint_every != config.evaluate_every  # the user has said how often
+        return dataclasses.replace(
+            config,
+            steps=steps,
+            evaluate_every=every,
+            checkpoint_every=config.checkpoint_every if beside else every,
+        )
+
 
 def measure(
     trainer: Trainer,
@@ -159,6 +196,9 @@ class Pace:
     Args:
         steps, evaluate_every: of the run.
         costs: as measured before it; None if they were not.
+
+    Attributes:
+        evaluating: seconds that evaluations have taken.
     """
 
     def __init__(self, steps: int, evaluate_every: int, costs: Costs | None) -> None:
@@ -169,6 +209,7 @@ class Pace:
         )
         # Where nothing was measured, the first update compiles and tells nothing.
         self._updates = 0 if costs is None else int(1 / (1 - RECENT))
+        self.evaluating = 0.0
 
     def updated(self, seconds: float) -> None:
         """An update took so long."""
@@ -181,6 +222,7 @@ class Pace:
     def evaluated(self, seconds: float) -> None:
         """An evaluation took so long, with what was shown of it."""
         self._evaluation = seconds
+        self.evaluating += seconds
 
     def saved(self, seconds: float) -> None:
         """A save took so long."""
@@ -197,3 +239,16 @@ class Pace:
         evaluations = math.ceil(self.steps / self.evaluate_every) - done
         costs = Costs(self._update, self._evaluation, self._save)
         return costs.total(self.steps - step, evaluations)
+
+    def recount(self, step: int, seconds: float, left: float) -> tuple[int, int]:
+        """After so many updates in ``seconds``, all that came between them included: how many there
+        should be, and how many from one evaluation to the next, for the run to end in ``left``
+        seconds with as many evaluations as before."""
+        update = (seconds - self.evaluating) / step
+        evaluations = math.ceil(self.steps / self.evaluate_every)
+        steps, every = self.steps, self.evaluate_every
+        for _ in range(3):  # where evaluations come decides how many are still to come
+            to_come = math.ceil(steps / every) - step // every
+            steps = step + max(1, int((left - to_come * self._evaluation) / update))
+            every = math.ceil(steps / evaluations)
+        return steps, every

@@ -5,8 +5,9 @@ code of our own is faster, and whether narrow products pay, depends on the proce
 shapes. A long run tries all for a few updates at its beginning. The answer is
 kept in the user's cache folder for seqgen, a file for each machine and shape, and the first answer
 stands: so the same command with the same seed gives the same bytes again. For the same reason
-whether a run is long depends on the command alone. A shorter run takes what is mostly best, a very
-short one what needs no compiler, whose start would cost more than it gives.
+whether a run is long depends on the command alone. A shorter run takes what is mostly best; a very
+short one what needs no compiler, whose start would cost more than it gives, unless it goes by the
+clock, as its steps do, and finds everything compiled.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from seqgen.config import Compute, ModelConfig, Precision, TrainingConfig, to_js
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.files import cache_folder, read_bytes, require_folder, write_once
 from seqgen.models import parameters
-from seqgen.models.networks.native import can_run
+from seqgen.models.networks.native import can_run, is_kept
 from seqgen.training.batches import Batches
 from seqgen.training.runtime import native_precision, processor
 from seqgen.training.trainer import Trainer
@@ -36,8 +37,8 @@ from seqgen.training.trainer import Trainer
 __all__ = ["Choice", "choose", "decide", "usual"]
 
 LONG_SECONDS = 150.0
-# Up to here a first run on a machine loses far more by its compiler than it gains. Later ones find
-# what was compiled, and the command alone decides: a Transformer's first breaks even at about 70 s.
+# Up to here a first run on a machine loses far more by its compiler than it gains; a Transformer's
+# breaks even at about 70 s.
 SHORT_SECONDS, SHORT_TRANSFORMER_SECONDS = 20.0, 45.0
 FLOPS_A_SECOND = 1.3e11  # about that on two cores
 FASTEST_OF = 4  # updates of each candidate, after the one that compiles it
@@ -99,8 +100,13 @@ def decide(
     seconds = about_seconds(model, config, budget_seconds)
     if seconds >= LONG_SECONDS:
         return choose(model, config, make_batches())
-    short = SHORT_SECONDS if model.recurrent else SHORT_TRANSFORMER_SECONDS
-    return usual(model, "plain" if seconds < short else None)
+    choice = usual(model)
+    if choice.compute != "native":
+        return choice
+    short = seconds < (SHORT_SECONDS if model.recurrent else SHORT_TRANSFORMER_SECONDS)
+    if short and (budget_seconds is None or not is_kept(model, choice.precision)):
+        return usual(model, "plain")
+    return choice
 
 
 def about_seconds(

@@ -12,7 +12,7 @@ from seqgen.models.parameters import Weights
 from seqgen.tokenization import Tokenizer
 from seqgen.training.validation import Score
 
-__all__ = ["Ended", "Evaluated", "Event", "Noted", "Saved", "Started", "Stepped"]
+__all__ = ["Ended", "Evaluated", "Event", "Noted", "Recounted", "Saved", "Started", "Stepped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +103,11 @@ class Noted:
     message: str
 
 
-Event = Started | Stepped | Evaluated | Saved | Noted | Ended
+@dataclass(frozen=True, slots=True)
+class Recounted:
+    """From now on the run has another number of updates, so as to end when it was promised."""
+
+    steps: int
+
+
+Event = Started | Recounted | Stepped | Evaluated | Saved | Noted | Ended

@@ -26,7 +26,16 @@ from seqgen.tokenization import Tokenizer
 from seqgen.training import saving
 from seqgen.training.budget import SAVE_SECONDS, Budget, Costs, Pace
 from seqgen.training.data import Data
-from seqgen.training.events import Ended, Evaluated, Event, Noted, Saved, Started, Stepped
+from seqgen.training.events import (
+    Ended,
+    Evaluated,
+    Event,
+    Noted,
+    Recounted,
+    Saved,
+    Started,
+    Stepped,
+)
 from seqgen.training.memory import explained, require_memory
 from seqgen.training.metrics import MetricsFile, metrics_path
 from seqgen.training.recovery import BAD_UPDATES, RETURNS, Recovery
@@ -129,12 +138,11 @@ class Run:
                 self.watch.go()
 
     def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        config = self.config
-        pace = Pace(config.steps, config.evaluate_every, self.costs)
+        pace = Pace(self.config.steps, self.config.evaluate_every, self.costs)
         yield Started(
             self.tokenizer,
             self.model,
-            config,
+            self.config,
             self.kind,
             parameters.count(self.model),
             self.batches.tokens,
@@ -144,22 +152,24 @@ class Run:
             self.budget.left if self.budget else None,
         )
         self.watch = Stopwatch(self.seconds)
-        tried_at = time.perf_counter()  # to save
+        began = tried_at = time.perf_counter()  # to save
         not_before = 0.0
         early = False
         noted: set[str] = set()
-        while self.owes_evaluation or (self.step < config.steps and not early):
+        while self.owes_evaluation or (self.step < self.config.steps and not early):
             wrong = False
             if not self.owes_evaluation:
                 at = time.perf_counter()
+                if self._mend(pace, at - began):
+                    yield Recounted(self.config.steps)
                 stepped, applied = self._update(pace)
                 yield stepped
                 pace.updated(time.perf_counter() - at)
                 if self.recovery.goes_back(applied=applied):
                     yield self._go_back()
-                last = self.step == config.steps
+                last = self.step == self.config.steps
                 wrong = not applied and not last  # neither judged nor saved, unless it must be
-                due = self.step % config.evaluate_every == 0 or last
+                due = self.step % self.config.evaluate_every == 0 or last
                 self.owes_evaluation = due and not wrong
             if self.owes_evaluation:
                 at = time.perf_counter()
@@ -167,12 +177,12 @@ class Run:
                     self.owes_evaluation = False
                     yield evaluated
                     pace.evaluated(time.perf_counter() - at)
-                    early = self.without_improvement >= config.patience
+                    early = self.without_improvement >= self.config.patience
             self.seconds = self.watch.seconds
             problems = {record.problem for record in self.records if record.problem} - noted
             yield from map(Noted, sorted(problems))
             noted |= problems
-            if early or (self.step == config.steps and not self.owes_evaluation):
+            if early or (self.step == self.config.steps and not self.owes_evaluation):
                 break
             if stop():
                 if self.step:  # else the model that is to be taught is as it was
@@ -183,13 +193,22 @@ class Run:
                 continue
             at = time.perf_counter()
             overdue = at - tried_at > SAVE_SECONDS
-            if (self.step % config.checkpoint_every == 0 and at >= not_before) or overdue:
+            if (self.step % self.config.checkpoint_every == 0 and at >= not_before) or overdue:
                 tried = saving.try_to_save(self)
                 tried_at = time.perf_counter()
                 pace.saved(tried_at - at)
                 not_before = tried_at + RETRY_SECONDS if isinstance(tried, Noted) else 0.0
                 yield tried
         yield from self._finish(early)
+
+    def _mend(self, pace: Pace, seconds: float) -> bool:
+        """Whether the number of updates was changed, for the run to end in time."""
+        if self.budget is None:
+            return False
+        mended = self.budget.mend(self.config, pace, self.step, seconds)
+        if mended is not None:
+            self.config = self.trainer.config = mended
+        return mended is not None
 
     def _finish(self, early: bool) -> Iterator[Event]:
         try:

@@ -217,6 +217,29 @@ def test_an_end_that_moves_away_is_told_once_and_again_when_twice_as_late(
     assert "instead of" in lines[0]
 
 
+@pytest.mark.parametrize(("steps", "speed"), [(150, "faster"), (60, "slower")])
+def test_another_number_of_steps_is_told_and_drawn(
+    steps: int, speed: str, make_model: Callable[..., Path]
+) -> None:
+    from seqgen.training.events import Recounted
+
+    events = run_of(make_model(scheme="abc"))
+    display = LiveDisplay(console_of(200), Clock())
+    display.show(events.started)
+    for step in range(1, 41):
+        display.show(events.stepped(step, 3.0, 0.5, 90.0))
+    display.show(Recounted(steps))
+    for step in range(41, steps + 1):
+        display.show(events.stepped(step, 2.0, 0.5, 90.0))
+    said = written(display.console)
+    shown = "\n".join(panel_of(display, 80, 24))
+    assert f"{steps}/{steps}" in shown
+    assert f"{steps} steps" in shown
+    assert display.curves is not None
+    assert display.curves.training[-1][0] == pytest.approx(steps - 0.5, abs=1)
+    assert f"{steps} steps instead of 100, to end when promised: the machine is {speed}" in said
+
+
 def test_a_display_that_shows_nothing_takes_no_time() -> None:
     silent = Display.choose(quiet=True)
     assert silent.silent

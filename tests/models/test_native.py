@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from seqgen.config import Architecture, ModelConfig, Precision
+from seqgen.training.batches import Batch
+from seqgen.training.plan import Wishes, plan_training
 from tests.support import ARCHITECTURES, make_weights
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -151,7 +153,8 @@ def test_matrices_are_packed_by_columns_and_by_rows(precision: Precision, size: 
 
     expected = [[by_columns(m) for m in matrices], [by_columns(m.T.copy()) for m in matrices]]
     got = [[np.zeros_like(panels) for panels in group] for group in expected]
-    Team(size).run(make_pack(narrow), tuple(matrices), *map(tuple, got))
+    run = make_pack(narrow, len(matrices))
+    Team(size).run(run, len(matrices), tuple(matrices), *map(tuple, got))
     for group, right in zip(got, expected, strict=True):
         for panels, others in zip(group, right, strict=True):
             assert (panels == others).all()
@@ -388,6 +391,47 @@ def check(narrow):
 for narrow in sys.argv[1]:
     check(narrow == "n")
 """
+
+
+@pytest.mark.parametrize(
+    ("arch", "others"),
+    [
+        ("transformer", [{"layers": 2}, {"hidden": 64, "embedding": 64, "heads": 2}]),
+        ("lstm", [{"layers": 2}, {"hidden": 64}]),
+    ],
+)
+def test_what_an_update_calls_is_known_to_be_kept(
+    arch: Architecture,
+    others: list[dict[str, int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By one of another size too, but not before, nor with other products."""
+    require("float32")
+    from seqgen.models.networks.native import is_kept, kept, loops, muon, stack, team
+    from seqgen.training.trainer import Trainer
+
+    monkeypatch.setattr(kept, "cache_folder", lambda: tmp_path)
+    for make in (loops.make_loops, stack.make_stack, muon._make_muon, team._pack):
+        make.cache_clear()
+    small = {"arch": arch, "vocabulary": 11, "layers": 1, "hidden": 32, "embedding": 32}
+    small |= {"heads": 1 if arch == "transformer" else 0, "context": 16}
+    model = ModelConfig(**small)  # type: ignore[arg-type]
+    assert not is_kept(model, "float32")
+    recipe = plan_training(
+        Wishes(batch_size=2, seq_length=16), kind="text", tokens=0, precision="float32",
+        steps=2, evaluations=1, compute="native",
+    )  # fmt: skip
+    ids = np.ones((2, 16), np.int32)
+    Trainer(model, recipe).update(Batch(ids, ids, fresh=True), 0)
+    assert is_kept(model, "float32")
+    assert not is_kept(model, "bfloat16")
+    for other in others:
+        larger = ModelConfig(**{**small, **other})  # type: ignore[arg-type]
+        assert is_kept(larger, "float32")
+        before = sorted(tmp_path.rglob("*.bin"))
+        Trainer(larger, recipe).update(Batch(ids, ids, fresh=True), 0)
+        assert sorted(tmp_path.rglob("*.bin")) == before
 
 
 def test_functions_kept_by_different_processes_do_not_take_each_others_parts(

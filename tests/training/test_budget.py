@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
+from seqgen.config import TrainingConfig
 from seqgen.errors import TrainingError
-from seqgen.training.budget import RESERVE, Budget, Costs, Pace, measure
+from seqgen.training.budget import (
+    RECOUNTED_RESERVE,
+    RECOUNTED_SHARE,
+    RESERVE,
+    Budget,
+    Costs,
+    Pace,
+    measure,
+)
+from seqgen.training.plan import Wishes, plan_training
+from seqgen.training.schedule import rate_at
 from seqgen.training.stopwatch import Stopwatch
 
 
@@ -159,3 +171,80 @@ def test_a_stopwatch_leaves_pauses_out() -> None:
     clock.now += 1
     watch.go()  # not paused: nothing
     assert watch.seconds == 106
+
+
+def config_of(steps: int, evaluations: int, **wishes: Any) -> TrainingConfig:
+    return plan_training(
+        Wishes(**wishes),
+        kind="text",
+        tokens=0,
+        precision="float32",
+        steps=steps,
+        evaluations=evaluations,
+    )
+
+
+@pytest.mark.parametrize("evaluations", [1, 3, 12])
+@pytest.mark.parametrize("speed", [0.7, 0.9, 1.06, 1.3])
+def test_a_machine_of_another_speed_than_measured_ends_in_time(
+    speed: float, evaluations: int
+) -> None:
+    clock = Clock()
+    costs = Costs(0.02, 0.5, 0.1)
+    budget = Budget(100.0, clock.now, clock=clock)
+    config = config_of(int(98 / costs.total(50, 0) * 50) - 30 * evaluations, evaluations)
+    machine = Machine(clock, Costs(costs.update / speed, 0.5 / speed, 0.1))
+    machine.compiled |= {"update", "score"}
+    pace = Pace(config.steps, config.evaluate_every, costs)
+    began, step, changes, judged = clock.now, 0, 0, 0
+    while step < config.steps:
+        at = clock.now
+        mended = budget.mend(config, pace, step, clock.now - began)
+        changes += mended is not None
+        config = mended or config
+        machine.update(step, step)
+        step += 1
+        pace.updated(clock.now - at)
+        if step % config.evaluate_every == 0 or step == config.steps:
+            judged += 1
+            at = clock.now
+            machine.score(None)
+            pace.evaluated(clock.now - at)
+            machine.save()
+    assert changes == 1
+    assert clock.now - began == pytest.approx(100 * (1 - RECOUNTED_RESERVE), rel=0.01)
+    assert evaluations - 2 <= judged <= evaluations + 1
+    assert (config.warmup_steps, config.learning_rate) == (50, 0.02)
+
+
+def test_a_run_that_keeps_its_time_keeps_its_steps() -> None:
+    clock = Clock()
+    budget = Budget(100.0, clock.now, clock=clock)
+    config = config_of(1000, 10)
+    pace = Pace(1000, 100, Costs(0.0975, 0.0, 0.0))
+    for step in range(1000):
+        assert budget.mend(config, pace, step, step * 0.0983) is None
+        clock.now += 0.0983
+        pace.updated(0.0983)
+
+
+def test_saves_of_the_users_own_stay_when_steps_change() -> None:
+    clock = Clock()
+    budget = Budget(100.0, clock.now, clock=clock)
+    clock.now += 30
+    for every, kept in ((7, 7), (None, None)):
+        config = config_of(1000, 10, checkpoint_every=every)
+        mended = budget.mend(config, Pace(1000, 100, Costs(0.1, 0.0, 0.0)), 350, 30.0)
+        assert mended is not None
+        assert mended.steps == pytest.approx(350 + 69 / (30 / 350), abs=1)
+        assert mended.evaluate_every == math.ceil(mended.steps / 10)
+        assert mended.checkpoint_every == (kept or mended.evaluate_every)
+
+
+def test_no_update_before_the_count_depends_on_it() -> None:
+    """Not even if an eighth fewer are to come."""
+    at = math.ceil(RECOUNTED_SHARE * 1000)
+    for steps in (875, 1000, 1500):
+        assert [rate_at(step, steps, 0.02, 50) for step in range(at)] == [
+            rate_at(step, 1000, 0.02, 50) for step in range(at)
+        ]

@@ -166,6 +166,7 @@ def test_only_a_long_run_measures_and_only_a_short_one_is_plain(
 
     measured = compute.Choice("xla", "float32")
     monkeypatch.setattr(compute, "choose", lambda *_: measured)
+    monkeypatch.setattr(compute, "is_kept", lambda *_: False)
     heads = 6 if arch == "transformer" else 0
     model = ModelConfig(arch, 65, 4, 192, 192, heads, 256)
 
@@ -178,6 +179,8 @@ def test_only_a_long_run_measures_and_only_a_short_one_is_plain(
     assert decide(recipe(), 10.0) == plain
     assert decide(recipe(), 60.0) == usual
     assert decide(recipe(), 30.0) == (plain if arch == "transformer" else usual)
+    monkeypatch.setattr(compute, "is_kept", lambda *_: True)  # was compiled before
+    assert decide(recipe(), 10.0) == usual
     config = recipe(arch="transformer", hidden=192, batch_size=8, seq_length=256)
     for steps, choice in ((4000, measured), (800, usual), (10, plain)):
         assert decide(dataclasses.replace(config, steps=steps, warmup_steps=1), None) == choice

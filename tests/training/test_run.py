@@ -286,6 +286,43 @@ def test_counting_the_steps_leaves_no_trace(tmp_path: Path) -> None:
     assert all((memories[0][name] == memories[1][name]).all() for name in memories[1])
 
 
+@pytest.mark.parametrize("steps", [18, 37])
+@pytest.mark.parametrize("arch", ["lstm", "transformer"])
+def test_a_run_whose_steps_were_mended_is_the_run_of_so_many(
+    arch: Architecture, steps: int, tmp_path: Path
+) -> None:
+    from seqgen.training.budget import Budget
+    from seqgen.training.events import Ended, Recounted
+
+    class Mending(Budget):
+        def mend(
+            self, config: TrainingConfig, _pace: object, step: int, seconds: float
+        ) -> TrainingConfig | None:
+            assert (step == 0) or seconds > 0
+            if step != 7:
+                return None
+            every = steps // 3
+            return dataclasses.replace(
+                config, steps=steps, evaluate_every=every, checkpoint_every=every
+            )
+
+    path = tmp_path / "a.safetensors"
+    run = plan(path, arch=arch, layers=1, steps=20)
+    run.budget = Mending(10.0, 0.0)
+    events = finish(run)
+    assert [event.steps for event in events if isinstance(event, Recounted)] == [steps]
+    assert isinstance(events[-1], Ended)
+    assert events[-1].step == steps
+    saved = checkpoint.load(path)
+    assert saved.card.recipe["steps"] == steps
+
+    exact = plan(tmp_path / "b.safetensors", arch=arch, layers=1, steps=steps)
+    exact.config = exact.trainer.config = run.config
+    finish(exact)
+    weights = checkpoint.load(tmp_path / "b.safetensors").weights
+    assert all((saved.weights[name] == weights[name]).all() for name in weights)
+
+
 def test_what_is_shown_is_no_training(tmp_path: Path) -> None:
     import time
 

@@ -7,7 +7,7 @@ down for LLVM to compile (lanes.py), shared out among threads (team.py) that mee
 (loops.py; layer.py is the operation). A Transformer's blocks (stack.py; blocks.py is the operation)
 go by chunks of positions (rows.py) and by heads (attention.py; heads.py for a row of one, scores.py
 for what queries and keys come to), so that activations stay near the processor until a block is
-done; Muon's updates (muon.py) by matrices. What LLVM made is kept (kept.py).
+done; Muon's updates (muon.py) by matrices. What LLVM made is kept (kept.py, under names.py's).
 """
 
 from __future__ import annotations
@@ -19,13 +19,21 @@ import sys
 
 from seqgen.config import ModelConfig, Precision
 
-__all__ = ["can_run"]
+__all__ = ["can_run", "is_kept"]
 
 
 def can_run(config: ModelConfig, precision: Precision) -> bool:
     """Whether this processor has the instructions, and the network a shape that they suit."""
     width = config.hidden if config.recurrent else config.hidden // config.heads
     return width % 32 == 0 and _has_instructions(precision)
+
+
+def is_kept(config: ModelConfig, precision: Precision) -> bool:
+    """Whether the code of a network that can run has been compiled on this machine before."""
+    from seqgen.models.networks.native.kept import are_kept
+    from seqgen.models.networks.native.names import names_of
+
+    return are_kept(names_of(config, precision == "bfloat16"))
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from seqgen.models.networks.native.names import LAYERS, fill, places
 from seqgen.models.networks.native.products import PANEL
 from seqgen.models.networks.native.stack import CHUNK, make_stack
 from seqgen.models.networks.native.team import empty, operand_type, operation, pack, run_together
@@ -37,7 +38,7 @@ def _bits(array: Array) -> Array:
 def _by_kind(panels: Sequence[Array]) -> list[tuple[Array, ...]]:
     """Those of all layers for each of the four kinds of matrices."""
     layers = len(panels) // 4
-    return [tuple(panels[n : n + layers]) for n in range(0, len(panels), layers)]
+    return [fill(panels[n : n + layers], LAYERS) for n in range(0, len(panels), layers)]
 
 
 def _starts(ids: Array) -> tuple[Array, Array]:
@@ -70,7 +71,7 @@ def run_blocks(
     narrow = compute_type == tf.bfloat16
     kind = operand_type(narrow)
     hidden, layers = x.shape[-1], len(weights.qkv)
-    loops = make_stack(hidden // heads, narrow)
+    loops = make_stack(hidden // heads, narrow, places(layers, LAYERS))
     flat = [weight for group in weights for weight in group]
     takes, gives = (1, 1, 1, MLP_RATIO), (3, 1, MLP_RATIO, 1)  # of the products, times hidden
 

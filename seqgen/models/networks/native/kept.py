@@ -14,6 +14,7 @@ import itertools
 import os
 import pickle
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ import llvmlite
 import numba
 from numba.core import bytecode
 from numba.core.compiler import CompileResult
+from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 
 from seqgen.files import cache_folder, read_bytes, require_folder, write_once
 from seqgen.models import parameters
 from seqgen.models.networks import cells
 
-__all__ = ["keep", "njit_inner"]
+__all__ = ["are_kept", "keep", "njit_inner"]
 
 MOST_FILES = 64
 MOST_BYTES = 1 << 26
@@ -59,6 +61,30 @@ SOURCES = _digest_of_sources()  # now: another version may be installed while th
 bytecode.FunctionIdentity._unique_ids = itertools.count(int.from_bytes(os.urandom(7), "big"))
 
 
+def _folder() -> Path:
+    return cache_folder() / "native"
+
+
+def _digest(said: str) -> str:
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def _stem(name: tuple[object, ...], codegen: Any) -> str:
+    """How the files of a function begin, whatever the types of its arguments."""
+    versions = numba.__version__, llvmlite.__version__, sys.version, SOURCES
+    config = numba.config
+    options = config.OPT, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT
+    return _digest(repr((name, codegen.magic_tuple(), versions, options)))
+
+
+def are_kept(names: Iterable[tuple[object, ...]]) -> bool:
+    """Whether there is a function of each of these names, for arguments of some types."""
+    codegen = cpu_target.target_context.codegen()
+    with contextlib.suppress(OSError):
+        return all(any(_folder().glob(f"{_stem(name, codegen)}-*.bin")) for name in names)
+    return False
+
+
 class _Kept:
     """What numba asks before and after it compiles."""
 
@@ -66,12 +92,7 @@ class _Kept:
         self.name = name
 
     def _path(self, signature: Any, codegen: Any) -> Path:
-        versions = numba.__version__, llvmlite.__version__, sys.version, SOURCES
-        config = numba.config
-        options = config.OPT, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT
-        said = repr((self.name, str(signature), codegen.magic_tuple(), versions, options))
-        digest = hashlib.sha256(said.encode()).hexdigest()[:32]
-        return cache_folder() / "native" / f"{digest}.bin"
+        return _folder() / f"{_stem(self.name, codegen)}-{_digest(str(signature))}.bin"
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """The function for arguments of these types; None if it is not kept, or damaged."""

@@ -34,6 +34,7 @@ from seqgen.models.networks.native.lanes import (
     store,
     times,
 )
+from seqgen.models.networks.native.names import loops_name
 from seqgen.models.networks.native.products import (
     PANEL,
     STEP,
@@ -296,5 +297,5 @@ def make_loops(arch: Architecture, narrow: bool) -> tuple[Any, Any]:
                         )
             wait(counter.ctypes.data, ranks * (k + 1))
 
-    name = ("loops", arch, narrow)
+    name = loops_name(arch, narrow)
     return keep(forward, *name, "forward"), keep(backward, *name, "backward")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from seqgen.models.networks.native.kept import keep, njit_inner
 from seqgen.models.networks.native.lanes import LANES
+from seqgen.models.networks.native.names import MATRICES, fill, muon_name
 from seqgen.models.networks.native.panels import make_lay, make_turn
 from seqgen.models.networks.native.products import PANEL, STEP_BYTES, make_product, tallest
 from seqgen.models.networks.native.rows import FAST
@@ -30,8 +31,8 @@ NORM_EPSILON = 1e-7
 
 
 @functools.cache
-def _make_muon() -> Any:
-    """Compiled when it is first called."""
+def _make_muon(count: int) -> Any:
+    """For tuples of so many places; compiled when it is first called."""
     product = make_product(narrow=False, most=tallest(), whole=True)
     across = make_product(narrow=False, most=tallest(), x_step=STEP_BYTES, whole=True)
     lay, turn = make_lay(narrow=False), make_turn(to_bfloat16=False)
@@ -207,7 +208,7 @@ def _make_muon() -> Any:
                 coefficients, new_memories[n], new_weights[n],
             )  # fmt: skip
 
-    return keep(update_all, "muon")
+    return keep(update_all, *muon_name(count))
 
 
 def muon_updates(
@@ -238,7 +239,8 @@ def muon_updates(
         groups = [arrays[n : n + count] for n in range(0, 3 * count, count)]
         numbers = np.array([rate.item(), decay, momentum], np.float32)
         found = [tuple(empty(array.shape, np.float32) for array in groups[2]) for _ in range(2)]
-        run_together(_make_muon(), *groups, order, numbers, factors, *found)
+        filled = [fill(group, MATRICES) for group in (*groups, *found)]
+        run_together(_make_muon(len(filled[0])), *filled[:3], order, numbers, factors, *filled[3:])
         return [*found[0], *found[1]]
 
     found = operation(update, [rate, *gradients, *memories, *weights], [tf.float32] * 2 * count)

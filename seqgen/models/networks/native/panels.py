@@ -25,6 +25,7 @@ from seqgen.models.networks.native.lanes import (
     shuffle,
     times,
 )
+from seqgen.models.networks.native.names import pack_name
 from seqgen.models.networks.native.products import PANEL, STEP_BYTES, share
 
 __all__ = ["make_lay", "make_pack", "make_turn"]
@@ -142,11 +143,11 @@ def make_lay(narrow: bool) -> Any:
     return lay
 
 
-def make_pack(narrow: bool) -> Any:
-    """A compiled function (matrices, by_columns, by_rows, counter, rank, ranks).
+def make_pack(narrow: bool, places: int) -> Any:
+    """A compiled function (count, matrices, by_columns, by_rows, counter, rank, ranks).
 
     It lays float32 matrices out: their columns as panels, for x W; and their rows, for x W'. All
-    are tuples.
+    are tuples of so many places, of which those up to ``count`` are meant.
 
     Panels are (columns / PANEL, rows / 2, PANEL) uint32 of a matrix (rows, columns), or the other
     way round; rows / 1 if not narrow.
@@ -183,10 +184,11 @@ def make_pack(narrow: bool) -> Any:
 
     @njit(nogil=True)
     def pack(
-        matrices: Any, by_columns: Any, by_rows: Any, _counter: Any, rank: int, ranks: int
-    ) -> None:
-        for n in range(len(matrices)):
+        count: int, matrices: Any, by_columns: Any, by_rows: Any,
+        _counter: Any, rank: int, ranks: int,
+    ) -> None:  # fmt: skip
+        for n in range(count):
             columns(matrices[n], by_columns[n], rank, ranks)
             rows(matrices[n], by_rows[n], rank, ranks)
 
-    return keep(pack, "pack", narrow)
+    return keep(pack, *pack_name(narrow, places))

@@ -18,6 +18,7 @@ from numba import njit
 from seqgen.models.networks.native.attention import make_heads
 from seqgen.models.networks.native.kept import keep, njit_inner
 from seqgen.models.networks.native.loops import wait
+from seqgen.models.networks.native.names import stack_name
 from seqgen.models.networks.native.panels import make_lay
 from seqgen.models.networks.native.products import (
     PANEL,
@@ -66,9 +67,9 @@ def _kept(x: Any, keep: Any, y: Any) -> None:
 
 
 @functools.cache
-def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
-    """The way ahead and the way back for heads of a width, compiled when they are first called,
-    which takes some seconds."""
+def make_stack(width: int, narrow: bool, count: int) -> tuple[Any, Any]:
+    """The way ahead and the way back for heads of a width, with places for the matrices of so many
+    layers; compiled when they are first called, which takes some seconds."""
     size = 2 if narrow else 4
     product = make_product(narrow, tallest())
     rows_of = make_rows(narrow)
@@ -135,7 +136,7 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
             kernels: of the convolutions, (layers, taps, hidden); one tap of ones for none.
             keeps: what dropout leaves of each number, (2 * layers, rows, hidden), or (0, 0, 0).
             qkv_panels, output_panels, up_panels, down_panels: of each layer, packed by columns,
-                (layers, ...).
+                in tuples that may have more places than there are layers.
             xs: the stream before the first block is xs[0]; set to what it is after each part,
                 (2 * layers + 1, rows, hidden) float32.
             factors: set to those of the norms, (2 * layers, rows) float32.
@@ -294,5 +295,5 @@ def make_stack(width: int, narrow: bool) -> tuple[Any, Any]:
             target += ranks
             wait(counter.ctypes.data, target)
 
-    name = ("stack", width, narrow)
+    name = stack_name(width, narrow, count)
     return keep(forward, *name, "forward"), keep(backward, *name, "backward")

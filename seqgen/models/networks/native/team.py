@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import DTypeLike, NDArray
 
+from seqgen.models.networks.native.names import MATRICES, fill
 from seqgen.models.networks.native.panels import make_pack
 from seqgen.models.networks.native.products import PANEL
 
@@ -147,7 +148,9 @@ def pack(matrices: Sequence[NDArray[np.float32]], narrow: bool) -> tuple[Arrays,
 
     by_columns = tuple(room(*matrix.shape) for matrix in matrices)
     by_rows = tuple(room(*matrix.T.shape) for matrix in matrices)
-    run_together(_pack(narrow), tuple(matrices), by_columns, by_rows)
+    group = MATRICES if len(matrices) > 1 else 1  # that of a recurrent layer
+    groups = [fill(items, group) for items in (matrices, by_columns, by_rows)]
+    run_together(_pack(narrow, len(groups[0])), len(matrices), *groups)
     return by_columns, by_rows
 
 
