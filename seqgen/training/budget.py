@@ -1,12 +1,11 @@
-"""A budget of time into a number of updates: counted before the run begins, and mended before the
-learning rate falls.
+"""A budget of time into a number of updates: counted before the run begins, and mended on the way.
 
 The budget runs from the moment the user asked until the model file is whole: start-up, measuring,
 updates, evaluations, what is shown at them, and saves. What is past when the steps are counted is
 known; what is to come is measured with the trainer that the run will use, so that nothing is
-compiled twice. But a few seconds don't tell how fast a machine will be for minutes. As long as the
-rate is level no update depends on how many there will be, so their number can still be mended: the
-run is then one of that many from its first update on.
+compiled twice. But a few seconds don't tell how fast a machine will be for minutes, so it is
+counted again. As long as the rate is level no update depends on how many there will be, and the run
+is one of the new number from its first update on; later it only falls a little sooner or later.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ MEASURED_UPDATES = 5  # at least
 # Kept back, of the whole: what a machine loses when it works for long. Runs of one minute to
 # fourteen ended 1 to 5 % late by the speed of their first seconds.
 RESERVE = 0.02
-# After this share of the updates they are counted again, the rate being level for somewhat longer,
-# since they may become fewer. Then less is kept back, and a smaller gap is not worth a change.
-RECOUNTED_SHARE = 0.875 * LEVEL
-RECOUNTED_RESERVE = 0.01
+# After these shares of the updates they are counted again: first while the rate is level, and will
+# be if an eighth of them goes. Then less is kept back, and a smaller gap is not worth a change.
+RECOUNTED_SHARES = 0.875 * LEVEL, 0.6, 0.8, 0.9
+RECOUNTED_RESERVE = 0.005
 WORTH = 0.01
 SAVE_SECONDS = 60.0  # a run that is killed loses no more than this
 RECENT = 0.98  # of the seconds an update takes, kept from those before
@@ -123,18 +122,18 @@ class Budget:
     def mend(
         self, config: TrainingConfig, pace: Pace, step: int, seconds: float
     ) -> TrainingConfig | None:
-        """The run with another number of updates, once it is time to count them again and if it
+        """The run with another number of updates, when it is time to count them again and if it
         would miss its end with those it has.
 
         Args:
             pace: of the run, which is told.
             step: updates that were made, in so many ``seconds`` with all that came between them.
         """
-        if step != max(1, round(RECOUNTED_SHARE * config.steps)):  # if they become more: once more
+        if step not in {max(1, round(share * config.steps)) for share in RECOUNTED_SHARES}:
             return None
+        update = pace.measure(step, seconds)
         left = self.left - RECOUNTED_RESERVE * self.seconds
-        steps, every = pace.recount(step, seconds, left)
-        update = (seconds - pace.evaluating) / step
+        steps, every = pace.recount(step, update, left)
         if abs(steps - config.steps) * update < WORTH * self.seconds:
             return None
         pace.steps, pace.evaluate_every = steps, every
@@ -197,8 +196,6 @@ class Pace:
         steps, evaluate_every: of the run.
         costs: as measured before it; None if they were not.
 
-    Attributes:
-        evaluating: seconds that evaluations have taken.
     """
 
     def __init__(self, steps: int, evaluate_every: int, costs: Costs | None) -> None:
@@ -209,7 +206,8 @@ class Pace:
         )
         # Where nothing was measured, the first update compiles and tells nothing.
         self._updates = 0 if costs is None else int(1 / (1 - RECENT))
-        self.evaluating = 0.0
+        self._evaluations, self._evaluating = 0, 0.0
+        self._measured = 0, 0.0  # updates, and seconds, at the end of what was measured last
 
     def updated(self, seconds: float) -> None:
         """An update took so long."""
@@ -222,7 +220,8 @@ class Pace:
     def evaluated(self, seconds: float) -> None:
         """An evaluation took so long, with what was shown of it."""
         self._evaluation = seconds
-        self.evaluating += seconds
+        self._evaluations += 1
+        self._evaluating += seconds
 
     def saved(self, seconds: float) -> None:
         """A save took so long."""
@@ -240,15 +239,26 @@ class Pace:
         costs = Costs(self._update, self._evaluation, self._save)
         return costs.total(self.steps - step, evaluations)
 
-    def recount(self, step: int, seconds: float, left: float) -> tuple[int, int]:
-        """After so many updates in ``seconds``, all that came between them included: how many there
-        should be, and how many from one evaluation to the next, for the run to end in ``left``
-        seconds with as many evaluations as before."""
-        update = (seconds - self.evaluating) / step
+    def measure(self, step: int, seconds: float) -> float:
+        """Seconds an update has taken since the last time, with what comes between updates.
+
+        Args:
+            seconds: that ``step`` updates have taken in all, with the evaluations between them.
+        """
+        before, (step_before, seconds_before) = seconds - self._evaluating, self._measured
+        self._measured = step, before
+        return (before - seconds_before) / (step - step_before)
+
+    def recount(self, step: int, update: float, left: float) -> tuple[int, int]:
+        """How many updates of so many seconds there should be, and how many from one evaluation to
+        the next, for the run to end in ``left`` seconds with as many evaluations as before."""
         evaluations = math.ceil(self.steps / self.evaluate_every)
+        evaluation = self._evaluation
+        if self._evaluations:
+            evaluation = self._evaluating / self._evaluations
         steps, every = self.steps, self.evaluate_every
         for _ in range(3):  # where evaluations come decides how many are still to come
             to_come = math.ceil(steps / every) - step // every
-            steps = step + max(1, int((left - to_come * self._evaluation) / update))
+            steps = step + max(1, int((left - to_come * evaluation) / update))
             every = math.ceil(steps / evaluations)
         return steps, every

@@ -11,7 +11,7 @@ from seqgen.config import TrainingConfig
 from seqgen.errors import TrainingError
 from seqgen.training.budget import (
     RECOUNTED_RESERVE,
-    RECOUNTED_SHARE,
+    RECOUNTED_SHARES,
     RESERVE,
     Budget,
     Costs,
@@ -185,9 +185,10 @@ def config_of(steps: int, evaluations: int, **wishes: Any) -> TrainingConfig:
 
 
 @pytest.mark.parametrize("evaluations", [1, 3, 12])
+@pytest.mark.parametrize("later", [0.8, 1.0, 1.2])
 @pytest.mark.parametrize("speed", [0.7, 0.9, 1.06, 1.3])
 def test_a_machine_of_another_speed_than_measured_ends_in_time(
-    speed: float, evaluations: int
+    speed: float, later: float, evaluations: int
 ) -> None:
     clock = Clock()
     costs = Costs(0.02, 0.5, 0.1)
@@ -199,6 +200,8 @@ def test_a_machine_of_another_speed_than_measured_ends_in_time(
     began, step, changes, judged = clock.now, 0, 0, 0
     while step < config.steps:
         at = clock.now
+        if at - began > 70.0:  # another program has ended, or begun
+            machine.costs = Costs(costs.update / speed / later, 0.5 / speed / later, 0.1)
         mended = budget.mend(config, pace, step, clock.now - began)
         changes += mended is not None
         config = mended or config
@@ -211,8 +214,8 @@ def test_a_machine_of_another_speed_than_measured_ends_in_time(
             machine.score(None)
             pace.evaluated(clock.now - at)
             machine.save()
-    assert changes == 1
-    assert clock.now - began == pytest.approx(100 * (1 - RECOUNTED_RESERVE), rel=0.01)
+    assert changes >= 1
+    assert clock.now - began == pytest.approx(100 * (1 - RECOUNTED_RESERVE), abs=2.0)
     assert evaluations - 2 <= judged <= evaluations + 1
     assert (config.warmup_steps, config.learning_rate) == (50, 0.02)
 
@@ -223,9 +226,9 @@ def test_a_run_that_keeps_its_time_keeps_its_steps() -> None:
     config = config_of(1000, 10)
     pace = Pace(1000, 100, Costs(0.0975, 0.0, 0.0))
     for step in range(1000):
-        assert budget.mend(config, pace, step, step * 0.0983) is None
-        clock.now += 0.0983
-        pace.updated(0.0983)
+        assert budget.mend(config, pace, step, step * 0.0992) is None
+        clock.now += 0.0992
+        pace.updated(0.0992)
 
 
 def test_saves_of_the_users_own_stay_when_steps_change() -> None:
@@ -236,14 +239,14 @@ def test_saves_of_the_users_own_stay_when_steps_change() -> None:
         config = config_of(1000, 10, checkpoint_every=every)
         mended = budget.mend(config, Pace(1000, 100, Costs(0.1, 0.0, 0.0)), 350, 30.0)
         assert mended is not None
-        assert mended.steps == pytest.approx(350 + 69 / (30 / 350), abs=1)
+        assert mended.steps == pytest.approx(350 + 69.5 / (30 / 350), abs=1)
         assert mended.evaluate_every == math.ceil(mended.steps / 10)
         assert mended.checkpoint_every == (kept or mended.evaluate_every)
 
 
-def test_no_update_before_the_count_depends_on_it() -> None:
+def test_no_update_before_the_first_count_depends_on_it() -> None:
     """Not even if an eighth fewer are to come."""
-    at = math.ceil(RECOUNTED_SHARE * 1000)
+    at = round(RECOUNTED_SHARES[0] * 1000)
     for steps in (875, 1000, 1500):
         assert [rate_at(step, steps, 0.02, 50) for step in range(at)] == [
             rate_at(step, 1000, 0.02, 50) for step in range(at)
