@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seqgen.errors import TrainingError
-from seqgen.training.schedule import LEVEL
 
 if TYPE_CHECKING:
     from seqgen.config import TrainingConfig
@@ -41,9 +40,9 @@ MEASURED_UPDATES = 5  # at least
 # Kept back, of the whole: what a machine loses when it works for long. Runs of one minute to
 # fourteen ended 1 to 5 % late by the speed of their first seconds.
 RESERVE = 0.02
-# After these shares of the updates they are counted again: first while the rate is level, and will
-# be if an eighth of them goes. Then less is kept back, and a smaller gap is not worth a change.
-RECOUNTED_SHARES = 0.875 * LEVEL, 0.6, 0.8, 0.9
+# After these shares of the updates they are counted again: first while the rate is level (LEVEL in
+# schedule.py), even if an eighth of them goes. Then less is kept back; WORTH is too small a gap.
+RECOUNTED_SHARES = 0.35, 0.6, 0.8, 0.9
 RECOUNTED_RESERVE = 0.005
 WORTH = 0.01
 SAVE_SECONDS = 60.0  # a run that is killed loses no more than this
@@ -129,7 +128,7 @@ class Budget:
             pace: of the run, which is told.
             step: updates that were made, in so many ``seconds`` with all that came between them.
         """
-        if step not in {max(1, round(share * config.steps)) for share in RECOUNTED_SHARES}:
+        if step == 0 or step < pace.next_share * config.steps:
             return None
         update = pace.measure(step, seconds)
         left = self.left - RECOUNTED_RESERVE * self.seconds
@@ -207,7 +206,7 @@ class Pace:
         # Where nothing was measured, the first update compiles and tells nothing.
         self._updates = 0 if costs is None else int(1 / (1 - RECENT))
         self._evaluations, self._evaluating = 0, 0.0
-        self._measured = 0, 0.0  # updates, and seconds, at the end of what was measured last
+        self._measured: list[tuple[int, float]] = [(0, 0.0)]  # updates and seconds at each count
 
     def updated(self, seconds: float) -> None:
         """An update took so long."""
@@ -239,15 +238,21 @@ class Pace:
         costs = Costs(self._update, self._evaluation, self._save)
         return costs.total(self.steps - step, evaluations)
 
+    @property
+    def next_share(self) -> float:
+        """The share of the updates after which they are counted again; infinite if they are not."""
+        return (*RECOUNTED_SHARES, math.inf)[len(self._measured) - 1]
+
     def measure(self, step: int, seconds: float) -> float:
-        """Seconds an update has taken since the last time, with what comes between updates.
+        """Seconds an update takes, with what comes between updates: the mean of what it took on
+        average, and since the last time. A machine's speed moves about its mean, which moves too.
 
         Args:
             seconds: that ``step`` updates have taken in all, with the evaluations between them.
         """
-        before, (step_before, seconds_before) = seconds - self._evaluating, self._measured
-        self._measured = step, before
-        return (before - seconds_before) / (step - step_before)
+        updating, (step_before, before) = seconds - self._evaluating, self._measured[-1]
+        self._measured.append((step, updating))
+        return (updating / step + (updating - before) / (step - step_before)) / 2.0
 
     def recount(self, step: int, update: float, left: float) -> tuple[int, int]:
         """How many updates of so many seconds there should be, and how many from one evaluation to
