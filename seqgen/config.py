@@ -165,7 +165,7 @@ class TrainingConfig:
     """How a network is trained; together with the corpus it decides every update.
 
     Args:
-        steps: updates in all, fixed before the first.
+        steps: updates in all; a run by a budget may change them.
         batch_size: sequences that are learnt from at once.
         seq_length: tokens of each sequence (the window of backpropagation through time).
         learning_rate: at its peak, after the warm-up.

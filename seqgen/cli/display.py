@@ -113,11 +113,7 @@ class LinesDisplay(Display):
                     self._allowed = LATE * event.seconds_left
                 self.line(_introduce(event, self.promised))
             case events.Recounted():
-                self.line(
-                    f"{event.steps:,} steps instead of {self.steps:,}, to end when promised: the "
-                    f"machine is {'faster' if event.steps > self.steps else 'slower'} than when it "
-                    "was measured"
-                )
+                self.line(f"{event.steps:,} steps instead of {self.steps:,}, by the time that is left")
                 self.steps = event.steps
             case events.Stepped():
                 self.stepped(event, self._bits(event))
@@ -161,6 +157,8 @@ class LinesDisplay(Display):
 
     def evaluated(self, event: Evaluated) -> None:
         """A line for the validation part's score, and one if the end moves away."""
+        from seqgen.training.budget import RECOUNTED_SHARES
+
         mark = " *" if event.improved else ""
         score = f"validation {event.score.bits_per_unit:.3f} bits/{event.score.unit}{mark}"
         if self.updates:
@@ -171,7 +169,8 @@ class LinesDisplay(Display):
         else:  # a finished model, before it learns more
             self.line(f"step {event.step:,}  {score}")
         late = self.finish - self.promised
-        if late > self._allowed:
+        # Until the steps have been counted for the last time that may still be mended.
+        if late > self._allowed and event.step >= RECOUNTED_SHARES[-1] * self.steps:
             self._allowed = 2 * late  # not told again before it is twice as late
             self.line(
                 f"slower than when it was measured: ends at about {clock_time(self.finish)} "

@@ -3,9 +3,9 @@
 The budget runs from the moment the user asked until the model file is whole: start-up, measuring,
 updates, evaluations, what is shown at them, and saves. What is past when the steps are counted is
 known; what is to come is measured with the trainer that the run will use, so that nothing is
-compiled twice. But a few seconds don't tell how fast a machine will be for minutes, so it is
-counted again. As long as the rate is level no update depends on how many there will be, and the run
-is one of the new number from its first update on; later it only falls a little sooner or later.
+compiled twice. But a few seconds don't tell how fast a machine will be for minutes, so they are
+counted again: first while the learning rate is level, when no update has depended on how many there
+will be, then while it falls, which it does sooner or later from there on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seqgen.errors import TrainingError
+from seqgen.training.schedule import evaluations_after
 
 if TYPE_CHECKING:
     from seqgen.config import TrainingConfig
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from seqgen.training.trainer import Trainer
     from seqgen.training.validation import ValidationRows
 
-__all__ = ["SAVE_SECONDS", "Budget", "Costs", "Pace", "measure"]
+__all__ = ["RECOUNTED_SHARES", "SAVE_SECONDS", "Budget", "Costs", "Pace", "measure"]
 
 MAX_EVALUATIONS = 12
 MIN_EVALUATIONS = 3
@@ -37,14 +38,12 @@ SETTLING_UPDATES = 2  # after the first, which compiles, at least
 # machine that has stood idle is up to a quarter faster, or slower, than it will be.
 SETTLING_SECONDS, SETTLING_SHARE = 1.5, 0.025
 MEASURED_UPDATES = 5  # at least
-# Kept back, of the whole: what a machine loses when it works for long. Runs of one minute to
-# fourteen ended 1 to 5 % late by the speed of their first seconds.
-RESERVE = 0.02
+RESERVE = 0.01  # of the whole, kept back: a machine slows down when it works for long
 # After these shares of the updates they are counted again: first while the rate is level (LEVEL in
-# schedule.py), even if an eighth of them goes. Then less is kept back; WORTH is too small a gap.
+# schedule.py), and will have been so even if an eighth of them goes. Less is kept back then.
 RECOUNTED_SHARES = 0.35, 0.6, 0.8, 0.9
 RECOUNTED_RESERVE = 0.005
-WORTH = 0.01
+WORTH = 0.01  # of the whole: a smaller gap is none
 SAVE_SECONDS = 60.0  # a run that is killed loses no more than this
 RECENT = 0.98  # of the seconds an update takes, kept from those before
 
@@ -76,10 +75,15 @@ class Costs:
         each = self.evaluation + self.save
         wanted = max(int(EVALUATION_SHARE * seconds / each), MIN_EVALUATIONS)
         evaluations = max(1, min(wanted, MAX_EVALUATIONS, int(seconds / 2 / each)))
-        steps = int((seconds - evaluations * each) / self.update)
+        steps = self.updates(seconds, evaluations)
+        return (steps, min(steps, evaluations)) if steps > 0 else None
+
+    def updates(self, seconds: float, evaluations: int) -> int:
+        """The most updates for a time beside so many evaluations; 0 or less if there are none."""
+        steps = int((seconds - self.total(0, evaluations)) / self.update)
         while steps > 0 and (over := self.total(steps, evaluations) - seconds) > 0:
             steps -= math.ceil(over / self.update)
-        return (steps, min(steps, evaluations)) if steps > 0 else None
+        return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +134,12 @@ class Budget:
         """
         if step == 0 or step < pace.next_share * config.steps:
             return None
-        update = pace.measure(step, seconds)
         left = self.left - RECOUNTED_RESERVE * self.seconds
-        steps, every = pace.recount(step, update, left)
+        steps, update = pace.recount(step, seconds, left)
         if abs(steps - config.steps) * update < WORTH * self.seconds:
-            return None
-        pace.steps, pace.evaluate_every = steps, every
-        beside = config.checkpoint_every != config.evaluate_every  # the user has said how often
-        return dataclasses.replace(
-            config,
-            steps=steps,
-            evaluate_every=every,
-            checkpoint_every=config.checkpoint_every if beside else every,
-        )
+            steps = config.steps
+        pace.counted(step, steps)
+        return None if steps == config.steps else dataclasses.replace(config, steps=steps)
 
 
 def measure(
@@ -192,21 +189,25 @@ class Pace:
     """How long the rest of a run will take, by how it goes.
 
     Args:
-        steps, evaluate_every: of the run.
+        config: of the run.
         costs: as measured before it; None if they were not.
-
     """
 
-    def __init__(self, steps: int, evaluate_every: int, costs: Costs | None) -> None:
-        self.steps, self.evaluate_every = steps, evaluate_every
+    def __init__(self, config: TrainingConfig, costs: Costs | None) -> None:
+        self.steps, self._every = config.steps, config.evaluate_every
+        # Where the user has said how often to save, that is not after evaluations.
+        beside = config.checkpoint_every != config.evaluate_every
+        self._saved_every = config.checkpoint_every if beside else 0
         self._known = costs is not None
         self._update, self._evaluation, self._save = (
             (costs.update, costs.evaluation, costs.save) if costs else (0.0, 0.0, 0.0)
         )
         # Where nothing was measured, the first update compiles and tells nothing.
         self._updates = 0 if costs is None else int(1 / (1 - RECENT))
-        self._evaluations, self._evaluating = 0, 0.0
-        self._measured: list[tuple[int, float]] = [(0, 0.0)]  # updates and seconds at each count
+        self._evaluations: list[float] = []
+        self._beside = 0.0  # seconds of evaluations and saves
+        self._counts = [(0, 0.0)]  # updates and their seconds whenever they were counted
+        self._shares = list(RECOUNTED_SHARES)
 
     def updated(self, seconds: float) -> None:
         """An update took so long."""
@@ -219,12 +220,13 @@ class Pace:
     def evaluated(self, seconds: float) -> None:
         """An evaluation took so long, with what was shown of it."""
         self._evaluation = seconds
-        self._evaluations += 1
-        self._evaluating += seconds
+        self._evaluations.append(seconds)
+        self._beside += seconds
 
     def saved(self, seconds: float) -> None:
         """A save took so long."""
         self._save = seconds
+        self._beside += seconds
 
     def left(self, step: int) -> float | None:
         """Seconds from the end of update ``step``, counted from 1, to that of the run.
@@ -233,37 +235,43 @@ class Pace:
         """
         if not self._known:
             return None
-        done = max(0, step - 1) // self.evaluate_every
-        evaluations = math.ceil(self.steps / self.evaluate_every) - done
+        evaluations = evaluations_after(max(0, step - 1), self.steps, self._every)
         costs = Costs(self._update, self._evaluation, self._save)
         return costs.total(self.steps - step, evaluations)
 
     @property
     def next_share(self) -> float:
         """The share of the updates after which they are counted again; infinite if they are not."""
-        return (*RECOUNTED_SHARES, math.inf)[len(self._measured) - 1]
+        return self._shares[0] if self._shares else math.inf
 
-    def measure(self, step: int, seconds: float) -> float:
-        """Seconds an update takes, with what comes between updates: the mean of what it took on
-        average, and since the last time. A machine's speed moves about its mean, which moves too.
+    def recount(self, step: int, seconds: float, left: float) -> tuple[int, float]:
+        """How many updates there should be for the run to end in ``left`` seconds, and how many
+        seconds one takes.
+
+        That is the mean of what it took on average, and since the last time: a machine's speed
+        moves about its mean, which moves too. What is still to come becomes half as much at least,
+        and twice as much at most: a machine that was stopped for a while is as fast as before.
 
         Args:
-            seconds: that ``step`` updates have taken in all, with the evaluations between them.
+            seconds: that ``step`` updates have taken, with all that came between them.
         """
-        updating, (step_before, before) = seconds - self._evaluating, self._measured[-1]
-        self._measured.append((step, updating))
-        return (updating / step + (updating - before) / (step - step_before)) / 2.0
-
-    def recount(self, step: int, update: float, left: float) -> tuple[int, int]:
-        """How many updates of so many seconds there should be, and how many from one evaluation to
-        the next, for the run to end in ``left`` seconds with as many evaluations as before."""
-        evaluations = math.ceil(self.steps / self.evaluate_every)
+        updating, (step_before, before) = seconds - self._beside, self._counts[-1]
+        self._counts.append((step, updating))
+        update = (updating / step + (updating - before) / (step - step_before)) / 2.0
         evaluation = self._evaluation
         if self._evaluations:
-            evaluation = self._evaluating / self._evaluations
-        steps, every = self.steps, self.evaluate_every
-        for _ in range(3):  # where evaluations come decides how many are still to come
-            to_come = math.ceil(steps / every) - step // every
-            steps = step + max(1, int((left - to_come * evaluation) / update))
-            every = math.ceil(steps / evaluations)
-        return steps, every
+            evaluation = sum(self._evaluations) / len(self._evaluations)
+        of_saves = self._save / self._saved_every if self._saved_every else 0.0
+        costs = Costs(update + of_saves, evaluation, self._save)
+        rest = self.steps - step
+        steps = self.steps
+        for _ in range(3):  # when the end is decides whether one more evaluation comes before it
+            more = costs.updates(left, evaluations_after(step, steps, self._every))
+            steps = step + min(max(more, -(-rest // 2)), 2 * rest)
+        return steps, costs.update
+
+    def counted(self, step: int, steps: int) -> None:
+        """After update ``step`` the run is to have so many in all."""
+        self.steps = steps
+        while self.next_share * steps <= step:
+            self._shares.pop(0)

@@ -1,5 +1,5 @@
-"""What a run will be, decided before its first update: sizes by corpus and budget, steps by the
-clock.
+"""What a run will be, decided before its first update: sizes by corpus and budget; steps, which are
+counted again on the way, by the clock.
 
 Every choice can be made by the user; the rest follows from what has been measured to work. A small
 corpus wants a small network, and the more dropout the oftener it is read, or it is learnt by heart;

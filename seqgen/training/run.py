@@ -39,7 +39,7 @@ from seqgen.training.events import (
 from seqgen.training.memory import explained, require_memory
 from seqgen.training.metrics import MetricsFile, metrics_path
 from seqgen.training.recovery import BAD_UPDATES, RETURNS, Recovery
-from seqgen.training.schedule import rate_at
+from seqgen.training.schedule import is_evaluated, rate_at
 from seqgen.training.stopwatch import Stopwatch
 from seqgen.training.tensorboard import EventFiles
 from seqgen.training.trainer import Trainer
@@ -138,7 +138,7 @@ class Run:
                 self.watch.go()
 
     def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        pace = Pace(self.config.steps, self.config.evaluate_every, self.costs)
+        pace = Pace(self.config, self.costs)
         yield Started(
             self.tokenizer,
             self.model,
@@ -169,7 +169,7 @@ class Run:
                     yield self._go_back()
                 last = self.step == self.config.steps
                 wrong = not applied and not last  # neither judged nor saved, unless it must be
-                due = self.step % self.config.evaluate_every == 0 or last
+                due = is_evaluated(self.step, self.config.steps, self.config.evaluate_every)
                 self.owes_evaluation = due and not wrong
             if self.owes_evaluation:
                 at = time.perf_counter()

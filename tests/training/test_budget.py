@@ -19,7 +19,7 @@ from seqgen.training.budget import (
     measure,
 )
 from seqgen.training.plan import Wishes, plan_training
-from seqgen.training.schedule import rate_at
+from seqgen.training.schedule import evaluations_after, is_evaluated, rate_at
 from seqgen.training.stopwatch import Stopwatch
 
 
@@ -138,7 +138,7 @@ def test_a_budget_too_small_says_what_would_do() -> None:
 
 
 def test_the_time_left_follows_what_happens() -> None:
-    pace = Pace(100, 10, Costs(1.0, 5.0, 1.0))
+    pace = Pace(config_of(100, 10), Costs(1.0, 5.0, 1.0))
     assert pace.left(0) == 160
     assert pace.left(10) == 150  # with the evaluation that is due now
     assert pace.left(11) == 143
@@ -151,7 +151,7 @@ def test_the_time_left_follows_what_happens() -> None:
 
 
 def test_without_measuring_the_first_update_tells_nothing() -> None:
-    pace = Pace(11, 20, None)
+    pace = Pace(config_of(11, 1), None)
     assert pace.left(1) is None
     pace.updated(30.0)  # compiles
     assert pace.left(1) is None
@@ -191,32 +191,36 @@ def test_a_machine_of_another_speed_than_measured_ends_in_time(
     speed: float, later: float, evaluations: int
 ) -> None:
     clock = Clock()
-    costs = Costs(0.02, 0.5, 0.1)
+    costs = Costs(0.02, 0.5, 2.0 if evaluations == 3 else 0.1)
     budget = Budget(100.0, clock.now, clock=clock)
     config = config_of(int(98 / costs.total(50, 0) * 50) - 30 * evaluations, evaluations)
-    machine = Machine(clock, Costs(costs.update / speed, 0.5 / speed, 0.1))
+    machine = Machine(clock, Costs(costs.update / speed, 0.5 / speed, costs.save))
     machine.compiled |= {"update", "score"}
-    pace = Pace(config.steps, config.evaluate_every, costs)
+    pace = Pace(config, costs)
     began, step, changes, judged = clock.now, 0, 0, 0
     while step < config.steps:
         at = clock.now
         if at - began > 70.0:  # another program has ended, or begun
-            machine.costs = Costs(costs.update / speed / later, 0.5 / speed / later, 0.1)
+            machine.costs = Costs(costs.update / speed / later, 0.5 / speed / later, costs.save)
         mended = budget.mend(config, pace, step, clock.now - began)
         changes += mended is not None
         config = mended or config
         machine.update(step, step)
         step += 1
         pace.updated(clock.now - at)
-        if step % config.evaluate_every == 0 or step == config.steps:
+        if is_evaluated(step, config.steps, config.evaluate_every):
             judged += 1
             at = clock.now
             machine.score(None)
             pace.evaluated(clock.now - at)
-            machine.save()
+            if step < config.steps:
+                at = clock.now
+                machine.save()
+                pace.saved(clock.now - at)
+    machine.save()
     assert changes >= 1
     assert clock.now - began == pytest.approx(100 * (1 - RECOUNTED_RESERVE), abs=2.0)
-    assert evaluations - 3 <= judged <= evaluations + 1
+    assert 0 <= judged - evaluations_after(0, config.steps, config.evaluate_every) <= 1
     assert (config.warmup_steps, config.learning_rate) == (50, 0.02)
 
 
@@ -224,24 +228,65 @@ def test_a_run_that_keeps_its_time_keeps_its_steps() -> None:
     clock = Clock()
     budget = Budget(100.0, clock.now, clock=clock)
     config = config_of(1000, 10)
-    pace = Pace(1000, 100, Costs(0.0975, 0.0, 0.0))
+    pace = Pace(config, Costs(0.0985, 0.0, 0.0))
     for step in range(1000):
         assert budget.mend(config, pace, step, step * 0.0992) is None
         clock.now += 0.0992
         pace.updated(0.0992)
 
 
-def test_saves_of_the_users_own_stay_when_steps_change() -> None:
+def test_saves_of_the_users_own_are_counted_too() -> None:
+    """Seven saves of three seconds among 49, or none."""
     clock = Clock()
     budget = Budget(100.0, clock.now, clock=clock)
-    clock.now += 30
-    for every, kept in ((7, 7), (None, None)):
-        config = config_of(1000, 10, checkpoint_every=every)
-        mended = budget.mend(config, Pace(1000, 100, Costs(0.1, 0.0, 0.0)), 350, 30.0)
+    for every in (10, None):
+        clock.now = budget.began + 49.0
+        config = config_of(200, 1, checkpoint_every=every)
+        pace = Pace(config, Costs(0.1, 0.0, 0.3))
+        if every:
+            for _ in range(7):
+                pace.saved(3.0)
+        mended = budget.mend(config, pace, 70, 49.0)
         assert mended is not None
-        assert mended.steps == pytest.approx(350 + 69.5 / (30 / 350), abs=1)
-        assert mended.evaluate_every == math.ceil(mended.steps / 10)
-        assert mended.checkpoint_every == (kept or mended.evaluate_every)
+        assert mended.checkpoint_every == config.checkpoint_every
+        # 50.5 s are left, for updates of 0.4 s and a save of 3 s every ten; or for those of 0.7 s.
+        assert mended.steps == (70 + 67 if every else 70 + 71)
+
+
+@pytest.mark.parametrize(("stopped", "expected"), [(500.0, 70 + 65), (-500.0, 70 + 260)])
+def test_a_machine_that_was_stopped_is_no_slow_machine(stopped: float, expected: int) -> None:
+    clock = Clock()
+    budget = Budget(20.0, clock.now, clock=clock)
+    clock.now += 7.0 + stopped
+    config = config_of(200, 1)
+    pace = Pace(config, Costs(0.1, 0.0, 0.0))
+    mended = budget.mend(config, pace, 70, 7.0 + max(0.0, stopped))
+    assert mended is not None
+    assert mended.steps == expected  # half as many as were to come, or twice
+
+
+def test_a_share_that_is_passed_is_not_counted_again() -> None:
+    clock = Clock()
+    budget = Budget(20.0, clock.now, clock=clock)
+    config = config_of(200, 1)
+    pace = Pace(config, Costs(0.1, 0.0, 0.0))
+    clock.now += 15.0
+    mended = budget.mend(config, pace, 100, 15.0)  # late: at half of them
+    assert mended is not None
+    assert mended.steps == 150
+    for step in range(101, 120):
+        assert pace.next_share == 0.8  # of 150 100 are more than three fifths
+        assert budget.mend(mended, pace, step, 15.0 + 0.1 * step) is None
+
+
+@pytest.mark.parametrize("every", [1, 2, 7, 30, 100, 400])
+def test_evaluations_are_as_many_as_are_reckoned(every: int) -> None:
+    for steps in (1, 2, 3, 99, 100, 101, 149, 150, 199, 250):
+        due = [step for step in range(1, steps + 1) if is_evaluated(step, steps, every)]
+        assert due[-1] == steps
+        assert all(b - a >= every / 2 for a, b in zip(due, due[1:], strict=False))
+        for step in range(steps + 1):
+            assert evaluations_after(step, steps, every) == sum(1 for at in due if at > step)
 
 
 def test_no_update_before_the_first_count_depends_on_it() -> None:

@@ -299,12 +299,7 @@ def test_a_run_whose_steps_were_mended_is_the_run_of_so_many(
             self, config: TrainingConfig, _pace: object, step: int, seconds: float
         ) -> TrainingConfig | None:
             assert (step == 0) or seconds > 0
-            if step != 7:
-                return None
-            every = steps // 3
-            return dataclasses.replace(
-                config, steps=steps, evaluate_every=every, checkpoint_every=every
-            )
+            return dataclasses.replace(config, steps=steps) if step == 7 else None
 
     path = tmp_path / "a.safetensors"
     run = plan(path, arch=arch, layers=1, steps=20)
@@ -321,6 +316,20 @@ def test_a_run_whose_steps_were_mended_is_the_run_of_so_many(
     finish(exact)
     weights = checkpoint.load(tmp_path / "b.safetensors").weights
     assert all((saved.weights[name] == weights[name]).all() for name in weights)
+
+
+def test_a_run_counts_its_steps_by_the_clock(tmp_path: Path) -> None:
+    """Twice as many as before where there is time for many more, half as many where there is none,
+    of those still to come; and after a third of them, three fifths and so on."""
+    from seqgen.training.budget import Budget, Costs
+    from seqgen.training.events import Recounted
+
+    for left, expected in ((1e6, [66, 92, 110, 121]), (-1e6, [27, 22, 20])):
+        run = plan(tmp_path / f"{left}.safetensors", arch="rnn", layers=1, steps=40)
+        run.budget = Budget(0.001, left, clock=lambda: 0.0)
+        run.costs = Costs(0.05, 0.0, 0.0)
+        events = finish(run)
+        assert [event.steps for event in events if isinstance(event, Recounted)] == expected
 
 
 def test_what_is_shown_is_no_training(tmp_path: Path) -> None:
