@@ -113,7 +113,9 @@ class LinesDisplay(Display):
                     self._allowed = LATE * event.seconds_left
                 self.line(_introduce(event, self.promised))
             case events.Recounted():
-                self.line(f"{event.steps:,} steps instead of {self.steps:,}, by the time that is left")
+                self.line(
+                    f"{event.steps:,} steps instead of {self.steps:,}, by the time that is left"
+                )
                 self.steps = event.steps
             case events.Stepped():
                 self.stepped(event, self._bits(event))

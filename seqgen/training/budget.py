@@ -273,5 +273,4 @@ class Pace:
     def counted(self, step: int, steps: int) -> None:
         """After update ``step`` the run is to have so many in all."""
         self.steps = steps
-        while self.next_share * steps <= step:
-            self._shares.pop(0)
+        self._shares = [share for share in self._shares[1:] if share * steps > step]

@@ -7,15 +7,16 @@ import pytest
 
 from seqgen.config import Architecture, ModelConfig
 from seqgen.models import decoders
-from seqgen.models.decoders import cache
+from seqgen.models.decoders import blocks, cache, operations, transformer
 from seqgen.models.parameters import Weights
 from tests.support import ARCHITECTURES, make_weights
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("seed", range(12))
 def test_reading_is_stepping(
-    arch: Architecture, seed: int, monkeypatch: pytest.MonkeyPatch
+    arch: Architecture, seed: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In stretches of any length, mixed with steps, over boundaries and past the window."""
     rng = np.random.default_rng(seed)
@@ -29,16 +30,16 @@ def test_reading_is_stepping(
         config = ModelConfig(arch, vocabulary, layers, 12, 8, 0, 8)
     decoder = decoders.build(config, make_weights(config, seed, spread=0.2))
     # Many boundaries where the vocabulary is small, few where it is large.
-    ids = rng.integers(0, vocabulary, (3, 40)).astype(np.int32)
+    ids = rng.integers(0, vocabulary, (rows, 40)).astype(np.int32)
 
     slow = []
-    state = decoder.start(3)
+    state = decoder.start(rows)
     for column in ids.T:
         logits, state = decoder.step(column, state)
         slow.append(logits)
 
     fast = []
-    state = decoder.start(3)
+    state = decoder.start(rows)
     at = 0
     while at < 40:
         if rng.random() < 0.3:
@@ -225,3 +226,100 @@ def test_a_sequence_goes_back(
             assert np.abs(own - alone).max() < 1e-4
         assert max(map(len, texts)) > length
     assert went > 5
+
+
+@pytest.mark.parametrize(("heads", "taps"), [(1, 0), (1, 2), (2, 4), (8, 3)])
+@pytest.mark.parametrize("context", [2, 7, 64])
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_sequence_alone_is_as_in_a_batch(
+    heads: int, taps: int, context: int, tied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past its window, over boundaries, and past the turns that are made at once."""
+    monkeypatch.setattr(blocks, "STRETCH", 8)
+    cap = 5.0 if tied else None
+    config = ModelConfig("transformer", 20, 2, 16, 16, heads, context, tied, cap, taps)
+    weights = make_weights(config, 1, spread=0.2)
+    ids = np.random.default_rng(2).integers(1, 20, (2, 60)).astype(np.int32)
+    ids[0, [0, 5, 6, 40]] = 0
+    for build, dtype, most in (
+        (decoders.build, np.float32, 1e-4),
+        (decoders.build_exact, np.float64, 1e-10),
+    ):
+        decoder = build(config, weights)
+        alone, both, found, expected = decoder.start(1), decoder.start(2), [], []
+        for column in ids.T:
+            logits, alone = decoder.step(column[:1], alone)
+            found.append(logits)  # not copied: a later step must leave it as it is
+            logits, both = decoder.step(column, both)
+            expected.append(logits[:1].copy())
+        assert alone.alone is not None
+        assert both.alone is None
+        assert all(logits.dtype == dtype for logits in found)
+        stepped = np.concatenate(found)
+        assert np.abs(stepped - np.concatenate(expected)).max() < most
+        read, _ = decoder.read(ids[:1], decoder.start(1))
+        assert np.abs(stepped - read[0]).max() < most
+
+
+@pytest.mark.parametrize("taps", [0, 2, 4])
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_becomes_of_a_sequence_alone(
+    taps: int, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stepped, read, kept, put to and taken back, beside another of the same decoder."""
+    monkeypatch.setattr(blocks, "STRETCH", 8)
+    rng = np.random.default_rng(seed)
+    config = ModelConfig("transformer", 20, 2, 16, 16, 2, 9, convolution=taps)
+    decoder = decoders.build_exact(config, make_weights(config, 3, spread=0.2))
+    texts: list[list[int]] = [[], []]
+    states = [decoder.start(1), decoder.start(1)]
+    for _ in range(30):
+        own = int(rng.integers(2))
+        ids = rng.integers(0, 20, int(rng.integers(1, 12))).astype(np.int32)
+        what = rng.choice(["step", "read", "keep", "put", "back"])
+        if what == "read":
+            _, states[own] = decoder.read(ids[None], states[own])
+            texts[own] += ids.tolist()
+        elif what == "keep":
+            states[own] = decoder.keep(states[own], np.array([0]))
+        elif what == "put":
+            decoder.put(states[own], 0, states[1 - own])
+            texts[own] = [*texts[1 - own]]
+        elif what == "back":
+            noted = decoder.note(states[own], 0)
+            for token in ids:
+                after = np.array([1 + token % 19], np.int32)  # no other document
+                _, states[own] = decoder.step(after, states[own])
+            assert decoder.back(states[own], 0, noted)
+        for at in (own, 1 - own):  # what became of one is nothing to the other
+            token = rng.integers(0 if rng.random() < 0.1 else 1, 20, 1).astype(np.int32)
+            texts[at] += token.tolist()
+            logits, states[at] = decoder.step(token, states[at])
+            whole = decoder.read(np.array([texts[at]], np.int32), decoder.start(1))[0]
+            assert np.abs(logits[0] - whole[0, -1]).max() < 1e-10
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_scores_of_wide_heads_are_brought_down(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ModelConfig("transformer", 20, 2, 16, 16, 2, 6, convolution=3)
+    weights = make_weights(config, 1, spread=0.2)
+    ids = np.random.default_rng(3).integers(0, 20, (rows, 30)).astype(np.int32)
+    usual = decoders.build_exact(config, weights)
+    expected, _ = usual.read(ids, usual.start(rows))
+    for module in (cache, operations, transformer):
+        monkeypatch.setattr(module, "SAFE_WIDTH", 4)  # of heads of 8
+    decoder = decoders.build_exact(config, weights)
+    state = decoder.start(rows)
+    for time, column in enumerate(ids.T):
+        logits, state = decoder.step(column, state)
+        assert np.abs(logits - expected[:, time]).max() < 1e-10
+    assert state.alone is None
+    read, _ = decoder.read(ids, decoder.start(rows))
+    assert np.abs(read - expected).max() < 1e-10
+
+
+@pytest.mark.parametrize("width", [2, 6])
+def test_turns_that_are_remembered_are_those_of_their_positions(width: int) -> None:
+    turns = blocks.Turns(width, np.float64)
+    for position in (0, 255, 256, 3, 1_000_003, 0):
+        assert np.abs(turns.at(position) - turns.of(np.array(position))).max() < 1e-12

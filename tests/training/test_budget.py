@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from typing import Any
 
 import pytest
@@ -284,7 +284,7 @@ def test_evaluations_are_as_many_as_are_reckoned(every: int) -> None:
     for steps in (1, 2, 3, 99, 100, 101, 149, 150, 199, 250):
         due = [step for step in range(1, steps + 1) if is_evaluated(step, steps, every)]
         assert due[-1] == steps
-        assert all(b - a >= every / 2 for a, b in zip(due, due[1:], strict=False))
+        assert all(b - a >= every / 2 for a, b in itertools.pairwise(due))
         for step in range(steps + 1):
             assert evaluations_after(step, steps, every) == sum(1 for at in due if at > step)
 

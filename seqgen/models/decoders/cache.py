@@ -9,6 +9,7 @@ document costs as much as it is long, and the shorter ones need no padding (afte
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +18,33 @@ from seqgen.config import ModelConfig
 from seqgen.models.decoders.decoder import FloatArray
 from seqgen.models.decoders.operations import SAFE_WIDTH
 
-__all__ = ["Cache"]
+__all__ = ["Cache", "Noted", "One"]
 
 BLOCK = 64  # positions
 NOTED = 32  # of them, behind a place to come back to; nearly all bars of a tune are shorter
 
 IndexArray = NDArray[np.intp]
-Place = tuple[IndexArray, IndexArray] | tuple[slice, int]  # blocks, and the slot in each
+Place = tuple[IndexArray, IndexArray]  # blocks, and the slot in each
 # An age, and keys and values, (positions, layers, heads, head width) each.
 Noted = tuple[int, FloatArray, FloatArray]
+
+
+class One(NamedTuple):
+    """Views of what the next position of an only row looks at.
+
+    Attributes:
+        keys, values: of all positions in sight, (layers, heads, seen, head width).
+        key, value: of the new one, to be put there, (layers, heads, head width).
+        ones: as many as are in sight, (seen,).
+        scores: room for those of a layer, (heads, seen).
+    """
+
+    keys: FloatArray
+    values: FloatArray
+    key: FloatArray
+    value: FloatArray
+    ones: FloatArray
+    scores: FloatArray
 
 
 class Cache:
@@ -119,17 +138,30 @@ class Cache:
 
     def advance(self) -> Place:
         """Go to the next position of every row; the block and the slot in it where it will lie."""
-        place: Place
-        if len(self.age) == 1:
-            place = slice(None), int(self.age[0] % self._context)
-        else:
-            at, slots = np.divmod(self.age % self._context, self._size)
-            for row in np.flatnonzero((slots == 0) & (self.age < self._context)).tolist():
-                self._make_room(row, int(self.age[row]) + 1)
-            place = self._blocks[self._rows, at], slots
+        at, slots = np.divmod(self.age % self._context, self._size)
+        for row in np.flatnonzero((slots == 0) & (self.age < self._context)).tolist():
+            self._make_room(row, int(self.age[row]) + 1)
+        place = self._blocks[self._rows, at], slots
         self._seen[place] = 1.0
         self.age += 1
         return place
+
+    def advance_alone(self) -> One:
+        """Go to the next position of the only row, whose heads are not wide."""
+        slot = self.age.item(0) % self._context
+        self._seen[0, slot] = 1.0
+        self.age += 1
+        size = min(self._size, self.age.item(0))
+        keys, values = self._keys[:, 0], self._values[:, 0]
+        heads = keys.shape[1]
+        return One(
+            keys[:, :, :size],
+            values[:, :, :size],
+            keys[:, :, slot],
+            values[:, :, slot],
+            self._seen[0, :size],
+            self._scores[: heads * size].reshape(heads, size),
+        )
 
     def find(
         self,
@@ -146,15 +178,13 @@ class Cache:
             query, key, value: of the new positions, (batch, heads, head width); normalised.
         """
         batch, heads, width = query.shape
-        if batch == 1 and width <= SAFE_WIDTH:
-            return self._find_alone(layer, place, query, key, value)
         keys, values, (blocks, slots) = self._keys[layer], self._values[layer], place
         keys[blocks, :, slots], values[blocks, :, slots] = key, value
         used, size = self._used, self._size
         scattered = used > batch
         if not scattered:
             size = min(size, int(self.age.max()))
-        query = query * np.float32(width**-0.5)
+        query = query * width**-0.5
         scores = self._scores[: used * heads * size].reshape(used, heads, size)
         found = np.empty((used + 1, heads, width), query.dtype)
         sums = np.empty((used + 1, heads), query.dtype)
@@ -175,23 +205,6 @@ class Cache:
             found, sums = found[:-1], sums[:-1]
         found /= sums[..., None]
         return found
-
-    def _find_alone(
-        self, layer: int, place: Place, query: FloatArray, key: FloatArray, value: FloatArray
-    ) -> FloatArray:
-        """The same of one row, which has one block: fewer of NumPy's calls, which are most of the
-        time."""
-        keys, values, slot = self._keys[layer, 0], self._values[layer, 0], place[1]
-        keys[:, slot], values[:, slot] = key[0], value[0]
-        size = min(self._size, int(self.age[0]))
-        _, heads, width = query.shape
-        scores = self._scores[: heads * size].reshape(heads, size)
-        own = (query[0] * np.float32(width**-0.5))[:, :, None]
-        np.matmul(keys[:, :size], own, out=scores[:, :, None])
-        np.exp(scores, out=scores)
-        found: FloatArray = np.matmul(scores[:, None], values[:, :size])
-        found /= np.vecdot(scores, self._seen[0, :size])[:, None, None]
-        return found.swapaxes(0, 1)
 
     def latest(self, count: int) -> tuple[IndexArray, IndexArray]:
         """The blocks and slots of each row's last positions, (batch, count).

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from seqgen.models.decoders.decoder import FloatArray
 
-__all__ = ["SAFE_WIDTH", "attention", "convolve", "rms_norm"]
+__all__ = ["NORM_EPSILON", "SAFE_WIDTH", "attention", "convolve", "rms_norm", "row_scale"]
 
-_NORM_EPSILON = np.float32(1e-6)
+NORM_EPSILON = np.float32(1e-6)
 
 # Queries and keys are normalised, so that no score is above the root of a head's width; up to this
 # width the sum of their exponentials can't overflow.
@@ -22,15 +22,17 @@ SAFE_WIDTH = 4096
 def rms_norm(x: FloatArray) -> FloatArray:
     """Divided by the root of its mean square, over the last axis."""
     size = x.shape[-1]
-    if x.size == size:  # of one row NumPy's calls take longer than what they compute
-        row = x.reshape(-1)
-        square = float(np.dot(row, row)) + size * float(_NORM_EPSILON)
-        return x * x.dtype.type(math.sqrt(size / square))
     scale = np.vecdot(x, x)[..., None]
-    scale += size * float(_NORM_EPSILON)
+    scale += size * float(NORM_EPSILON)
     np.sqrt(scale, out=scale)
     np.divide(size**0.5, scale, out=scale)
     return np.asarray(x * scale)
+
+
+def row_scale(x: FloatArray) -> float:
+    """What ``rms_norm`` multiplies a row by, (size,)."""
+    size = len(x)
+    return math.sqrt(size / (float(np.dot(x, x)) + size * float(NORM_EPSILON)))
 
 
 def convolve(
@@ -80,7 +82,7 @@ def attention(
         keys, values: (batch, heads, seen, head width).
         hidden: what a query must not see, broadcast to (batch, heads, time, seen); None: nothing.
     """
-    scores = np.matmul(query * np.float32(query.shape[-1] ** -0.5), keys.swapaxes(-1, -2))
+    scores = np.matmul(query * query.shape[-1] ** -0.5, keys.swapaxes(-1, -2))
     if hidden is not None:
         np.copyto(scores, np.float32(-1e9), where=hidden)
     if query.shape[-1] > SAFE_WIDTH:

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
+from seqgen.models.decoders.alone import Alone
+from seqgen.models.decoders.blocks import Turns, blocks_of
 from seqgen.models.decoders.cache import Cache, Noted
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
-from seqgen.models.decoders.operations import attention, convolve, rms_norm
-from seqgen.models.rotary import rotary_angles
+from seqgen.models.decoders.operations import SAFE_WIDTH, attention, convolve, rms_norm
 
 __all__ = ["TransformerDecoder"]
 
@@ -37,21 +38,13 @@ class State:
         cache: keys and values, and the position of each document.
         recent: what the convolutions need of the last positions, the latest last, (layers, batch,
             taps - 1, hidden).
+        alone: what a step of the only sequence needs, with views of the others, which are never
+            replaced; None until it does.
     """
 
     cache: Cache
     recent: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """One layer's weights; the convolution's are None where there is none."""
-
-    convolution: FloatArray | None
-    query_key_value: FloatArray
-    output: FloatArray
-    up: FloatArray
-    down: FloatArray
+    alone: Alone | None = None
 
 
 class TransformerDecoder:
@@ -64,17 +57,8 @@ class TransformerDecoder:
         self.embedding = rms_norm(weights["embedding"])
         tied = config.tie_embeddings
         self.output = weights["embedding"].T if tied else weights["output.kernel"]
-        self.blocks = [
-            _Block(
-                weights.get(f"block.{layer}.attention.convolution"),
-                _paired(weights[f"block.{layer}.attention.query_key_value"], config.heads),
-                weights[f"block.{layer}.attention.output"],
-                weights[f"block.{layer}.mlp.up"],
-                weights[f"block.{layer}.mlp.down"],
-            )
-            for layer in range(config.layers)
-        ]
-        self.angles = rotary_angles(self.width).astype(np.float64)
+        self.blocks = blocks_of(config, weights)
+        self.turns = Turns(self.width, self.embedding.dtype)
         # NumPy compares with a row of zeros five times as fast as with one zero.
         self.zeros = np.zeros_like(self.blocks[0].down[:, 0])
 
@@ -90,6 +74,11 @@ class TransformerDecoder:
         begins = ids == 0
         if begins.any():
             cache.restart(np.flatnonzero(begins))
+        if len(ids) == 1 and self.width <= SAFE_WIDTH:
+            if state.alone is None:
+                state.alone = Alone(self.config, cache, state.recent)
+            x = state.alone.step(ids.item(0), self.embedding, self.blocks, self.turns)
+            return self._output(x[None]), state
         positions = cache.age[:, None].copy()
         place = cache.advance()
 
@@ -234,10 +223,7 @@ class TransformerDecoder:
         config, width = self.config, self.width
         batch, time = ids.shape
         x = self.embedding[ids.reshape(-1)]  # (batch * time, hidden)
-        # In float64: far from the beginning float32 would not know where in its turn an angle is.
-        angle = positions.reshape(-1, 1, 1) * self.angles  # (rows, 1, head width / 2)
-        turn = np.empty(angle.shape, np.result_type(x, np.complex64))
-        turn.real, turn.imag = np.cos(angle), np.sin(angle)
+        turn = self.turns.of(positions.reshape(-1, 1))  # (rows, 1, head width / 2)
         begun = [
             None if (of_document := positions >= tap).all() else of_document[..., None]
             for tap in range(1, config.convolution)
@@ -268,20 +254,12 @@ class TransformerDecoder:
         return np.asarray(x)
 
     def _logits(self, x: FloatArray) -> FloatArray:
-        """(rows, hidden) to (rows, vocabulary)."""
-        logits = rms_norm(x) @ self.output
+        """Of the residual stream, (rows, hidden) to (rows, vocabulary)."""
+        return self._output(rms_norm(x))
+
+    def _output(self, x: FloatArray) -> FloatArray:
+        logits = x @ self.output
         if self.config.logit_softcap is not None:
             cap = np.float32(self.config.logit_softcap)
             logits = cap * np.tanh(logits / cap)
         return np.asarray(logits)
-
-
-def _paired(kernel: FloatArray, heads: int) -> FloatArray:
-    """A kernel of queries, keys and values with the two dimensions that turn together side by side.
-
-    The first two are in another order then, but the same in both, so that their products stay.
-    """
-    queries_keys, values = np.split(kernel, [2 * len(kernel)], axis=1)
-    halves = queries_keys.reshape(len(kernel), 2 * heads, 2, -1)
-    paired = halves.swapaxes(-1, -2).reshape(len(kernel), -1)
-    return np.concatenate([paired, values], axis=1)
