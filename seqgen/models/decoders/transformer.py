@@ -71,9 +71,8 @@ class TransformerDecoder:
     def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """See Decoder.step."""
         cache = state.cache
-        begins = ids == 0
-        if begins.any():
-            cache.restart(np.flatnonzero(begins))
+        if 0 in ids.tolist():  # the boundary token begins a document
+            cache.restart(np.flatnonzero(ids == 0))
         if len(ids) == 1 and self.width <= SAFE_WIDTH:
             if state.alone is None:
                 state.alone = Alone(self.config, cache, state.recent)
