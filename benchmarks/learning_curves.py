@@ -11,8 +11,8 @@ learns the same within multiples of T and R, and is told nothing but the budget.
 
 Losses are nats a character of the held-out text, all of it, dropout off: the last tenth of the
 text, the validation part of the tunes. seqgen's are read from the run's metrics file, and so are
-its seconds, which include the evaluations before. They begin with the first update: what a budget is
-short of beside them is start-up. In the rows "after start-up" the budget is the limit with what it
+its seconds, which include the evaluations before. They begin with the first update; what a budget
+has beside them is start-up. In the rows "after start-up" the budget is the limit with what start-up
 takes on top of it: as in a run before all rows, which also compiles what a machine's first run has
 to; if that is not enough, the row is run again by what its own start-up took. "wall" is the whole
 command.
@@ -200,6 +200,32 @@ def attempt(name: str, unit: float, arguments: list[str], folder: Path, startup:
     )
 
 
+def attempt_all(
+    names: list[str], units: dict[str, float], arguments: dict[str, list[str]], folder: Path
+) -> bool:
+    """Run rows; whether all came to an end.
+
+    Args:
+        units: seconds of T and R.
+        arguments: of ``seqgen train`` for each.
+    """
+    startup = 0.0
+    if any(ROWS[name].after_startup for name in names):
+        unit = ROWS[names[0]].unit
+        first = Row(unit, 1.0, 0.0)
+        model = folder / "first.safetensors"
+        startup = train(first, FIRST_SECONDS, FIRST_SECONDS, arguments[unit], model).startup
+    ended = True
+    for name in names:
+        unit = ROWS[name].unit
+        try:
+            attempt(name, units[unit], arguments[unit], folder, startup)
+        except subprocess.CalledProcessError:
+            print(f"{name:<16}seqgen ended with an error: see above", flush=True)
+            ended = False
+    return ended
+
+
 def main() -> int:
     """Print T and R, then a line a row."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -251,27 +277,13 @@ def main() -> int:
         f"{head:>9}" for head in ("limit s", "budget", "at s", "wall", "nats", "target")
     )
     print(f"{'row':<16}{heads}", flush=True)
-    failed = False
     with contextlib.ExitStack() as stack:
         folder = options.keep
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        startup = 0.0
-        if any(ROWS[name].after_startup for name in options.rows):
-            first = Row(ROWS[options.rows[0]].unit, 1.0, 0.0)
-            model = folder / "first.safetensors"
-            own = train(first, FIRST_SECONDS, FIRST_SECONDS, arguments[first.unit], model)
-            startup = own.startup
-        for name in options.rows:
-            unit = ROWS[name].unit
-            seeded = [*arguments[unit], "--seed", str(options.seed)]
-            try:
-                attempt(name, measured[unit], seeded, folder, startup)
-            except subprocess.CalledProcessError:
-                print(f"{name:<16}seqgen ended with an error: see above", flush=True)
-                failed = True
-    return int(failed)
+        seeded = {unit: [*given, "--seed", str(options.seed)] for unit, given in arguments.items()}
+        return int(not attempt_all(options.rows, measured, seeded, folder))
 
 
 if __name__ == "__main__":
