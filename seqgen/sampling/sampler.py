@@ -289,7 +289,8 @@ class Sampler:
         ended: Callable[[int, Ending], None] | None = None,
     ) -> Iterator[tuple[int, str]]:
         """What is drawn after the prompt: see ``Drawing.samples``, but one after the other."""
-        rows = max(1, min(_ROWS, len(keys), _STATE_BYTES // self._decoder.row_bytes()))
+        fitting = _STATE_BYTES // self._decoder.row_bytes()
+        rows = max(1, self._decoder.rows(min(_ROWS, len(keys), fitting)))
         if self.observe is not None:  # it is told of one sample after the other
             rows = 1
 
@@ -352,6 +353,10 @@ class Sampler:
         while current is not None:
             yield _closed(parts)
             parts, current = [], next(waiting, None)
+
+    def hasten(self, drawn: int) -> None:
+        """See Decoder.hasten."""
+        self._decoder.hasten(drawn)
 
     def text(self, number: int, *, attempt: int = 0) -> str:
         """Sample ``number`` as a whole that ends in a newline; see ``pieces``."""

@@ -16,7 +16,9 @@ import pytest
 from seqgen import load
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.library import Options
-from seqgen.sampling.crew import Crew, _errands
+from seqgen.models.networks.native import can_draw
+from seqgen.sampling import crew
+from seqgen.sampling.crew import _BEGIN, Crew, _errands
 from tests.support import TUNES, seqgen
 
 MakeModel = Callable[..., Path]
@@ -118,6 +120,22 @@ def test_the_workers_do_draw(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     next(drawn)
     drawn.close()  # type: ignore[attr-defined]  # a generator: what is on its way is for nobody
     assert list(sampler.texts([*range(20)] * 9)) == wanted * 9
+
+
+def test_workers_compile_what_they_do_for_long(
+    make_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model("lstm", name="prose", kind="text")
+    opened = load(model)
+    if not can_draw(opened.saved.card.model):
+        pytest.skip("this processor lacks the instructions")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    soon = "from seqgen.models.decoders import compiled; compiled.is_worth = lambda *_: True"
+    monkeypatch.setattr(crew, "_BEGIN", _BEGIN.replace("from seqgen", f"{soon}; from seqgen", 1))
+    options: Options = {"seed": 2, "max_tokens": 30}
+    wanted = list(opened.sampler(**options).texts(range(200)))
+    assert list(opened.sampler(jobs=2, **options).texts(range(200))) == wanted
+    assert list(tmp_path.rglob("*.bin"))
 
 
 def test_processes_end_when_nobody_can_ask_any_more(folder: Path) -> None:

@@ -80,6 +80,12 @@ class Cache:
         self._used = batch  # blocks; after them there are none
         self._free: list[int] = []  # of these, those that no row has, the first one last
 
+    @property
+    def whole(self) -> tuple[FloatArray, FloatArray, IndexArray]:
+        """Keys and values as they lie, (layers, blocks, heads, positions, head width), and the
+        blocks of each row, (batch, any): position p is number p % context of them all."""
+        return self._keys, self._values, self._blocks
+
     def restart(self, rows: IndexArray) -> None:
         """Let new documents begin."""
         blocks = self._blocks[rows]

@@ -72,6 +72,17 @@ class Decoder(Protocol):
             Whether it did; it can't where more has been forgotten since than was noted.
         """
 
+    def hasten(self, drawn: int) -> None:
+        """Take the steps of several sequences by compiled code from now on, if that can be and is
+        worth the while that it takes to load or compile it.
+
+        Args:
+            drawn: how many tokens have been drawn; as many more are to be expected.
+        """
+
+    def rows(self, most: int) -> int:
+        """How many sequences, of so many at most, are best drawn at once."""
+
     def row_bytes(self) -> int:
         """What the state of one sequence takes, about."""
 

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from seqgen.models.decoders.decoder import FloatArray
+from seqgen.models.decoders.operations import aligned
 
 __all__ = ["Kernels"]
 
 _LINE = 64  # bytes of the cache
+_PIECE = 128  # of a row, of which a kernel has a whole number; compiled code takes so many at once
 
 
 class Kernels:
@@ -31,7 +33,7 @@ class Kernels:
 
     def __init__(self, parts: Sequence[tuple[FloatArray, FloatArray]], dtype: DTypeLike) -> None:
         self._parts, self._dtype = parts, np.dtype(dtype)
-        columns, step = sum(part.shape[1] for part, _ in parts), _LINE // self._dtype.itemsize
+        columns, step = sum(part.shape[1] for part, _ in parts), _PIECE // self._dtype.itemsize
         self.width = -(-columns // step) * step
         self._by_column: FloatArray | None = None
         self._by_row: FloatArray | None = None
@@ -40,22 +42,15 @@ class Kernels:
         """All as one matrix, for a product of so many rows with it."""
         if rows == 1:
             if self._by_column is None:
-                self._by_column = self._filled(self._empty(self.width, self._depth).T)
+                self._by_column = self._filled(aligned((self.width, self._depth), self._dtype).T)
             return self._by_column
         if self._by_row is None:
-            self._by_row = self._filled(self._empty(self._depth, self.width))
+            self._by_row = self._filled(aligned((self._depth, self.width), self._dtype))
         return self._by_row
 
     @property
     def _depth(self) -> int:
         return len(self._parts[0][0])
-
-    def _empty(self, rows: int, columns: int) -> FloatArray:
-        """An array that begins on a line of the cache."""
-        size = rows * columns * self._dtype.itemsize
-        memory = np.empty(size + _LINE, np.uint8)
-        begin = -memory.ctypes.data % _LINE
-        return memory[begin : begin + size].view(self._dtype).reshape(rows, columns)
 
     def _filled(self, matrix: FloatArray) -> FloatArray:
         turned, at = not matrix.flags.c_contiguous, 0

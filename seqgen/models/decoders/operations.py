@@ -1,4 +1,4 @@
-"""What the layers of a Transformer are made of, besides products with weights."""
+"""What decoders are made of, besides products with weights."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from seqgen.models.decoders.decoder import FloatArray
 
-__all__ = ["NORM_EPSILON", "SAFE_WIDTH", "attention", "convolve", "rms_norm", "row_scale"]
+__all__ = [
+    "NORM_EPSILON", "SAFE_WIDTH", "aligned", "attention", "convolve", "rms_norm", "row_scale",
+]  # fmt: skip
 
 NORM_EPSILON = np.float32(1e-6)
 
 # Queries and keys are normalised, so that no score is above the root of a head's width; up to this
 # width the sum of their exponentials can't overflow.
 SAFE_WIDTH = 4096
+
+_LINE = 64  # bytes of the cache
+
+
+def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
+    """An array, not yet filled, that begins on a line of the cache."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + _LINE, np.uint8)
+    begin = -memory.ctypes.data % _LINE
+    return memory[begin : begin + size].view(dtype).reshape(shape)
 
 
 def rms_norm(x: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 
 from seqgen.config import ModelConfig
 from seqgen.models import parameters
+from seqgen.models.decoders import compiled
 from seqgen.models.decoders.cells import CELLS, Cell, Vectors
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
 from seqgen.models.decoders.kernels import Kernels
@@ -93,6 +94,8 @@ class RecurrentDecoder:
             self._biases.append(weights[bias] * of_above)
             within = weights.get(f"{arch}.{layer}.recurrent_bias")
             self._recurrent_biases.append(None if within is None else within * of_u)
+        # The products of several sequences, where they are compiled.
+        self._compiled: list[compiled.Product] | None = None
         self._cell = CELLS[arch](np.empty((0, self._gates), dtype))
 
     def start(self, batch: int) -> State:
@@ -117,7 +120,10 @@ class RecurrentDecoder:
             if (bias := self._recurrent_biases[at]) is not None:
                 own += bias
             cell(own, layer.vectors)
-            np.matmul(layer.vectors[0], self._kernels[at].over(len(ids)), out=layer.product)
+            if self._compiled is None or len(ids) == 1:
+                np.matmul(layer.vectors[0], self._kernels[at].over(len(ids)), out=layer.product)
+            else:
+                self._compiled[at](layer.vectors[0], layer.product)
         return layers[-1].above + self._biases[-1], state
 
     def keep(self, state: State, rows: IntArray) -> State:
@@ -139,6 +145,16 @@ class RecurrentDecoder:
         """See Decoder.back."""
         self.put(state, row, noted)
         return True
+
+    def hasten(self, drawn: int) -> None:
+        """See Decoder.hasten."""
+        if self._compiled is None and compiled.is_worth(self.config, self.table.dtype, drawn):
+            several = [kernels.over(2) for kernels in self._kernels]
+            self._compiled = compiled.products(several)
+
+    def rows(self, most: int) -> int:
+        """See Decoder.rows."""
+        return most
 
     def row_bytes(self) -> int:
         """See Decoder.row_bytes."""

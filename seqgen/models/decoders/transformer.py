@@ -19,12 +19,16 @@ from seqgen.config import ModelConfig
 from seqgen.models.decoders.alone import Alone
 from seqgen.models.decoders.blocks import Turns, blocks_of
 from seqgen.models.decoders.cache import Cache, Noted
+from seqgen.models.decoders.compiled import CompiledStep, is_worth
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
 from seqgen.models.decoders.operations import SAFE_WIDTH, attention, convolve, rms_norm
 
 __all__ = ["TransformerDecoder"]
 
 WINDOW = 256  # tokens of a prompt that are read at once
+# Sequences that compiled code draws at once: few, whose keys and values stay in the processor's
+# cache, as a step costs it no more than its sequences do.
+ROWS = 8
 CHUNK = 64  # of these, those that look together at what the last one sees
 
 Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray | None]
@@ -59,6 +63,7 @@ class TransformerDecoder:
         self.output = weights["embedding"].T if tied else weights["output.kernel"]
         self.blocks = blocks_of(config, weights)
         self.turns = Turns(self.width, self.embedding.dtype)
+        self._compiled: CompiledStep | None = None
         # NumPy compares with a row of zeros five times as fast as with one zero.
         self.zeros = np.zeros_like(self.blocks[0].down[:, 0])
 
@@ -78,13 +83,16 @@ class TransformerDecoder:
                 state.alone = Alone(self.config, cache, state.recent)
             x = state.alone.step(ids.item(0), self.embedding, self.blocks, self.turns)
             return self._output(x[None]), state
-        positions = cache.age[:, None].copy()
+        positions = cache.age.copy()
         place = cache.advance()
+        if self._compiled is not None:
+            logits = self._compiled(ids, positions, cache, state.recent, self.turns)
+            return self._capped(logits), state
 
         def attend(layer: int, query: FloatArray, key: FloatArray, value: FloatArray) -> FloatArray:
             return cache.find(layer, place, query[:, 0], key[:, 0], value[:, 0])
 
-        x = self._blocks(ids[:, None], positions, state.recent, attend)
+        x = self._blocks(ids[:, None], positions[:, None], state.recent, attend)
         return self._logits(x), state
 
     def keep(self, state: State, rows: IntArray) -> State:
@@ -111,6 +119,15 @@ class TransformerDecoder:
             return False
         state.recent[:, row] = recent
         return True
+
+    def hasten(self, drawn: int) -> None:
+        """See Decoder.hasten."""
+        if self._compiled is None and is_worth(self.config, self.embedding.dtype, drawn):
+            self._compiled = CompiledStep(self.config, self.embedding, self.blocks, self.output)
+
+    def rows(self, most: int) -> int:
+        """See Decoder.rows."""
+        return most if self._compiled is None else min(most, ROWS)
 
     def row_bytes(self) -> int:
         """See Decoder.row_bytes."""
@@ -257,7 +274,9 @@ class TransformerDecoder:
         return self._output(rms_norm(x))
 
     def _output(self, x: FloatArray) -> FloatArray:
-        logits = x @ self.output
+        return self._capped(x @ self.output)
+
+    def _capped(self, logits: FloatArray) -> FloatArray:
         if self.config.logit_softcap is not None:
             cap = np.float32(self.config.logit_softcap)
             logits = cap * np.tanh(logits / cap)

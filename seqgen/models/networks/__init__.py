@@ -6,19 +6,14 @@ share a sequence. Their weights carry the names of seqgen.models.parameters.
 
 from __future__ import annotations
 
-from seqgen.config import Architecture, ModelConfig, Precision
-from seqgen.models.networks.network import Network
-from seqgen.models.networks.recurrent import RecurrentNetwork
-from seqgen.models.networks.transformer import TransformerNetwork
+from typing import TYPE_CHECKING
 
-__all__ = ["Network", "build"]
+from seqgen.config import ModelConfig, Precision
 
-_NETWORKS: dict[Architecture, type[Network]] = {
-    "rnn": RecurrentNetwork,
-    "gru": RecurrentNetwork,
-    "lstm": RecurrentNetwork,
-    "transformer": TransformerNetwork,
-}
+if TYPE_CHECKING:
+    from seqgen.models.networks.network import Network
+
+__all__ = ["build"]
 
 
 def build(
@@ -29,4 +24,9 @@ def build(
     native: bool = False,
 ) -> Network:
     """A network with its variables made and zero; seqgen.models.parameters has initial weights."""
-    return _NETWORKS[config.arch](config, dropout=dropout, precision=precision, native=native)
+    # Whoever wants another part of this package does without TensorFlow.
+    from seqgen.models.networks.recurrent import RecurrentNetwork
+    from seqgen.models.networks.transformer import TransformerNetwork
+
+    network = RecurrentNetwork if config.recurrent else TransformerNetwork
+    return network(config, dropout=dropout, precision=precision, native=native)

@@ -1,4 +1,4 @@
-"""Training in machine code of our own, for processors that it is known on.
+"""Machine code of our own, for processors that it is known on: training, and drawing many at once.
 
 TensorFlow runs a recurrent loop's steps operation by operation, and lays the recurrent matrix out
 anew for each product. Here a step is one piece of code: the product (products.py) with a matrix
@@ -7,7 +7,8 @@ down for LLVM to compile (lanes.py), shared out among threads (team.py) that mee
 (loops.py; layer.py is the operation). A Transformer's blocks (stack.py; blocks.py is the operation)
 go by chunks of positions (rows.py) and by heads (attention.py; heads.py for a row of one, scores.py
 for what queries and keys come to), so that activations stay near the processor until a block is
-done; Muon's updates (muon.py) by matrices. What LLVM made is kept (kept.py, under names.py's).
+done; Muon's updates (muon.py) by matrices. A step of many sequences that are drawn is one piece too
+(drawing.py). What LLVM made is kept (kept.py, under names.py's).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 
 from seqgen.config import ModelConfig, Precision
 
-__all__ = ["can_run", "is_kept"]
+__all__ = ["can_draw", "can_run", "is_drawing_kept", "is_kept"]
 
 
 def can_run(config: ModelConfig, precision: Precision) -> bool:
@@ -34,6 +35,22 @@ def is_kept(config: ModelConfig, precision: Precision) -> bool:
     from seqgen.models.networks.native.names import names_of
 
     return are_kept(names_of(config, precision == "bfloat16"))
+
+
+def can_draw(config: ModelConfig) -> bool:
+    """Whether this processor has the instructions to draw from a network by compiled code, and the
+    network a shape that suits them."""
+    width = 0 if config.recurrent else config.hidden // config.heads
+    suits = config.recurrent or (width % 16 == config.hidden % 32 == 0 and width <= 256)
+    return suits and _has_instructions("float32")
+
+
+def is_drawing_kept(config: ModelConfig) -> bool:
+    """Whether the code that draws from a network has been compiled on this machine before."""
+    from seqgen.models.networks.native.kept import are_kept
+    from seqgen.models.networks.native.names import drawing_name
+
+    return are_kept([drawing_name(None if config.recurrent else config.hidden // config.heads)])
 
 
 @functools.cache

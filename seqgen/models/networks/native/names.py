@@ -12,8 +12,8 @@ from typing import TypeVar
 from seqgen.config import Architecture, ModelConfig
 
 __all__ = [
-    "LAYERS", "MATRICES", "Name", "fill", "loops_name", "muon_name", "names_of", "pack_name",
-    "places", "stack_name",
+    "LAYERS", "MATRICES", "Name", "drawing_name", "fill", "loops_name", "muon_name",
+    "names_of", "pack_name", "places", "stack_name",
 ]  # fmt: skip
 
 Name = tuple[object, ...]
@@ -45,6 +45,11 @@ def muon_name(count: int) -> Name:
 def stack_name(width: int, narrow: bool, layers: int) -> Name:
     """For heads of a width, and so many places of layers."""
     return "stack", width, narrow, layers
+
+
+def drawing_name(width: int | None) -> Name:
+    """For heads of a width; None for the product alone."""
+    return ("drawing", "multiply") if width is None else ("drawing", "step", width)
 
 
 def loops_name(arch: Architecture, narrow: bool) -> Name:
