@@ -215,7 +215,7 @@ def compile_step(make: Callable[[], Network]) -> None:
     model, _, weights = make()
     decoder = decoders.build(model, weights)
     began = time.perf_counter()
-    decoder.hasten(sys.maxsize)
+    decoder.hasten(sys.maxsize, sys.maxsize)
     decoder.step(np.ones(MANY, np.int32), decoder.start(MANY))
     print(f"  {model.arch}: compiled or loaded in {time.perf_counter() - began:.1f} s",
           file=sys.stderr)  # fmt: skip

@@ -31,10 +31,14 @@ class Opened:
 
     Args:
         saved: the model.
+    Attributes:
+        drawn, ended: tokens and samples that this process has drawn from it, but for those that
+            went out by the piece.
     """
 
     def __init__(self, saved: Checkpoint) -> None:
         self.saved = saved
+        self.drawn = self.ended = 0
         self._constraints: dict[object, Constraint] = {}
         self._grammars: dict[object, Grammatical] = {}
         self._crew: Crew | None = None

@@ -263,9 +263,15 @@ class Sampler:
         if prompts is not None:
             prepared = [self._headings.prepared(each) for each in prompts for _ in attempts]
         endings: dict[int, Ending] = {}
+
+        def ended(place: int, ending: Ending) -> None:
+            endings[place] = ending
+            self._opened.drawn += len(ending.ids)
+            self._opened.ended += 1
+
         texts: list[str] = []
         parts: list[str] = []
-        for place, text in self._drawn(keys, prepared, endings.__setitem__):
+        for place, text in self._drawn(keys, prepared, ended):
             parts.append(text)
             if text:
                 continue
@@ -354,9 +360,14 @@ class Sampler:
             yield _closed(parts)
             parts, current = [], next(waiting, None)
 
-    def hasten(self, drawn: int) -> None:
-        """See Decoder.hasten."""
-        self._decoder.hasten(drawn)
+    def hasten(self, samples: int) -> None:
+        """Go over to compiled code if that is worth it, before so many samples; see Decoder.hasten.
+
+        They are expected to be as long as those that have been drawn from the model.
+        """
+        opened = self._opened
+        mean = opened.drawn / max(1, opened.ended)
+        self._decoder.hasten(opened.drawn, round(mean * samples * self._best_of))
 
     def text(self, number: int, *, attempt: int = 0) -> str:
         """Sample ``number`` as a whole that ends in a newline; see ``pieces``."""

@@ -26,7 +26,7 @@ def work() -> None:
 
     told: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_hear, args=(sys.stdin.buffer, told), daemon=True).start()
-    saved, sampler, drawn = told.get(), None, 0
+    saved, sampler = told.get(), None
     with contextlib.suppress(BrokenPipeError):
         while True:
             asked, numbers, prompts, attempt = told.get()
@@ -35,10 +35,9 @@ def work() -> None:
                     make: Make = pickle.loads(asked)
                     sampler = make(saved, like=sampler)
                 assert sampler is not None  # the first errand says what is asked
-                sampler.hasten(drawn)
+                sampler.hasten(len(numbers))
                 for sample in sampler.samples(numbers, prompts, attempt=attempt):
                     _tell(sample)
-                    drawn += len(sample.ending.ids)
             except BrokenPipeError:
                 raise
             except Exception as error:

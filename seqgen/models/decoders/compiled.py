@@ -1,25 +1,28 @@
 """Steps of several sequences in compiled code: seqgen.models.networks.native.drawing, made ready.
 
-To load it takes half a second, and to compile it, once a machine, some more; so a decoder goes over
-to it when much has been drawn, and more is likely to be (Karlin et al. 1988 on skis, to rent or to
-buy).
+To load it takes half a second, and to compile it, once a machine, some more. So a decoder goes over
+to it when as much has been drawn as would have paid for that, which at worst doubles what it costs
+(Karlin et al. 1988 on skis, to rent or to buy).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqgen.config import ModelConfig
-from seqgen.models.decoders.blocks import Block, Turns
-from seqgen.models.decoders.cache import Cache
 from seqgen.models.decoders.decoder import FloatArray, IntArray
 from seqgen.models.decoders.operations import aligned
 from seqgen.models.parameters import count
 
-__all__ = ["CompiledStep", "Product", "is_worth", "products"]
+if TYPE_CHECKING:
+    from seqgen.models.decoders.blocks import Block, Turns
+    from seqgen.models.decoders.cache import Cache
+
+__all__ = ["CompiledStep", "Product", "best_rows", "is_worth", "products"]
 
 Product = Callable[[FloatArray, FloatArray], None]
 """Of (x, y): y = x times a matrix, (rows, inner) to (rows, columns), where columns are as many as
@@ -29,21 +32,44 @@ whole panels have."""
 # to compile it too: 7 s for a Transformer's step, 0.8 s for a product.
 _LOADED = 10_000
 _COMPILED = {"step": 160_000, "product": 20_000}
-_MOST_WEIGHTS = 1 << 26  # as the matrices are laid out a second time
+_AHEAD = 0.25  # of as many: more may follow what is known of
+_MOST_WEIGHTS = 1 << 26  # as the matrices are laid out once more
+_FEW = 8
+_FEW_WEIGHTS = 1 << 22
 
 
-def is_worth(config: ModelConfig, dtype: np.dtype[np.floating], drawn: int) -> bool:
-    """Whether a network that has drawn so many tokens should go over to compiled code.
+def is_worth(config: ModelConfig, dtype: np.dtype[np.floating], drawn: int, ahead: int) -> bool:
+    """Whether a network should go over to compiled code.
 
     Args:
         dtype: in which it computes.
+        drawn: how many tokens it has drawn.
+        ahead: how many it is to draw, as far as is known.
     """
-    if drawn < _LOADED or dtype != np.float32 or count(config) > _MOST_WEIGHTS:
+    if dtype != np.float32 or count(config) > _MOST_WEIGHTS:
+        return False
+
+    def pays(tokens: int) -> bool:
+        return drawn >= tokens and ahead >= _AHEAD * tokens
+
+    if not pays(_LOADED):
         return False
     from seqgen.models.networks.native import can_draw, is_drawing_kept
 
-    least = _COMPILED["product" if config.recurrent else "step"]
-    return can_draw(config) and (drawn >= least or is_drawing_kept(config))
+    compiling = pays(_COMPILED["product" if config.recurrent else "step"])
+    try:
+        return (compiling or is_drawing_kept(config)) and can_draw(config)
+    except ImportError:  # numba is there, but not for this NumPy
+        return False
+
+
+def best_rows(config: ModelConfig, most: int) -> int:
+    """How many sequences, of so many at most, a Transformer's compiled step draws best at once.
+
+    Few keep their keys and values in the processor's cache, and a step costs no more than they do;
+    but weights that the cache does not hold are read for all of them once.
+    """
+    return min(most, _FEW) if count(config) <= _FEW_WEIGHTS else most
 
 
 def _panels(matrix: FloatArray) -> FloatArray:
@@ -103,7 +129,7 @@ class CompiledStep:
         nothing = np.zeros((0, config.hidden), embedding.dtype)
         convolutions = [block.convolution for block in blocks]
         self._kernels = np.stack([nothing if each is None else each for each in convolutions])
-        self._step = make_step(config.hidden // config.heads)
+        self._step = make_step(config.hidden // config.heads, len(self._panels))
 
     def __call__(
         self,

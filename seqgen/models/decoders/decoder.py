@@ -72,12 +72,13 @@ class Decoder(Protocol):
             Whether it did; it can't where more has been forgotten since than was noted.
         """
 
-    def hasten(self, drawn: int) -> None:
+    def hasten(self, drawn: int, ahead: int) -> None:
         """Take the steps of several sequences by compiled code from now on, if that can be and is
         worth the while that it takes to load or compile it.
 
         Args:
-            drawn: how many tokens have been drawn; as many more are to be expected.
+            drawn: how many tokens have been drawn.
+            ahead: how many are to be, as far as is known.
         """
 
     def rows(self, most: int) -> int:

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from seqgen.models.decoders.decoder import FloatArray
-from seqgen.models.decoders.operations import aligned
+from seqgen.models.decoders.operations import LINE, aligned
 
 __all__ = ["Kernels"]
 
-_LINE = 64  # bytes of the cache
 _PIECE = 128  # of a row, of which a kernel has a whole number; compiled code takes so many at once
 
 
@@ -57,7 +56,7 @@ class Kernels:
         for part, factors in self._parts:
             columns = part.shape[1]
             # A line of the cache at a time takes half as long where it is turned.
-            step = _LINE // self._dtype.itemsize if turned else columns
+            step = LINE // self._dtype.itemsize if turned else columns
             for begin in range(0, columns, step):
                 some = slice(begin, min(begin + step, columns))
                 out = matrix[:, at + begin : at + some.stop]

@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from seqgen.models.decoders.decoder import FloatArray
 
 __all__ = [
-    "NORM_EPSILON", "SAFE_WIDTH", "aligned", "attention", "convolve", "rms_norm", "row_scale",
+    "LINE", "NORM_EPSILON", "SAFE_WIDTH", "aligned", "attention", "convolve", "rms_norm",
+    "row_scale",
 ]  # fmt: skip
 
 NORM_EPSILON = np.float32(1e-6)
@@ -20,14 +21,14 @@ NORM_EPSILON = np.float32(1e-6)
 # width the sum of their exponentials can't overflow.
 SAFE_WIDTH = 4096
 
-_LINE = 64  # bytes of the cache
+LINE = 64  # bytes of the cache
 
 
 def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
     """An array, not yet filled, that begins on a line of the cache."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + _LINE, np.uint8)
-    begin = -memory.ctypes.data % _LINE
+    memory = np.empty(size + LINE, np.uint8)
+    begin = -memory.ctypes.data % LINE
     return memory[begin : begin + size].view(dtype).reshape(shape)
 
 

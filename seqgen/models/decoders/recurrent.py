@@ -146,9 +146,11 @@ class RecurrentDecoder:
         self.put(state, row, noted)
         return True
 
-    def hasten(self, drawn: int) -> None:
+    def hasten(self, drawn: int, ahead: int) -> None:
         """See Decoder.hasten."""
-        if self._compiled is None and compiled.is_worth(self.config, self.table.dtype, drawn):
+        if self._compiled is None and compiled.is_worth(
+            self.config, self.table.dtype, drawn, ahead
+        ):
             several = [kernels.over(2) for kernels in self._kernels]
             self._compiled = compiled.products(several)
 

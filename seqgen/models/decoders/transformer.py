@@ -19,16 +19,13 @@ from seqgen.config import ModelConfig
 from seqgen.models.decoders.alone import Alone
 from seqgen.models.decoders.blocks import Turns, blocks_of
 from seqgen.models.decoders.cache import Cache, Noted
-from seqgen.models.decoders.compiled import CompiledStep, is_worth
+from seqgen.models.decoders.compiled import CompiledStep, best_rows, is_worth
 from seqgen.models.decoders.decoder import FloatArray, IntArray, Weights
 from seqgen.models.decoders.operations import SAFE_WIDTH, attention, convolve, rms_norm
 
 __all__ = ["TransformerDecoder"]
 
 WINDOW = 256  # tokens of a prompt that are read at once
-# Sequences that compiled code draws at once: few, whose keys and values stay in the processor's
-# cache, as a step costs it no more than its sequences do.
-ROWS = 8
 CHUNK = 64  # of these, those that look together at what the last one sees
 
 Attend = Callable[[int, FloatArray, FloatArray, FloatArray], FloatArray | None]
@@ -120,14 +117,14 @@ class TransformerDecoder:
         state.recent[:, row] = recent
         return True
 
-    def hasten(self, drawn: int) -> None:
+    def hasten(self, drawn: int, ahead: int) -> None:
         """See Decoder.hasten."""
-        if self._compiled is None and is_worth(self.config, self.embedding.dtype, drawn):
+        if self._compiled is None and is_worth(self.config, self.embedding.dtype, drawn, ahead):
             self._compiled = CompiledStep(self.config, self.embedding, self.blocks, self.output)
 
     def rows(self, most: int) -> int:
         """See Decoder.rows."""
-        return most if self._compiled is None else min(most, ROWS)
+        return most if self._compiled is None else best_rows(self.config, most)
 
     def row_bytes(self) -> int:
         """See Decoder.row_bytes."""

@@ -19,6 +19,7 @@ import platform
 import sys
 
 from seqgen.config import ModelConfig, Precision
+from seqgen.files import cache_folder
 
 __all__ = ["can_draw", "can_run", "is_drawing_kept", "is_kept"]
 
@@ -47,10 +48,16 @@ def can_draw(config: ModelConfig) -> bool:
 
 def is_drawing_kept(config: ModelConfig) -> bool:
     """Whether the code that draws from a network has been compiled on this machine before."""
+    # Without numba, as long as nothing is.
+    if not any((cache_folder() / "native").glob("*.bin")):
+        return False
     from seqgen.models.networks.native.kept import are_kept
-    from seqgen.models.networks.native.names import drawing_name
+    from seqgen.models.networks.native.names import MATRICES, drawing_name, places
 
-    return are_kept([drawing_name(None if config.recurrent else config.hidden // config.heads)])
+    if config.recurrent:
+        return are_kept([drawing_name(None)])
+    count = places(4 * config.layers, MATRICES)
+    return are_kept([drawing_name(config.hidden // config.heads, count)])
 
 
 @functools.cache

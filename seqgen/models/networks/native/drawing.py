@@ -123,8 +123,9 @@ def _make_gather(width: int) -> Any:
 
 
 @functools.cache
-def make_step(width: int) -> Any:
-    """The step of a Transformer with heads of a width, a multiple of 32.
+def make_step(width: int, count: int) -> Any:
+    """The step of a Transformer with heads of a width, a multiple of 16, and so many places for
+    matrices; its hidden size is a multiple of 32.
 
     A compiled function of these, of ``rows`` sequences:
         ids: (rows,) int32.
@@ -275,7 +276,7 @@ def make_step(width: int) -> Any:
         norm(x, y)
         multiply(y, last, logits)
 
-    return keep(njit(step, nogil=True), *drawing_name(width))
+    return keep(njit(step, nogil=True), *drawing_name(width, count))
 
 
 @njit_inner(fastmath=FAST)

@@ -47,9 +47,9 @@ def stack_name(width: int, narrow: bool, layers: int) -> Name:
     return "stack", width, narrow, layers
 
 
-def drawing_name(width: int | None) -> Name:
-    """For heads of a width; None for the product alone."""
-    return ("drawing", "multiply") if width is None else ("drawing", "step", width)
+def drawing_name(width: int | None, count: int = 0) -> Name:
+    """For heads of a width, and so many places of matrices; None for the product alone."""
+    return ("drawing", "multiply") if width is None else ("drawing", "step", width, count)
 
 
 def loops_name(arch: Architecture, narrow: bool) -> Name:
