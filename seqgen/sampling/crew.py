@@ -36,7 +36,7 @@ __all__ = ["Crew", "Make", "usable_cores"]
 _SHARE = 24
 # Processes, where it is not said: of many cores a container may be lent two and be told of all.
 _USUAL = 8
-# Samples of one errand, at most: drawn 64 at a time, of which the last ones leave rows empty.
+# Samples of one errand, at most: drawn up to 64 at a time, of which the last ones leave rows empty.
 _MOST = 256
 _LEAST = 32  # where there are as many for each
 

@@ -1,4 +1,7 @@
-"""The networks one token at a time, in NumPy: what sampling runs. No TensorFlow."""
+"""The networks one token at a time, in NumPy: what sampling runs. No TensorFlow.
+
+Steps of several sequences go over to compiled code where much is drawn (compiled.py).
+"""
 
 from __future__ import annotations
 
