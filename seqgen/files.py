@@ -267,20 +267,19 @@ def output_stream(
     Raises:
         OutputError: the folder or file can't be written (full, read-only, no permission …).
     """
-    import tempfile
-
     target = Path(path)
-    temporary: str | None = None
+    temporary: Path | None = None
     if "\0" in target.name:
         raise OutputError(f"{str(target)!r}: is no file name")
     try:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")
-        fd, temporary = tempfile.mkstemp(prefix=_prefix(target), suffix=".tmp", dir=target.parent)
-        with os.fdopen(fd, "wb") as stream:
+        # Its name is known before it is there, so that Ctrl-C at any moment finds it.
+        temporary = _temporary(target)
+        with open(temporary, "xb", opener=_open_private) as stream:
             yield stream
             stream.flush()
-            # mkstemp makes the file private; a result gets the mode an ordinary file would have.
+            # Until now the file is private; a result gets the mode an ordinary file would have.
             mask = os.umask(0)
             os.umask(mask)
             os.fchmod(stream.fileno(), 0o666 & ~mask)
@@ -288,7 +287,7 @@ def output_stream(
         first = not target.exists()
         if previous is not None and not first:
             _keep(target, previous)
-        Path(temporary).replace(target)
+        temporary.replace(target)
         temporary = None
         _sync_folder(target.parent)
         if previous is not None and first:  # then it is of another file that was here
@@ -298,7 +297,7 @@ def output_stream(
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+                temporary.unlink()
 
 
 def write_atomically(
@@ -330,9 +329,18 @@ def _prefix(target: Path) -> str:
     return f".{target.name[:LONGEST_NAME]}."
 
 
+def _temporary(target: Path) -> Path:
+    """A name beside a file's that nobody has."""
+    return target.with_name(f"{_prefix(target)}{os.urandom(4).hex()}.tmp")
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _keep(target: Path, previous: Path) -> None:
     """Give a file a second name at once, whatever had that name before."""
-    second = target.with_name(f"{_prefix(target)}{os.urandom(4).hex()}.tmp")
+    second = _temporary(target)
     try:
         second.hardlink_to(target)
         second.replace(previous)

@@ -48,6 +48,20 @@ def test_a_full_disk_leaves_the_old_file(
     assert names(tmp_path) == ["x.bin"]
 
 
+def test_ctrl_c_at_the_moment_a_file_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: str, flags: int) -> int:
+        os.close(os.open(path, flags, 0o600))
+        assert len(names(tmp_path)) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_open_private", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_atomically(tmp_path / "x.bin", b"new")
+    assert names(tmp_path) == []
+
+
 def test_an_error_or_ctrl_c_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"old")
