@@ -276,7 +276,7 @@ def output_stream(
             raise OutputError(f"{target}: is a folder; name a file in it")
         # Its name is known before it is there, so that Ctrl-C at any moment finds it.
         temporary = _temporary(target)
-        with open(temporary, "xb", opener=_open_private) as stream:
+        with os.fdopen(_create(temporary), "wb") as stream:
             yield stream
             stream.flush()
             # Until now the file is private; a result gets the mode an ordinary file would have.
@@ -334,7 +334,9 @@ def _temporary(target: Path) -> Path:
     return target.with_name(f"{_prefix(target)}{os.urandom(4).hex()}.tmp")
 
 
-def _open_private(path: str, flags: int) -> int:
+def _create(path: Path) -> int:
+    """A descriptor to write a new file by, which is private."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     return os.open(path, flags, 0o600)
 
 

@@ -51,12 +51,14 @@ def test_a_full_disk_leaves_the_old_file(
 def test_ctrl_c_at_the_moment_a_file_is_made_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(path: str, flags: int) -> int:
-        os.close(os.open(path, flags, 0o600))
+    create = files._create
+
+    def interrupted(path: Path) -> int:
+        os.close(create(path))
         assert len(names(tmp_path)) == 1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "_open_private", interrupted)
+    monkeypatch.setattr(files, "_create", interrupted)
     with pytest.raises(KeyboardInterrupt):
         files.write_atomically(tmp_path / "x.bin", b"new")
     assert names(tmp_path) == []
