@@ -1,1 +1,3 @@
-"""The networks: their weights' contract, their training form (Keras) and their decoding (NumPy)."""
+"""The networks: their weights' contract, their training form (Keras) and their decoding (NumPy,
+or compiled where much is drawn).
+"""
