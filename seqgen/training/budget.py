@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from seqgen.errors import TrainingError
 from seqgen.training.schedule import evaluations_after
+from seqgen.training.stopwatch import BUSY, processor_seconds, share_waited
 
 if TYPE_CHECKING:
     from seqgen.config import TrainingConfig
@@ -94,12 +95,14 @@ class Budget:
         seconds: of the whole command.
         began: when they began to run, by ``clock``.
         show_seconds: that whoever draws the run takes at each evaluation.
+        worked: tells the seconds of processor that the command has had.
     """
 
     seconds: float
     began: float
     show_seconds: float = 0.0
     clock: Clock = time.perf_counter
+    worked: Clock = processor_seconds
 
     @property
     def left(self) -> float:
@@ -114,11 +117,18 @@ class Budget:
         """
         fitting = costs.fit(self.left - RESERVE * self.seconds)
         if fitting is None:
-            least = self.seconds - self.left + costs.total(1, 1)
+            past = self.seconds - self.left
+            least = math.ceil(1.5 * (past + costs.total(1, 1)))
+            waited = share_waited(past, self.worked())
+            what = f"a budget of {self.seconds:g} s is too small for one update and one evaluation"
+            if waited > BUSY:
+                raise TrainingError(
+                    f"{what} on a machine this busy: for {waited:.0%} of the {past:.0f} s so far "
+                    "other programs or the disk were in the way; wait until it is free, or allow "
+                    f"at least {least} s"
+                )
             raise TrainingError(
-                f"a budget of {self.seconds:g} s is too small for one update and one evaluation "
-                f"here; allow at least {math.ceil(1.5 * least)} s, or choose a smaller network "
-                "with --hidden"
+                f"{what} here; allow at least {least} s, or choose a smaller network with --hidden"
             )
         return fitting
 

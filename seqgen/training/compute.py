@@ -32,6 +32,7 @@ from seqgen.models import parameters
 from seqgen.models.networks.native import can_run, is_kept
 from seqgen.training.batches import Batches
 from seqgen.training.runtime import native_precision, processor
+from seqgen.training.stopwatch import BUSY, share_waited
 from seqgen.training.trainer import Trainer
 
 __all__ = ["Choice", "choose", "decide", "usual"]
@@ -42,7 +43,6 @@ LONG_SECONDS = 150.0
 SHORT_SECONDS, SHORT_TRANSFORMER_SECONDS = 20.0, 45.0
 FLOPS_A_SECOND = 1.3e11  # about that on two cores
 FASTEST_OF = 4  # updates of each candidate, after the one that compiles it
-BUSY = 0.3  # share of the time without the processor from which on times tell nothing
 MUCH_SLOWER = 1.5  # a candidate so much slower at its first update needs no other
 
 
@@ -183,7 +183,7 @@ def _remember(path: Path, key: str, seconds: dict[Choice, float]) -> Choice:
 
 def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> dict[Choice, float]:
     """Seconds of an update by each candidate; of the usual one alone on a busy machine."""
-    clock = time.perf_counter(), time.process_time()
+    began, worked = time.perf_counter(), time.process_time()
     seconds: dict[Choice, float] = {}
     for choice in _candidates(model):
         update = _updater(model, dataclasses.replace(config, **dataclasses.asdict(choice)), batches)
@@ -195,7 +195,8 @@ def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> di
         except (tf.errors.OpError, MemoryError):
             continue  # XLA can't compile this here, or not in the memory there is
         seconds[choice] = fastest
-    if usual(model) in seconds and _share_waited(*clock) > BUSY:
+    waited = share_waited(time.perf_counter() - began, time.process_time() - worked)
+    if usual(model) in seconds and waited > BUSY:
         return {usual(model): seconds[usual(model)]}
     return seconds
 
@@ -204,13 +205,6 @@ def _candidates(model: ModelConfig) -> list[Choice]:
     """All ways there are; what is mostly fastest first, so that what is far behind costs little."""
     ways: tuple[Compute, ...] = ("plain", "xla")
     return _native(model) + [Choice(way, p) for way in ways for p in _precisions()]
-
-
-def _share_waited(wall_began: float, worked_before: float) -> float:
-    """The share of the time since then in which other programs had the processor: all else equal,
-    at least one thread is at work at any time."""
-    worked = time.process_time() - worked_before
-    return 1.0 - worked / (time.perf_counter() - wall_began)
 
 
 def _updater(

@@ -1,11 +1,31 @@
-"""Training time: what a run itself takes, without what is shown of it."""
+"""Training time: what a run itself takes, without what is shown of it; and whether the machine had
+any time for it."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
-__all__ = ["Stopwatch"]
+__all__ = ["BUSY", "Stopwatch", "processor_seconds", "share_waited"]
+
+BUSY = 0.3  # share of the time without the processor from which on the machine has other work to do
+
+
+def processor_seconds() -> float:
+    """That this process has had, and the helpers that it has seen the end of."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def share_waited(seconds: float, processor: float) -> float:
+    """The share of ``seconds`` in which other programs, or the disk, let nothing be done: all else
+    equal, at least one thread is at work at any time.
+
+    Args:
+        processor: seconds of it that were had meanwhile, by all threads.
+    """
+    return max(0.0, 1.0 - processor / seconds)
 
 
 class Stopwatch:

@@ -131,9 +131,18 @@ def test_evaluations_are_few_enough_to_leave_time_for_learning() -> None:
 
 def test_a_budget_too_small_says_what_would_do() -> None:
     clock = Clock()
-    budget = Budget(20.0, clock.now, clock=clock)
+    budget = Budget(20.0, clock.now, clock=clock, worked=lambda: 17.0)
     clock.now += 18.0
-    with pytest.raises(TrainingError, match=r"a budget of 20 s .* allow at least 33 s"):
+    with pytest.raises(TrainingError, match=r"a budget of 20 s .* allow at least 33 s.* --hidden"):
+        budget.steps(Costs(1.0, 2.5, 0.5))
+
+
+def test_a_budget_that_others_have_used_up_says_so() -> None:
+    """On a machine with other work to do a smaller network would not help."""
+    clock = Clock()
+    budget = Budget(60.0, clock.now, clock=clock, worked=lambda: 13.0)
+    clock.now += 65.0
+    with pytest.raises(TrainingError, match=r"this busy: for 80% of the 65 s .* least 104 s$"):
         budget.steps(Costs(1.0, 2.5, 0.5))
 
 

@@ -60,7 +60,7 @@ def machine(
         return update
 
     monkeypatch.setattr(compute, "_updater", updater)
-    monkeypatch.setattr(compute, "_share_waited", lambda *_: waited)
+    monkeypatch.setattr(compute, "share_waited", lambda *_: waited)
     return timed
 
 
