@@ -2,12 +2,12 @@
 
 Which of TensorFlow's own operations (oneDNN's on most processors), its compiler XLA and machine
 code of our own is faster, and whether narrow products pay, depends on the processor and on the
-shapes. A long run tries all for a few updates at its beginning. The answer is
-kept in the user's cache folder for seqgen, a file for each machine and shape, and the first answer
-stands: so the same command with the same seed gives the same bytes again. For the same reason
-whether a run is long depends on the command alone. A shorter run takes what is mostly best; a very
-short one what needs no compiler, whose start would cost more than it gives, unless it goes by the
-clock, as its steps do, and finds everything compiled.
+shapes. A long run tries all for a few updates at its beginning, in turns. The answer is kept in the
+user's cache folder for seqgen, a file for each machine and shape, and the first answer stands: so
+the same command with the same seed gives the same bytes again. For the same reason whether a run is
+long depends on the command alone. A shorter run takes what is mostly best; a very short one what
+needs no compiler, whose start would cost more than it gives, unless it goes by the clock, as its
+steps do, and finds everything compiled.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import platform
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ from seqgen.files import cache_folder, read_bytes, require_folder, write_once
 from seqgen.models import parameters
 from seqgen.models.networks.native import can_run, is_kept
 from seqgen.training.batches import Batches
+from seqgen.training.memory import least_bytes, machine_bytes
 from seqgen.training.runtime import native_precision, processor
 from seqgen.training.stopwatch import BUSY, share_waited
 from seqgen.training.trainer import Trainer
@@ -42,8 +44,9 @@ LONG_SECONDS = 150.0
 # breaks even at about 70 s.
 SHORT_SECONDS, SHORT_TRANSFORMER_SECONDS = 20.0, 45.0
 FLOPS_A_SECOND = 1.3e11  # about that on two cores
-FASTEST_OF = 4  # updates of each candidate, after the one that compiles it
-MUCH_SLOWER = 1.5  # a candidate so much slower at its first update needs no other
+TURNS = 5  # updates of each candidate that are timed, after the one that compiles it
+MUCH_SLOWER = 1.5  # a candidate so much slower in its first two turns needs no other
+AT_ONCE = 4  # times the least memory that a run takes: two candidates, which take twice as much
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -182,19 +185,36 @@ def _remember(path: Path, key: str, seconds: dict[Choice, float]) -> Choice:
 
 
 def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> dict[Choice, float]:
-    """Seconds of an update by each candidate; of the usual one alone on a busy machine."""
+    """Seconds of an update by each candidate; of the usual one alone on a busy machine.
+
+    A machine's speed moves by a third from one second to the next. So each candidate is timed in
+    turns with the fastest before it, and its time is that one's, times the median of how much
+    longer it took: where the speed changes, one turn of them is wrong.
+    """
+    most = machine_bytes()
+    if most is not None and AT_ONCE * least_bytes(model, config) > most:
+        return {}
     began, worked = time.perf_counter(), time.process_time()
     seconds: dict[Choice, float] = {}
+    fastest: tuple[Choice, Callable[[int], float]] | None = None
     for choice in _candidates(model):
         update = _updater(model, dataclasses.replace(config, **dataclasses.asdict(choice)), batches)
         try:
             update(0)
-            fastest = update(1)
-            if fastest < MUCH_SLOWER * min(seconds.values(), default=fastest):
-                fastest = min(fastest, *(update(step) for step in range(2, FASTEST_OF + 1)))
+            if fastest is None:
+                seconds[choice] = min(update(step) for step in range(1, TURNS + 1))
+                fastest = choice, update
+                continue
+            longer: list[float] = []
+            for step in range(1, TURNS + 1):
+                longer.append(update(step) / fastest[1](step))
+                if step > 1 and min(longer) > MUCH_SLOWER:
+                    break
         except (tf.errors.OpError, MemoryError):
             continue  # XLA can't compile this here, or not in the memory there is
-        seconds[choice] = fastest
+        seconds[choice] = statistics.median(longer) * seconds[fastest[0]]
+        if seconds[choice] < seconds[fastest[0]]:
+            fastest = choice, update
     waited = share_waited(time.perf_counter() - began, time.process_time() - worked)
     if usual(model) in seconds and waited > BUSY:
         return {usual(model): seconds[usual(model)]}

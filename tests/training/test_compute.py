@@ -40,8 +40,15 @@ def machine(
     *,
     without: str = "",
     waited: float = 0.0,
+    slow: float = SLOW,
+    slow_spell: range = range(0),
 ) -> list[tuple[str, str]]:
-    """Lets one candidate be fast; gives the updates that were timed."""
+    """Lets one candidate be fast; gives the updates that were timed.
+
+    Args:
+        slow: seconds of the other candidates' updates.
+        slow_spell: updates, of all there are, that take twice as long and more.
+    """
     import tensorflow as tf
 
     from seqgen.training import compute
@@ -55,7 +62,8 @@ def machine(
             if config.compute == without:
                 raise tf.errors.UnimplementedError(None, None, "no such operation")
             timed.append(candidate)
-            return FAST if candidate == fastest else SLOW
+            seconds = FAST if candidate == fastest else slow
+            return 2.2 * seconds if len(timed) in slow_spell else seconds
 
         return update
 
@@ -104,13 +112,38 @@ def test_the_fastest_is_chosen_and_remembered(
     }
 
 
-def test_a_candidate_far_behind_is_tried_but_once(
+def test_a_candidate_far_behind_is_tried_but_twice(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timed = machine(monkeypatch, ("plain", "float32"))
     choose()
     assert timed.count(("plain", "float32")) > 3
-    assert timed.count(("xla", "float32")) == 2  # it is compiled, and then timed
+    assert timed.count(("xla", "float32")) == 3  # it is compiled, and then timed
+
+
+@pytest.mark.parametrize("begin", range(0, 30, 3))
+def test_a_slow_spell_decides_nothing(
+    begin: int, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is fastest may be tried at the moment at which the machine is slow."""
+    for batch_size, fastest in enumerate([("plain", "bfloat16"), ("xla", "float32")], 4):
+        machine(monkeypatch, fastest, slow=1.3 * FAST, slow_spell=range(begin, begin + 9))
+        assert choose(batch_size) == fastest
+    seconds = json.loads(next(cache.rglob("*.json")).read_bytes())["milliseconds"].values()
+    assert max(seconds) == pytest.approx(1.3 * min(seconds), rel=0.01)
+
+
+def test_a_network_too_large_to_be_there_twice_is_not_measured(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqgen.training import compute
+
+    timed = machine(monkeypatch, ("xla", "float32"))
+    monkeypatch.setattr(compute, "machine_bytes", lambda: 4 * 100_000)
+    monkeypatch.setattr(compute, "least_bytes", lambda *_: 100_001)
+    assert choose() == ("plain", "bfloat16")
+    assert timed == []
+    assert not list(cache.rglob("*.json"))
 
 
 def test_on_a_busy_machine_times_tell_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
