@@ -151,7 +151,7 @@ def train(
         typer.Option(
             help="What runs an update: TensorFlow's operations one by one (plain), or compiled "
             "into one (xla), or machine code of seqgen's own (native).",
-            show_default="auto: a long run tries all, and its answer is remembered",
+            show_default="auto: a long run tries them, and its answer is remembered",
         ),
     ] = None,
     val_fraction: Annotated[

@@ -121,11 +121,11 @@ class Budget:
             least = math.ceil(1.5 * (past + costs.total(1, 1)))
             waited = share_waited(past, self.worked())
             what = f"a budget of {self.seconds:g} s is too small for one update and one evaluation"
-            if waited > BUSY:
+            if waited > BUSY and (1.0 - waited) * least < self.seconds:
                 raise TrainingError(
                     f"{what} on a machine this busy: for {waited:.0%} of the {past:.0f} s so far "
-                    "other programs or the disk were in the way; wait until it is free, or allow "
-                    f"at least {least} s"
+                    "other programs, the disk or the network were in the way; try again when it "
+                    f"is free, or allow at least {least} s"
                 )
             raise TrainingError(
                 f"{what} here; allow at least {least} s, or choose a smaller network with --hidden"

@@ -2,19 +2,23 @@
 
 Which of TensorFlow's own operations (oneDNN's on most processors), its compiler XLA and machine
 code of our own is faster, and whether narrow products pay, depends on the processor and on the
-shapes. A long run tries all for a few updates at its beginning, in turns. The answer is kept in the
-user's cache folder for seqgen, a file for each machine and shape, and the first answer stands: so
-the same command with the same seed gives the same bytes again. For the same reason whether a run is
-long depends on the command alone. A shorter run takes what is mostly best; a very short one what
-needs no compiler, whose start would cost more than it gives, unless it goes by the clock, as its
-steps do, and finds everything compiled.
+shapes. A long run tries them for a few updates at its beginning, in turns; XLA, which takes long to
+compile, only where native code is not the fastest. The answer is kept in the user's cache folder
+for seqgen, a file for each machine and shape, and the first answer stands: so the same command with
+the same seed gives the same bytes again. For the same reason whether a run is long depends on the
+command alone. A shorter run takes what is mostly best; a very short one what needs no compiler,
+whose start would cost more than it gives, unless it goes by the clock, as its steps do, and finds
+everything compiled.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import gc
 import hashlib
 import json
+import operator
 import os
 import platform
 import statistics
@@ -46,7 +50,7 @@ SHORT_SECONDS, SHORT_TRANSFORMER_SECONDS = 20.0, 45.0
 FLOPS_A_SECOND = 1.3e11  # about that on two cores
 TURNS = 5  # updates of each candidate that are timed, after the one that compiles it
 MUCH_SLOWER = 1.5  # a candidate so much slower in its first two turns needs no other
-AT_ONCE = 4  # times the least memory that a run takes: two candidates, which take twice as much
+AT_ONCE = 4  # times the least memory of a run: two candidates, each of which takes twice that
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,7 +130,8 @@ def about_seconds(
 def choose(model: ModelConfig, config: TrainingConfig, batches: Batches) -> Choice:
     """The choice remembered for this machine and these shapes; else it is measured now.
 
-    Where nothing can be remembered nothing is measured either: two runs might disagree.
+    Where nothing can be remembered nothing is measured either: two runs might disagree. Nor is it
+    where two of the network would not fit into memory; both then take what is mostly fastest.
     """
     key = json.dumps(_key(model, config), sort_keys=True)
     name = hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -185,11 +190,13 @@ def _remember(path: Path, key: str, seconds: dict[Choice, float]) -> Choice:
 
 
 def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> dict[Choice, float]:
-    """Seconds of an update by each candidate; of the usual one alone on a busy machine.
+    """Seconds of an update by each candidate; of the usual one alone on a busy machine; of none
+    where two would not fit into memory.
 
     A machine's speed moves by a third from one second to the next. So each candidate is timed in
-    turns with the fastest before it, and its time is that one's, times the median of how much
-    longer it took: where the speed changes, one turn of them is wrong.
+    turns with the fastest before it, and its time is that one's, times how much longer it took: in
+    most of the turns, and at its best. Where the speed changes one turn is wrong, and a slow spell
+    that lasts for most of them may be harder on one of the two.
     """
     most = machine_bytes()
     if most is not None and AT_ONCE * least_bytes(model, config) > most:
@@ -197,24 +204,38 @@ def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> di
     began, worked = time.perf_counter(), time.process_time()
     seconds: dict[Choice, float] = {}
     fastest: tuple[Choice, Callable[[int], float]] | None = None
-    for choice in _candidates(model):
+
+    def attempt(choice: Choice) -> None:
+        nonlocal fastest
         update = _updater(model, dataclasses.replace(config, **dataclasses.asdict(choice)), batches)
-        try:
-            update(0)
-            if fastest is None:
-                seconds[choice] = min(update(step) for step in range(1, TURNS + 1))
-                fastest = choice, update
-                continue
-            longer: list[float] = []
-            for step in range(1, TURNS + 1):
-                longer.append(update(step) / fastest[1](step))
-                if step > 1 and min(longer) > MUCH_SLOWER:
-                    break
-        except (tf.errors.OpError, MemoryError):
-            continue  # XLA can't compile this here, or not in the memory there is
-        seconds[choice] = statistics.median(longer) * seconds[fastest[0]]
-        if seconds[choice] < seconds[fastest[0]]:
+        update(0)
+        if fastest is None:
+            seconds[choice] = min(update(step) for step in range(1, TURNS + 1))
             fastest = choice, update
+            return
+        own: list[float] = []
+        others: list[float] = []
+        for step in range(1, TURNS + 1):
+            own.append(update(step))
+            others.append(fastest[1](step))
+            if step > 1 and min(map(operator.truediv, own, others)) > MUCH_SLOWER:
+                break
+        mostly = statistics.median(map(operator.truediv, own, others))
+        longer = max(mostly, min(own) / min(others))
+        seconds[choice] = longer * seconds[fastest[0]]
+        if longer < 1.0:
+            fastest = choice, update
+
+    for choice in _candidates(model):
+        if choice.compute == "xla" and fastest is not None and fastest[0].compute == "native":
+            # 15 s for both ways of it, which took 1.4 times native code's time at best (ten shapes).
+            continue
+        # XLA can't compile everything here, or not in the memory there is.
+        with contextlib.suppress(tf.errors.OpError, MemoryError):
+            attempt(choice)
+        gc.collect()  # a trainer refers to itself
+    fastest = None
+    gc.collect()
     waited = share_waited(time.perf_counter() - began, time.process_time() - worked)
     if usual(model) in seconds and waited > BUSY:
         return {usual(model): seconds[usual(model)]}
@@ -233,8 +254,9 @@ def _updater(
     trainer = Trainer(model, config)
 
     def update(step: int) -> float:
+        batch = batches[step]  # whose first reader begins an epoch for all
         begin = time.perf_counter()
-        trainer.update(batches[step], step)
+        trainer.update(batch, step)
         return time.perf_counter() - begin
 
     return update

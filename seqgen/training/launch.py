@@ -103,7 +103,7 @@ def plan_run(
         run.budget, run.costs = budget, _measured(run, budget, wishes.checkpoint_every)
         # A model that goes on is evaluated once before its first update.
         before = run.costs.evaluation if start else 0.0
-        fitting = dataclasses.replace(budget, seconds=budget.seconds - before)
+        fitting = dataclasses.replace(budget, began=budget.began - before)
         run.config = run.trainer.config = recipe(*fitting.steps(run.costs))
         # Whether tunes come in other keys depends on how often they come.
         run.batches = data.batches(model, run.config)

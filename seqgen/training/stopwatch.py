@@ -13,13 +13,13 @@ BUSY = 0.3  # share of the time without the processor from which on the machine 
 
 
 def processor_seconds() -> float:
-    """That this process has had, and the helpers that it has seen the end of."""
+    """That this process has had, and (not on Windows) the helpers it has seen the end of."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 def share_waited(seconds: float, processor: float) -> float:
-    """The share of ``seconds`` in which other programs, or the disk, let nothing be done: all else
+    """The least share of ``seconds`` in which others, or the disk, let nothing be done: all else
     equal, at least one thread is at work at any time.
 
     Args:

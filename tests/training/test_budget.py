@@ -144,6 +144,10 @@ def test_a_budget_that_others_have_used_up_says_so() -> None:
     clock.now += 65.0
     with pytest.raises(TrainingError, match=r"this busy: for 80% of the 65 s .* least 104 s$"):
         budget.steps(Costs(1.0, 2.5, 0.5))
+    # But what would be too small on a free machine too is too small.
+    tiny = Budget(10.0, budget.began, clock=clock, worked=lambda: 13.0)
+    with pytest.raises(TrainingError, match="--hidden"):
+        tiny.steps(Costs(1.0, 2.5, 0.5))
 
 
 def test_the_time_left_follows_what_happens() -> None:

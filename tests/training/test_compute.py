@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,7 +70,12 @@ def machine(
         return update
 
     monkeypatch.setattr(compute, "_updater", updater)
-    monkeypatch.setattr(compute, "share_waited", lambda *_: waited)
+
+    def share_waited(seconds: float, processor: float) -> float:
+        assert processor <= (os.cpu_count() or 1) * seconds + 0.5  # both of the same span
+        return waited
+
+    monkeypatch.setattr(compute, "share_waited", share_waited)
     return timed
 
 
@@ -129,8 +136,55 @@ def test_a_slow_spell_decides_nothing(
     for batch_size, fastest in enumerate([("plain", "bfloat16"), ("xla", "float32")], 4):
         machine(monkeypatch, fastest, slow=1.3 * FAST, slow_spell=range(begin, begin + 9))
         assert choose(batch_size) == fastest
-    seconds = json.loads(next(cache.rglob("*.json")).read_bytes())["milliseconds"].values()
-    assert max(seconds) == pytest.approx(1.3 * min(seconds), rel=0.01)
+    for path in cache.rglob("*.json"):
+        seconds = json.loads(path.read_bytes())["milliseconds"].values()
+        assert max(seconds) == pytest.approx(1.3 * min(seconds), rel=0.01)
+
+
+@pytest.mark.parametrize("fastest", ["native", "plain"])
+def test_xla_is_not_compiled_for_nothing(
+    fastest: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never came near to native code, and compiling takes a tenth of a run of minutes."""
+    from seqgen.training import compute
+
+    monkeypatch.setattr(compute, "_native", lambda _: [compute.Choice("native", "bfloat16")])
+    timed = machine(monkeypatch, (fastest, "bfloat16"))
+    assert choose() == (fastest, "bfloat16")
+    assert ("xla" in {way for way, _ in timed}) == (fastest != "native")
+
+
+def test_two_networks_are_there_at_once_at_most(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqgen.training import compute
+
+    class Network:
+        def __init__(self) -> None:
+            self.update = self.seconds  # refers to itself, as a trainer does
+            self.number = len(made) + 1
+
+        def seconds(self, step: int) -> float:
+            if self.number == 3 and step == 2:
+                raise MemoryError
+            return SLOW / self.number  # the later the faster
+
+    made: list[weakref.ref[Network]] = []
+    before: list[int] = []
+
+    def alive() -> int:
+        return sum(network() is not None for network in made)
+
+    def updater(*_: object) -> Callable[[int], float]:
+        before.append(alive())
+        network = Network()
+        made.append(weakref.ref(network))
+        return network.update
+
+    monkeypatch.setattr(compute, "_updater", updater)
+    assert choose() == ("xla", "bfloat16")
+    assert before == [0, 1, 1, 1]
+    assert alive() == 0
 
 
 def test_a_network_too_large_to_be_there_twice_is_not_measured(
