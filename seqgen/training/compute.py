@@ -228,7 +228,7 @@ def _measure(model: ModelConfig, config: TrainingConfig, batches: Batches) -> di
 
     for choice in _candidates(model):
         if choice.compute == "xla" and fastest is not None and fastest[0].compute == "native":
-            # 15 s for both ways of it, which took 1.4 times native code's time at best (ten shapes).
+            # 15 s for both ways of it: at best, in ten networks, 1.4 times native code's time.
             continue
         # XLA can't compile everything here, or not in the memory there is.
         with contextlib.suppress(tf.errors.OpError, MemoryError):
